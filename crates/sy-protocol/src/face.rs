@@ -1,0 +1,304 @@
+//! The two faces that a protocol may have, and the stream machines behind them.
+//!
+//! A protocol folder implements one or both; [`crate::registry`] lists it. Everything is bytes in, values out: who sends
+//! them, with which credential and how often, is the router's business.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Map, Value};
+use sy_types::chat::{ChatRequest, ChatResponse, Dropped, StreamEvent};
+use sy_types::{CallBody, Failure, HttpCall, ProtocolId, Target};
+use url::Url;
+
+use crate::frame::{Frame, Framing};
+use crate::inbound::{Head, Inbound};
+
+/// What the request line says beside the body: Gemini names model and action in the path.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    /// The model in the path, percent-decoded.
+    pub model: Option<String>,
+    /// True when the path or query asks for a stream.
+    pub stream: bool,
+    /// True when a stream is wanted as server-sent events (Gemini's `alt=sse`); else it is one JSON array.
+    pub sse: bool,
+}
+
+/// The form in which a client wants its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamForm {
+    /// Server-sent events.
+    #[default]
+    Sse,
+    /// One JSON array whose elements arrive one by one (Gemini without `alt=sse`).
+    JsonArray,
+}
+
+/// A request on its way to a target.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Where it goes.
+    pub target: &'a Target,
+    /// What the client sent.
+    pub inbound: &'a Inbound,
+    /// Whether the target is asked to stream.
+    pub stream: bool,
+}
+
+/// A body made from the canonical request.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The body.
+    pub body: Map<String, Value>,
+    /// What could not be carried. The decoder's own list ([`ChatRequest::unmapped`]) is added by [`encode`].
+    pub dropped: Vec<Dropped>,
+}
+
+/// A call that is ready to be signed and sent.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// The call, without its credential.
+    pub call: HttpCall,
+    /// True when the client's own body is relayed, so that the answer can be relayed too.
+    pub relay: bool,
+    /// What could not be carried; empty for a relay.
+    pub dropped: Vec<Dropped>,
+}
+
+/// We speak it to a provider.
+pub trait Upstream: Send + Sync {
+    /// Returns the id under which targets name it.
+    fn id(&self) -> ProtocolId;
+
+    /// Returns the protocol whose bodies it takes as they are: its own, unless it is a dialect of another.
+    fn wire(&self) -> ProtocolId {
+        self.id()
+    }
+
+    /// Returns how its streams are cut.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    /// Returns the path (with query) that is appended to the base URL.
+    fn path(&self, target: &Target, stream: bool) -> String;
+
+    /// Adds headers that the protocol demands (`anthropic-version`).
+    fn headers(&self, _headers: &mut HeaderMap) {}
+
+    /// Makes a body from the canonical request. The target's own options are merged in by [`encode`].
+    ///
+    /// # Errors
+    /// When the request holds something without which it would lose its meaning and that cannot be carried.
+    fn build(&self, chat: &ChatRequest, target: &Target, stream: bool) -> Result<Built, Failure>;
+
+    /// Patches the client's own body, which is of the protocol [`Upstream::wire`]. Only called for such bodies.
+    ///
+    /// # Errors
+    /// When the body is not a JSON object.
+    fn relay(&self, outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
+        let mut edits = vec![("model", Value::from(&*outgoing.target.upstream_model))];
+        if outgoing.stream != outgoing.inbound.head().stream {
+            edits.push(("stream", Value::Bool(outgoing.stream)));
+        }
+        outgoing.inbound.patched(outgoing.target, edits)
+    }
+
+    /// Makes a machine that turns the frames of one stream into events.
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder>;
+
+    /// Makes a machine for a stream that is relayed: it need only tell content, usage, finish and failure, so it may skip
+    /// building the texts.
+    fn relay_decoder(&self) -> Box<dyn StreamDecoder> {
+        self.stream_decoder()
+    }
+
+    /// Reads a whole answer of status 200.
+    ///
+    /// # Errors
+    /// `Malformed` when it cannot be read, or the failure that the body reports.
+    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure>;
+
+    /// Reads an answer of another status into a failure of the right kind. The wait that headers ask for is added by the router.
+    fn decode_failure(&self, status: u16, body: &[u8]) -> Failure;
+
+    /// Returns the path of the token-counting call, where the protocol has one.
+    fn count_path(&self, _target: &Target) -> Option<String> {
+        None
+    }
+
+    /// Reads the answer of the token-counting call.
+    fn decode_count(&self, _body: &[u8]) -> Option<u64> {
+        None
+    }
+}
+
+/// What an encoder needs to know beside the events.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplyInfo<'a> {
+    /// What the client sent: some answers repeat parts of it.
+    pub inbound: &'a Inbound,
+    /// The request id, from which ids are made where the provider sent none.
+    pub request_id: &'a str,
+    /// Now, in unix seconds.
+    pub now: i64,
+}
+
+/// A client speaks it to us.
+pub trait Downstream: Send + Sync {
+    /// Returns the id.
+    fn id(&self) -> ProtocolId;
+
+    /// Looks into a body just far enough to route it; the whole body is checked to be JSON.
+    ///
+    /// # Errors
+    /// `Invalid` when the body is not a JSON object or names no model.
+    fn head(&self, body: &Bytes, hints: &Hints) -> Result<Head, Failure>;
+
+    /// Reads the whole request. Fields that the canonical form has no place for are listed in [`ChatRequest::unmapped`].
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field, what was expected and what came.
+    fn decode(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure>;
+
+    /// Writes a whole answer.
+    fn encode_response(&self, info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes;
+
+    /// Makes a machine that turns events into the bytes of one stream.
+    fn stream_encoder(&self, info: &ReplyInfo<'_>) -> Box<dyn StreamEncoder>;
+
+    /// Writes a failure as the body of an answer with the given status.
+    fn encode_failure(&self, failure: &Failure, status: u16, request_id: &str) -> Bytes;
+
+    /// Returns the status that clients of this protocol expect when the provider is overloaded.
+    fn overloaded_status(&self) -> u16 {
+        503
+    }
+
+    /// Writes the answer to a token-counting request.
+    fn encode_count(&self, tokens: u64) -> Bytes;
+}
+
+/// Turns the frames of one stream into events. See [`StreamEvent`] for the grammar it must keep: `Usage` comes before `Finish`.
+pub trait StreamDecoder: Send {
+    /// Takes one frame in and appends its events. After an event `Finish` or `Failed` it is not called again.
+    ///
+    /// # Errors
+    /// `Malformed` when the frame cannot be read; the stream ends there.
+    fn decode(&mut self, frame: &Frame, events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
+
+    /// The stream ended. Appends what was held back, `Finish` included, if the answer was complete; appends no `Finish` if it broke off.
+    fn finish(&mut self, events: &mut Vec<StreamEvent>);
+}
+
+/// Turns events into the bytes of one stream.
+pub trait StreamEncoder: Send {
+    /// Takes one event in and appends its bytes. `Finish` writes everything that closes the stream.
+    fn encode(&mut self, event: &StreamEvent, out: &mut BytesMut);
+
+    /// Ends the stream with the protocol's own error event. May be the first call: a relayed stream that breaks has
+    /// passed this machine by.
+    fn fail(&mut self, failure: &Failure, out: &mut BytesMut);
+}
+
+/// Makes the call for a request: the patched body where the client speaks the target's language, else one built from
+/// the canonical form.
+///
+/// # Errors
+/// `Invalid` when the client's request cannot be read; `Internal` when the target's URL cannot be joined.
+pub fn encode(upstream: &dyn Upstream, outgoing: &Outgoing<'_>) -> Result<Encoded, Failure> {
+    let target = outgoing.target;
+    let relay = outgoing.inbound.protocol() == Some(upstream.wire());
+    let (body, dropped) = if relay {
+        (upstream.relay(outgoing)?, Vec::new())
+    } else {
+        let chat = outgoing.inbound.chat()?;
+        let Built { mut body, dropped } = upstream.build(chat, target, outgoing.stream)?;
+        merge_missing(&mut body, &target.options);
+        let dropped = chat.unmapped.iter().cloned().chain(dropped).collect();
+        (CallBody::from(Bytes::from(crate::json::write(&body))), dropped)
+    };
+    let url = join(&target.base_url, &upstream.path(target, outgoing.stream))?;
+    Ok(Encoded {
+        call: HttpCall { method: Method::POST, url, headers: call_headers(upstream, target), body },
+        relay,
+        dropped,
+    })
+}
+
+/// Makes the headers of a JSON call to a target; the target's own override the protocol's.
+pub fn call_headers(upstream: &dyn Upstream, target: &Target) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    upstream.headers(&mut headers);
+    for (name, value) in &target.headers {
+        headers.insert(name, value.clone());
+    }
+    headers
+}
+
+/// Appends a path (with query) to a base URL, keeping the base path and the base query as they are.
+///
+/// # Errors
+/// `Internal` when the result is no URL.
+pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    let query = match (base.query(), query) {
+        (Some(first), Some(second)) => Some(format!("{first}&{second}")),
+        (first, second) => first.or(second).map(str::to_owned),
+    };
+    url.set_query(query.as_deref());
+    if url.cannot_be_a_base() {
+        return Err(Failure::bug(format!("the base URL {base} cannot take a path")));
+    }
+    Ok(url)
+}
+
+/// Adds the fields of `extra` that `body` lacks, going into objects that both have.
+pub fn merge_missing(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
+    for (key, value) in extra {
+        match (body.get_mut(key), value) {
+            (None, _) => {
+                body.insert(key.clone(), value.clone());
+            }
+            (Some(Value::Object(inner)), Value::Object(more)) => merge_missing(inner, more),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use url::Url;
+
+    use super::{join, merge_missing};
+
+    #[test]
+    fn joining_keeps_the_base_path_and_query() {
+        let check = |base: &str, path: &str, expected: &str| {
+            assert_eq!(join(&Url::parse(base).unwrap(), path).unwrap().as_str(), expected);
+        };
+        check(
+            "https://a.test/api/v1/claude-code-proxy",
+            "/messages",
+            "https://a.test/api/v1/claude-code-proxy/messages",
+        );
+        check("https://a.test", "/chat/completions", "https://a.test/chat/completions");
+        check("https://a.test/v1/?api-version=2", "/x?alt=sse", "https://a.test/v1/x?api-version=2&alt=sse");
+        check("https://a.test/v1", "/models/a%2Fb:go", "https://a.test/v1/models/a%2Fb:go");
+    }
+
+    #[test]
+    fn the_callers_fields_win_over_options() {
+        let (Value::Object(mut body), Value::Object(extra)) =
+            (json!({"a": 1, "o": {"x": 1}}), json!({"a": 2, "o": {"x": 2, "y": 3}, "b": 4}))
+        else {
+            panic!("objects")
+        };
+        merge_missing(&mut body, &extra);
+        assert_eq!(Value::Object(body), json!({"a": 1, "o": {"x": 1, "y": 3}, "b": 4}));
+    }
+}

@@ -1,0 +1,118 @@
+//! A client's request, looked into only as far as needed.
+//!
+//! Made by the server from the body; the router reads the head, and the whole is decoded at most once, and only when the
+//! chosen target speaks another protocol. It deliberately keeps the bytes as they came.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use sy_types::chat::ChatRequest;
+use sy_types::{CallBody, Failure, ProtocolId, Target};
+
+use crate::face::{Downstream, Hints, StreamForm};
+use crate::patch::Spans;
+
+/// What routing needs to know of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The model as the caller named it.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The form in which a stream is wanted.
+    pub form: StreamForm,
+}
+
+/// A client's request.
+pub struct Inbound {
+    head: Head,
+    origin: Option<(&'static dyn Downstream, Bytes)>,
+    chat: OnceLock<Result<ChatRequest, Failure>>,
+}
+
+impl Inbound {
+    /// Takes a body in the given protocol.
+    ///
+    /// # Errors
+    /// `Invalid` when it is not a JSON object or names no model.
+    pub fn parse(downstream: &'static dyn Downstream, body: Bytes, hints: &Hints) -> Result<Self, Failure> {
+        let head = downstream.head(&body, hints)?;
+        Ok(Self { head, origin: Some((downstream, body)), chat: OnceLock::new() })
+    }
+
+    /// Takes a request that was made here, in canonical form.
+    pub fn from_chat(chat: ChatRequest) -> Self {
+        let head = Head { model: chat.model.clone(), stream: chat.stream, form: StreamForm::Sse };
+        Self { head, origin: None, chat: OnceLock::from(Ok(chat)) }
+    }
+
+    /// Returns what routing needs to know.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Returns the protocol of the client, or `None` for a request that was made here.
+    pub fn protocol(&self) -> Option<ProtocolId> {
+        self.origin.as_ref().map(|(downstream, _)| downstream.id())
+    }
+
+    /// Returns the client's face, or `None` for a request that was made here.
+    pub fn downstream(&self) -> Option<&'static dyn Downstream> {
+        self.origin.as_ref().map(|(downstream, _)| *downstream)
+    }
+
+    /// Returns the body as it came; empty for a request that was made here.
+    pub fn body(&self) -> &[u8] {
+        self.origin.as_ref().map_or(&[], |(_, body)| body)
+    }
+
+    /// Returns the whole request, decoding it at the first call.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field at fault.
+    pub fn chat(&self) -> Result<&ChatRequest, Failure> {
+        let decoded = self.chat.get_or_init(|| match &self.origin {
+            Some((downstream, body)) => downstream.decode(body, &self.head),
+            None => Err(Failure::bug("a request without a body was made without its canonical form")),
+        });
+        decoded.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns the body with the given top-level fields set and the target's options added where the body lacks them.
+    ///
+    /// # Errors
+    /// `Invalid` when the body is not a JSON object.
+    pub fn patched(&self, target: &Target, edits: Vec<(&str, Value)>) -> Result<CallBody, Failure> {
+        let Some((_, body)) = &self.origin else {
+            return Err(Failure::bug("a request without a body cannot be relayed"));
+        };
+        let names: Vec<&str> =
+            edits.iter().map(|(name, _)| *name).chain(target.options.keys().map(String::as_str)).collect();
+        let spans = Spans::find(body, &names)?;
+        let mut edits = edits;
+        for (name, option) in &target.options {
+            match spans.get(body, name) {
+                None => edits.push((name, option.clone())),
+                Some(present) => edits.extend(merged(present, option).map(|value| (name.as_str(), value))),
+            }
+        }
+        Ok(spans.apply(body, &edits))
+    }
+}
+
+/// Merges an option object under an object of the caller; `None` when the caller's value stands as it is.
+fn merged(present: &[u8], option: &Value) -> Option<Value> {
+    let option = option.as_object()?;
+    let mut object: Map<String, Value> = crate::json::read(present).ok()?;
+    let before = object.clone();
+    crate::face::merge_missing(&mut object, option);
+    (object != before).then_some(Value::Object(object))
+}
+
+impl std::fmt::Debug for Inbound {
+    /// Shows the head only: a body is private.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbound").field("head", &self.head).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,34 @@
+//! Pure translation between wire bytes and the canonical chat, in both directions, with no network.
+//!
+//! Map of this crate:
+//! - [`face`]: the two faces a protocol may have: [`Upstream`] (we speak it to a provider) and [`Downstream`] (a client
+//!   speaks it to us), with the stream machines behind them.
+//! - [`registry`]: the ids and the table of protocols, one line each.
+//! - [`inbound`]: a client's request, looked into only as far as needed.
+//! - [`patch`]: changes a few top-level fields of a JSON body and shares the rest of its bytes.
+//! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
+//! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
+//! - `fields`, `failure`, `media`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - one folder per protocol.
+//!
+//! Nothing here knows a vendor, a credential, a socket or a clock.
+
+pub mod face;
+mod failure;
+mod fields;
+pub mod frame;
+pub mod inbound;
+pub mod json;
+mod media;
+pub mod patch;
+mod reasoning;
+pub mod registry;
+mod schema;
+mod signature;
+
+pub use face::{
+    Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream, encode,
+};
+pub use frame::{Batch, Frame, FrameReader, Framing};
+pub use inbound::{Head, Inbound};
+pub use registry::{Entry, REGISTRY, downstream, upstream};

@@ -1,0 +1,194 @@
+//! Changes a few top-level fields of a JSON body and shares the rest of its bytes.
+//!
+//! Used where a client's protocol is also the provider's: the body is relayed, not rebuilt, so unknown fields, field order and
+//! number formats survive, and a large prompt is not copied. It deliberately cannot reach below the top level.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sy_types::{CallBody, Failure};
+
+/// Where the top-level fields of a body are.
+#[derive(Clone, Debug)]
+pub struct Spans {
+    fields: Vec<(String, Range<usize>)>,
+    /// Just behind the opening brace.
+    start: usize,
+}
+
+impl Spans {
+    /// Finds the values of the named top-level fields and checks that the whole body is one JSON object.
+    ///
+    /// A field that occurs twice is found twice. Strings are not checked for lone surrogates: the body is only relayed.
+    ///
+    /// # Errors
+    /// `Invalid` when the body is not a JSON object, with the position.
+    pub fn find(body: &[u8], names: &[&str]) -> Result<Self, Failure> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let found = deserializer
+            .deserialize_map(Finder { body, names })
+            .and_then(|fields| deserializer.end().map(|()| fields))
+            .map_err(|error| not_an_object(&error))?;
+        let start = memchr::memchr(b'{', body).map_or(0, |at| at + 1);
+        Ok(Self { fields: found, start })
+    }
+
+    /// Returns the bytes of a field's value; of the last one where it occurs twice, as JSON parsers do.
+    pub fn get<'a>(&self, body: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        let (_, range) = self.fields.iter().rev().find(|(known, _)| known == name)?;
+        body.get(range.clone())
+    }
+
+    /// Returns the body with the given fields set: a field that is there is replaced where it stands, others are added in front.
+    /// Only fields that were asked for in [`Spans::find`] can be replaced.
+    pub fn apply(&self, body: &Bytes, edits: &[(&str, Value)]) -> CallBody {
+        let mut changes: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+        let mut added = Vec::new();
+        for (name, value) in edits {
+            let json = crate::json::write(value);
+            let mut places = self.fields.iter().filter(|(known, _)| known == name).peekable();
+            if places.peek().is_none() {
+                added.extend_from_slice(&crate::json::write(name));
+                added.push(b':');
+                added.extend_from_slice(&json);
+                added.push(b',');
+            }
+            changes.extend(places.map(|(_, range)| (range.clone(), json.clone())));
+        }
+        if !added.is_empty() {
+            let is_empty = body.get(self.start..).and_then(|rest| rest.trim_ascii_start().first()) == Some(&b'}');
+            if is_empty {
+                added.pop();
+            }
+            changes.push((self.start..self.start, added));
+        }
+        changes.sort_by_key(|(range, _)| range.start);
+        splice(body, changes)
+    }
+}
+
+fn splice(body: &Bytes, changes: Vec<(Range<usize>, Vec<u8>)>) -> CallBody {
+    let mut pieces = Vec::with_capacity(changes.len() * 2 + 1);
+    let mut copied = 0;
+    for (range, json) in changes {
+        pieces.push(body.slice(copied..range.start));
+        copied = range.end;
+        pieces.push(Bytes::from(json));
+    }
+    pieces.push(body.slice(copied..));
+    CallBody::from_pieces(pieces)
+}
+
+fn not_an_object(error: &serde_json::Error) -> Failure {
+    Failure::invalid(format!("the request body must be a JSON object: {error}"))
+}
+
+struct Finder<'a> {
+    body: &'a [u8],
+    names: &'a [&'a str],
+}
+
+impl<'de> Visitor<'de> for Finder<'de> {
+    type Value = Vec<(String, Range<usize>)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::with_capacity(self.names.len());
+        while let Some(Key(name)) = map.next_key::<Key>()? {
+            if self.names.contains(&name.as_ref()) {
+                let raw: &RawValue = map.next_value()?;
+                // The raw value borrows from the body, so the distance of their addresses is its offset.
+                let start = raw.get().as_ptr() as usize - self.body.as_ptr() as usize;
+                found.push((name.into_owned(), start..start + raw.get().len()));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// An object key, borrowed where it has no escapes. A key with a lone surrogate is taken as an unknown name.
+struct Key<'a>(std::borrow::Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(text.into()))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(text.to_owned().into()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::Spans;
+
+    #[track_caller]
+    fn check(body: &str, edits: &[(&str, serde_json::Value)], expected: &str) {
+        let names: Vec<&str> = edits.iter().map(|(name, _)| *name).collect();
+        let spans = Spans::find(body.as_bytes(), &names).unwrap();
+        let patched = spans.apply(&Bytes::from(body.to_owned()), edits).concat();
+        assert_eq!(String::from_utf8(patched).unwrap(), expected);
+    }
+
+    #[test]
+    fn replaces_where_it_stands_and_keeps_every_other_byte() {
+        check(
+            r#"{ "x": 1.0e2, "model" : "a/b","messages":[{"model":"no"}] }"#,
+            &[("model", json!("c"))],
+            r#"{ "x": 1.0e2, "model" : "c","messages":[{"model":"no"}] }"#,
+        );
+    }
+
+    #[test]
+    fn adds_what_is_missing() {
+        check(r#"{"a":1}"#, &[("stream", json!(true)), ("b", json!({"c":2}))], r#"{"stream":true,"b":{"c":2},"a":1}"#);
+        check(r"{ }", &[("a", json!(1))], r#"{"a":1 }"#);
+    }
+
+    #[test]
+    fn replaces_every_occurrence_of_a_doubled_field() {
+        check(r#"{"model":"a","model":"b"}"#, &[("model", json!("c"))], r#"{"model":"c","model":"c"}"#);
+    }
+
+    #[test]
+    fn the_large_parts_are_shared_not_copied() {
+        let body = Bytes::from(format!(r#"{{"model":"a","messages":"{}"}}"#, "x".repeat(100_000)));
+        let spans = Spans::find(&body, &["model"]).unwrap();
+        let patched = spans.apply(&body, &[("model", json!("b"))]);
+        let large = patched.pieces().last().unwrap();
+        assert!(large.len() > 100_000 && body.as_ptr_range().contains(&large.as_ptr()));
+    }
+
+    #[test]
+    fn a_lone_surrogate_elsewhere_is_relayed() {
+        check(r#"{"model":"a","x":"\ud83d"}"#, &[("model", json!("b"))], r#"{"model":"b","x":"\ud83d"}"#);
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        for body in ["", "[]", "null", "{", r#"{"a":1} x"#, r#"{"a":}"#] {
+            assert!(Spans::find(body.as_bytes(), &["model"]).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The protocols: one line each.
+//!
+//! Looked into by the server (a client's face by route) and the router (a target's face by id). Adding a protocol is a folder
+//! and a line here.
+
+use sy_types::ProtocolId;
+
+use crate::face::{Downstream, Upstream};
+
+/// OpenAI chat completions.
+pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
+/// OpenAI responses.
+pub const OPENAI_RESPONSES: ProtocolId = ProtocolId::new("openai_responses");
+/// Anthropic messages.
+pub const ANTHROPIC_MESSAGES: ProtocolId = ProtocolId::new("anthropic_messages");
+/// Gemini generateContent.
+pub const GEMINI_GENERATE: ProtocolId = ProtocolId::new("gemini_generate");
+/// Ollama's own `/api/chat`.
+pub const OLLAMA_CHAT: ProtocolId = ProtocolId::new("ollama_chat");
+/// Z.AI's dialect of chat completions, with rules of its own.
+pub const ZAI_CHAT: ProtocolId = ProtocolId::new("zai_chat");
+
+/// A protocol and its faces.
+pub struct Entry {
+    /// The id.
+    pub id: ProtocolId,
+    /// How we speak it to a provider.
+    pub upstream: Option<&'static dyn Upstream>,
+    /// How a client speaks it to us.
+    pub downstream: Option<&'static dyn Downstream>,
+}
+
+/// Every protocol there is.
+pub static REGISTRY: &[Entry] = &[
+    // ANTHROPIC_MESSAGES
+    // GEMINI_GENERATE
+    // OLLAMA_CHAT
+    // OPENAI_CHAT
+    // OPENAI_RESPONSES
+    // ZAI_CHAT
+];
+
+/// Returns the provider face of a protocol.
+pub fn upstream(id: ProtocolId) -> Option<&'static dyn Upstream> {
+    REGISTRY.iter().find(|entry| entry.id == id)?.upstream
+}
+
+/// Returns the client face of a protocol.
+pub fn downstream(id: ProtocolId) -> Option<&'static dyn Downstream> {
+    REGISTRY.iter().find(|entry| entry.id == id)?.downstream
+}

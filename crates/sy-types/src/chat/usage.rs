@@ -1,0 +1,36 @@
+//! Token counts of one exchange.
+
+/// Tokens, counted in one way whatever the protocol: classes are parts of their total, never beside it.
+///
+/// OpenAI counts cached tokens inside the prompt, Anthropic beside it; most count reasoning inside the answer, Gemini and xAI
+/// beside it. Decoders bring all of them into this form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All prompt tokens, cached ones included.
+    pub input: u64,
+    /// Those of `input` that were read from a cache.
+    pub cache_read: u64,
+    /// Those of `input` that were written to a cache.
+    pub cache_write: u64,
+    /// All answer tokens, reasoning included.
+    pub output: u64,
+    /// Those of `output` that were reasoning.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Returns prompt plus answer.
+    pub fn total(&self) -> u64 {
+        self.input + self.output
+    }
+
+    /// Takes over every count that a later report raised: streams report usage in pieces, and a later piece may leave
+    /// out what an earlier one said.
+    pub fn merge(&mut self, later: &Self) {
+        self.input = self.input.max(later.input);
+        self.cache_read = self.cache_read.max(later.cache_read);
+        self.cache_write = self.cache_write.max(later.cache_write);
+        self.output = self.output.max(later.output);
+        self.reasoning = self.reasoning.max(later.reasoning);
+    }
+}

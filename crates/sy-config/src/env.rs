@@ -1,0 +1,110 @@
+//! Every environment variable, and the only place that reads them.
+//!
+//! The binary takes one snapshot at start and hands it to everybody. It deliberately does not interpret a value.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sy_types::Secret;
+
+/// A variable that Switchyard knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub effect: &'static str,
+}
+
+const fn variable(name: &'static str, effect: &'static str) -> Variable {
+    Variable { name, effect }
+}
+
+/// Every variable that Switchyard knows by name. Besides these, each provider's key variables (as the catalog or
+/// `provider.<id>.env` names them) and whatever `{env:NAME}` and `${NAME}` refer to are read.
+pub const VARIABLES: &[Variable] = &[
+    variable("SWITCHYARD_HOME", "Puts configuration, data, cache and state into the folders `config`, `data`, `cache` and `state` below this one."),
+    variable("SWITCHYARD_CONFIG", "A further configuration file, above the project's. A file named `config.json`, `opencode.json` or `opencode.jsonc` is read as OpenCode's, any other as Switchyard's."),
+    variable("SWITCHYARD_CONFIG_CONTENT", "Configuration as text, above `SWITCHYARD_CONFIG`. `{file:…}` is relative to the working directory."),
+    variable("SWITCHYARD_ENV", "Adds `switchyard.<value>.jsonc` beside the user's file and beside the project's, above all other files. Letters, digits, `-` and `_`."),
+    variable("SWITCHYARD_OFFLINE", "`1` or `true` sets `catalog.offline`, `0` or `false` unsets it. Above all files, below flags."),
+    variable("SWITCHYARD_LOG", "Sets `log.level`. Above all files, below flags."),
+    variable("SWITCHYARD_TOKEN", "The token that clients of the server must show, instead of the generated one."),
+    variable("SWITCHYARD_ENCRYPTION_KEY", "The key that encrypts stored credentials, instead of the generated one."),
+    variable("HOME", "The home folder: `~` in `{file:~/…}`, and where the folders below are by default."),
+    variable("USERPROFILE", "The home folder where `HOME` is not set (Windows)."),
+    variable("XDG_CONFIG_HOME", "Configuration is in `switchyard` below it, OpenCode's in `opencode`. Default `~/.config`."),
+    variable("XDG_DATA_HOME", "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`."),
+    variable("XDG_CACHE_HOME", "The cache (catalog) is in `switchyard` below it. Default `~/.cache`."),
+    variable("XDG_STATE_HOME", "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`."),
+    variable("SSL_CERT_FILE", "A PEM file of further certificate authorities to trust."),
+    variable("REQUESTS_CA_BUNDLE", "As `SSL_CERT_FILE`, in Python's word for it."),
+    variable("NODE_EXTRA_CA_CERTS", "As `SSL_CERT_FILE`, in Node's word for it."),
+    variable("HTTPS_PROXY", "The proxy for calls to `https` addresses. Read by the HTTP client."),
+    variable("HTTP_PROXY", "The proxy for calls to `http` addresses. Read by the HTTP client."),
+    variable("ALL_PROXY", "The proxy for calls that no other variable names. Read by the HTTP client."),
+    variable("NO_PROXY", "Hosts that are called without a proxy. Read by the HTTP client."),
+    variable("NO_COLOR", "When set, the command line prints without colour."),
+];
+
+/// A snapshot of the environment. Clones share it.
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: Arc<HashMap<String, String>>,
+}
+
+impl Environment {
+    /// Takes a snapshot of the process's environment. Variables that are not Unicode are left out.
+    pub fn read() -> Self {
+        Self::of(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+    }
+
+    /// Makes an environment of the given variables.
+    pub fn of<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let values = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values: Arc::new(values) }
+    }
+
+    /// Returns the value of a variable. An empty variable counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the value of a variable as a secret.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(Secret::new)
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Shows names only: any value may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut names: Vec<&String> = self.values.keys().collect();
+        names.sort();
+        f.debug_tuple("Environment").field(&names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, VARIABLES};
+
+    #[test]
+    fn debug_shows_names_only() {
+        let environment = Environment::of([("B_KEY", "canary-value"), ("A", "x")]);
+        assert_eq!(format!("{environment:?}"), r#"Environment(["A", "B_KEY"])"#);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let environment = Environment::of([("EMPTY", ""), ("SET", "1")]);
+        assert_eq!((environment.get("EMPTY"), environment.get("SET"), environment.get("NONE")), (None, Some("1"), None));
+    }
+
+    #[test]
+    fn each_variable_is_listed_once() {
+        for (index, variable) in VARIABLES.iter().enumerate() {
+            assert!(VARIABLES[..index].iter().all(|earlier| earlier.name != variable.name), "{}", variable.name);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How a failed call to a provider is repeated.
+//!
+//! Read by the router. Which failures are worth repeating is not decided here.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a failed call to a provider is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Retry {
+    /// How often a call is repeated after the first try.
+    #[schemars(range(min = 0, max = 10))]
+    pub max_retries: u32,
+    /// The wait before the first repetition, in milliseconds.
+    #[schemars(range(min = 100))]
+    pub base_delay: u64,
+    /// The longest wait, in milliseconds. It must not be below `baseDelay`.
+    #[schemars(range(min = 1000))]
+    pub max_delay: u64,
+    /// By how much each wait is longer than the one before: repetition n waits `baseDelay × backoffMultiplier^(n-1)`, at
+    /// most `maxDelay`.
+    #[schemars(range(min = 1))]
+    pub backoff_multiplier: f64,
+}
+
+impl Retry {
+    /// Returns the wait before the given repetition, counted from 1, without jitter.
+    pub fn delay(&self, repetition: u32) -> Duration {
+        let exponent = i32::try_from(repetition.saturating_sub(1)).unwrap_or(i32::MAX);
+        let wait_ms = self.base_delay as f64 * self.backoff_multiplier.powi(exponent);
+        // A float to integer cast saturates, so an infinite product ends at the cap.
+        Duration::from_millis((wait_ms as u64).min(self.max_delay))
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { max_retries: 3, base_delay: 1000, max_delay: 60_000, backoff_multiplier: 2.0 }
+    }
+}

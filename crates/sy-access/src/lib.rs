@@ -21,7 +21,7 @@ use sy_types::{ErrorKind, Failure, Principal, Secret, Side};
 
 pub use error::Error;
 pub use presented::strip_key;
-pub use token::read_token;
+pub use token::{read_token, reveal};
 
 use origin::Origins;
 use presented::{Presented, presented_tokens};

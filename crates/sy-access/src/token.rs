@@ -41,6 +41,11 @@ impl std::fmt::Debug for Digest {
     }
 }
 
+/// Gives up the token as text, for the command that prints the lines which point clients at the server.
+pub fn reveal(token: &Secret) -> String {
+    token.expose().to_owned()
+}
+
 /// Reads the token file; `None` when there is none. A file that others can read is made private first.
 ///
 /// # Errors

@@ -1,1 +1,41 @@
-//! stub
+//! Which models exist, what they can do and cost, and which protocol and address reaches them.
+//!
+//! Map of this crate:
+//! - [`Catalog`]: the handle that everybody asks.
+//! - `layers`: configuration over fetched data over the bundled snapshot, merged field by field, one provider at a time.
+//! - `bundle`, `cache`: the packed form of a catalog, and the fetched one on the disk.
+//! - `models_dev`, `overlay`, `assemble`: the data's entry, the configuration's word on it, and both put together.
+//! - `resolve`, `choose`, `aliases`: from a typed name, or from none, to one model.
+//! - `target`, [`wire_map`], `variants`, `address`: from a model to everything needed to call it.
+//! - `search`: ranking as minisearch does it.
+//! - `fetch`, `refresh`, `probe`: the network.
+//!
+//! It knows no users, no keys and no requests. Nothing is read or decoded until it is asked for.
+
+mod address;
+mod aliases;
+mod assemble;
+mod bundle;
+mod cache;
+mod catalog;
+mod choose;
+mod fetch;
+mod layers;
+mod models_dev;
+mod overlay;
+mod probe;
+mod provider;
+mod refresh;
+mod resolve;
+mod search;
+mod target;
+mod variants;
+pub mod wire_map;
+
+pub use bundle::pack;
+pub use catalog::{Catalog, Connected, Settings};
+pub use probe::{LocalServer, ProbePorts, probe_local};
+pub use provider::{Provider, ProviderRow};
+pub use refresh::Refresh;
+pub use resolve::Resolved;
+pub use search::Hit;

@@ -9,7 +9,7 @@ use crate::key_path::KeyPath;
 use crate::node::{Kind, Member, Node};
 use crate::opencode::{KEYS_WITHOUT_FEATURE, OPTIONS_WITHOUT_FEATURE};
 use crate::report::Report;
-use crate::schema_words::{accepts_kind, accepts_scalar, branches, describe, follow};
+use crate::schema_words::{accepts_kind, accepts_scalar, branches, describe};
 use crate::secrecy::is_secret;
 
 /// How alike two names must be, from 0 to 1, for one to be proposed for the other.
@@ -37,8 +37,8 @@ impl<'a> Checker<'a> {
     }
 
     fn check(&mut self, schema: &'a Value, node: &Node, path: &KeyPath) {
-        let schema = follow(self.schema, schema);
-        let fitting: Vec<&Value> = branches(self.schema, schema).filter(|branch| accepts_kind(branch, node)).collect();
+        let fitting: Vec<&Value> =
+            branches(self.schema, schema).into_iter().filter(|branch| accepts_kind(branch, node)).collect();
         match (&node.kind, fitting.first()) {
             (_, None) => self.report_mismatch(schema, node, path),
             (Kind::Object(members), Some(branch)) => self.check_object(branch, node, members, path),
@@ -120,7 +120,8 @@ impl<'a> Checker<'a> {
             return true;
         }
         let Some(meant) = property_names(schema).find(|known| is_slip(known, &member.name)) else { return false };
-        let help = "further keys are sent to the provider as body options; a name this near to a setting is refused".to_owned();
+        let help = "further keys are sent to the provider as body options; a name this near to a setting is refused"
+            .to_owned();
         self.report.problem(member.place, format!("unknown key `{path}`, did you mean `{meant}`?"), Some(help));
         true
     }

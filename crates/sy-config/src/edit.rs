@@ -20,7 +20,9 @@ use crate::schema::schema;
 pub fn set(text: &str, path: &str, value: &str) -> Result<String, Problem> {
     let as_text = Value::String(value.to_owned());
     match serde_json::from_str::<Value>(value) {
-        Ok(json) => set_value(text, path, &json).or_else(|problem| set_value(text, path, &as_text).map_err(|_| problem)),
+        Ok(json) => {
+            set_value(text, path, &json).or_else(|problem| set_value(text, path, &as_text).map_err(|_| problem))
+        }
         Err(_) => set_value(text, path, &as_text),
     }
 }
@@ -33,7 +35,8 @@ pub fn set_value(text: &str, path: &str, value: &Value) -> Result<String, Proble
     let key = parse_path(path)?;
     let Some((name, parents)) = key.names().split_last() else { return Err(problem("expected a path")) };
     let root = parse_text(text)?;
-    let mut object = root.object_value_or_create().ok_or_else(|| problem("expected the configuration to be an object"))?;
+    let mut object =
+        root.object_value_or_create().ok_or_else(|| problem("expected the configuration to be an object"))?;
     for parent in parents {
         let child = object.object_value_or_create(parent);
         object = child.ok_or_else(|| problem(format!("cannot set `{key}`: expected `{parent}` to be an object")))?;
@@ -103,6 +106,8 @@ fn input(value: &Value) -> CstInputValue {
         Value::Number(number) => CstInputValue::Number(number.to_string()),
         Value::String(text) => CstInputValue::String(text.clone()),
         Value::Array(items) => CstInputValue::Array(items.iter().map(input).collect()),
-        Value::Object(map) => CstInputValue::Object(map.iter().map(|(name, value)| (name.clone(), input(value))).collect()),
+        Value::Object(map) => {
+            CstInputValue::Object(map.iter().map(|(name, value)| (name.clone(), input(value))).collect())
+        }
     }
 }

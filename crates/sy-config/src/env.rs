@@ -23,17 +23,35 @@ const fn variable(name: &'static str, effect: &'static str) -> Variable {
 /// Every variable that Switchyard knows by name. Besides these, each provider's key variables (as the catalog or
 /// `provider.<id>.env` names them) and whatever `{env:NAME}` and `${NAME}` refer to are read.
 pub const VARIABLES: &[Variable] = &[
-    variable("SWITCHYARD_HOME", "Puts configuration, data, cache and state into the folders `config`, `data`, `cache` and `state` below this one."),
-    variable("SWITCHYARD_CONFIG", "A further configuration file, above the project's. A file named `config.json`, `opencode.json` or `opencode.jsonc` is read as OpenCode's, any other as Switchyard's."),
-    variable("SWITCHYARD_CONFIG_CONTENT", "Configuration as text, above `SWITCHYARD_CONFIG`. `{file:…}` is relative to the working directory."),
-    variable("SWITCHYARD_ENV", "Adds `switchyard.<value>.jsonc` beside the user's file and beside the project's, above all other files. Letters, digits, `-` and `_`."),
-    variable("SWITCHYARD_OFFLINE", "`1` or `true` sets `catalog.offline`, `0` or `false` unsets it. Above all files, below flags."),
+    variable(
+        "SWITCHYARD_HOME",
+        "Puts configuration, data, cache and state into the folders `config`, `data`, `cache` and `state` below this one.",
+    ),
+    variable(
+        "SWITCHYARD_CONFIG",
+        "A further configuration file, above the project's. A file named `config.json`, `opencode.json` or `opencode.jsonc` is read as OpenCode's, any other as Switchyard's.",
+    ),
+    variable(
+        "SWITCHYARD_CONFIG_CONTENT",
+        "Configuration as text, above `SWITCHYARD_CONFIG`. `{file:…}` is relative to the working directory.",
+    ),
+    variable(
+        "SWITCHYARD_ENV",
+        "Adds `switchyard.<value>.jsonc` beside the user's file and beside the project's, above all other files. Letters, digits, `-` and `_`.",
+    ),
+    variable(
+        "SWITCHYARD_OFFLINE",
+        "`1` or `true` sets `catalog.offline`, `0` or `false` unsets it. Above all files, below flags.",
+    ),
     variable("SWITCHYARD_LOG", "Sets `log.level`. Above all files, below flags."),
     variable("SWITCHYARD_TOKEN", "The token that clients of the server must show, instead of the generated one."),
     variable("SWITCHYARD_ENCRYPTION_KEY", "The key that encrypts stored credentials, instead of the generated one."),
     variable("HOME", "The home folder: `~` in `{file:~/…}`, and where the folders below are by default."),
     variable("USERPROFILE", "The home folder where `HOME` is not set (Windows)."),
-    variable("XDG_CONFIG_HOME", "Configuration is in `switchyard` below it, OpenCode's in `opencode`. Default `~/.config`."),
+    variable(
+        "XDG_CONFIG_HOME",
+        "Configuration is in `switchyard` below it, OpenCode's in `opencode`. Default `~/.config`.",
+    ),
     variable("XDG_DATA_HOME", "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`."),
     variable("XDG_CACHE_HOME", "The cache (catalog) is in `switchyard` below it. Default `~/.cache`."),
     variable("XDG_STATE_HOME", "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`."),
@@ -56,7 +74,9 @@ pub struct Environment {
 impl Environment {
     /// Takes a snapshot of the process's environment. Variables that are not Unicode are left out.
     pub fn read() -> Self {
-        Self::of(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::of(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// Makes an environment of the given variables.
@@ -98,7 +118,10 @@ mod tests {
     #[test]
     fn an_empty_variable_counts_as_unset() {
         let environment = Environment::of([("EMPTY", ""), ("SET", "1")]);
-        assert_eq!((environment.get("EMPTY"), environment.get("SET"), environment.get("NONE")), (None, Some("1"), None));
+        assert_eq!(
+            (environment.get("EMPTY"), environment.get("SET"), environment.get("NONE")),
+            (None, Some("1"), None)
+        );
     }
 
     #[test]

@@ -97,7 +97,11 @@ mod tests {
     #[test]
     fn dotted_paths_take_quoted_names() {
         check("server.port", &["server", "port"], "/server/port");
-        check(r#"provider.zai.models."glm-4.7".name"#, &["provider", "zai", "models", "glm-4.7", "name"], "/provider/zai/models/glm-4.7/name");
+        check(
+            r#"provider.zai.models."glm-4.7".name"#,
+            &["provider", "zai", "models", "glm-4.7", "name"],
+            "/provider/zai/models/glm-4.7/name",
+        );
         check("provider.or.models.'a/b'", &["provider", "or", "models", "a/b"], "/provider/or/models/a~1b");
         check(r#""a\"b""#, &["a\"b"], "/a\"b");
     }

@@ -3,12 +3,12 @@
 //! Map of this crate:
 //! - [`section`]: the typed configuration, one type per section; its doc comments are the user's reference.
 //! - [`env`], [`paths`]: the environment snapshot and the folders.
-//! - [`load`]: finds the layers (`source`), reads each one (`node`, `opencode`, `spelling`, `reference`, `check`), merges
+//! - [`mod@load`]: finds the layers (`source`), reads each one (`node`, `opencode`, `spelling`, `reference`, `check`), merges
 //!   them and checks the whole (`validate`).
 //! - [`layer`]: what goes in and what comes out: [`Inputs`], [`Loaded`].
 //! - [`live`]: the configuration in force, and its reload.
-//! - [`edit`], [`view`]: changing a file without losing its comments, and showing what is in force.
-//! - [`schema`], [`page`]: the schema and the reference page, made of the types.
+//! - [`edit`], [`mod@view`]: changing a file without losing its comments, and showing what is in force.
+//! - [`mod@schema`], [`page`]: the schema and the reference page, made of the types.
 //! - [`problem`]: what is wrong, with file, line and column.
 //!
 //! It does not know what a setting causes: that is for the crates above.
@@ -46,8 +46,8 @@ pub use paths::Paths;
 pub use problem::{Notice, Problem};
 pub use schema::{SCHEMA_PATH, schema, schema_text};
 pub use section::{
-    Alias, CatalogSettings, Config, Cost, CredentialSettings, DefaultModels, HeaderText, Headers, Limit, Log, LogFormat,
-    LongContextCost, Modalities, ModelConfig, ModelDefaults, ModelLimit, ModelProvider, ProviderConfig, ProviderOptions,
-    Retry, Server, Supports,
+    Alias, CatalogSettings, Config, Cost, CredentialSettings, DefaultModels, HeaderText, Headers, Limit, Log,
+    LogFormat, LongContextCost, Modalities, ModelConfig, ModelDefaults, ModelLimit, ModelProvider, ProviderConfig,
+    ProviderOptions, Retry, Server, Supports,
 };
 pub use view::view;

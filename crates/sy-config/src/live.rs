@@ -213,7 +213,8 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: bool) {
-        let files = [PathBuf::from("/home/u/.config/switchyard/switchyard.jsonc"), PathBuf::from("/etc/sy/config.jsonc")];
+        let files =
+            [PathBuf::from("/home/u/.config/switchyard/switchyard.jsonc"), PathBuf::from("/etc/sy/config.jsonc")];
         assert_eq!(touches(Path::new(path), &files), expected, "{path}");
     }
 

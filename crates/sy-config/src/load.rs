@@ -47,7 +47,10 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Vec<Problem>> {
     }
     if let Some(file) = &found.missing_overlay {
         let layer = report.add_source("SWITCHYARD_ENV");
-        report.notice(Place { layer, line: 0, column: 0 }, format!("there is no {file} beside the user's or the project's file"));
+        report.notice(
+            Place { layer, line: 0, column: 0 },
+            format!("there is no {file} beside the user's or the project's file"),
+        );
     }
     found.looked_for.into_iter().for_each(|file| report.follow(file));
     if report.has_problems() {
@@ -102,7 +105,13 @@ fn text_source(text: &str) -> Source {
 }
 
 /// Reads one source into a checked tree. A source that cannot be understood at all is reported and gives `None`.
-fn read_source(source: &Source, layer: usize, environment: &Environment, schema: &Value, report: &mut Report) -> Option<Node> {
+fn read_source(
+    source: &Source,
+    layer: usize,
+    environment: &Environment,
+    schema: &Value,
+    report: &mut Report,
+) -> Option<Node> {
     let mut root = match &source.content {
         Content::Text(text) => Node::parse(text, layer, report)?,
         Content::Value(value) => Node::of_value(value, layer),
@@ -167,7 +176,11 @@ fn decode(merged: &Node, report: &mut Report) -> Option<Config> {
 
 /// Returns a text as it may be shown: a reference as it was written, a secret masked.
 fn show(path: &KeyPath, text: &Text) -> String {
-    if is_secret(path) && !text.is_reference() { Secret::new(text.written.clone()).masked() } else { text.written.clone() }
+    if is_secret(path) && !text.is_reference() {
+        Secret::new(text.written.clone()).masked()
+    } else {
+        text.written.clone()
+    }
 }
 
 /// Turns header values that came from the environment or a file into secrets, whatever the header is called.
@@ -175,7 +188,8 @@ fn conceal_referred_headers(config: &mut Config, merged: &Node) {
     let conceal = |headers: &mut Headers, names: &[&str]| {
         let Some(node) = merged.get(names) else { return };
         for (name, text) in headers {
-            let is_referred = matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
+            let is_referred =
+                matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
             if is_referred {
                 text.conceal();
             }
@@ -195,7 +209,10 @@ fn notice_literal_secrets(node: &Node, path: &KeyPath, report: &mut Report) {
             members.iter().for_each(|member| notice_literal_secrets(&member.value, &path.child(&member.name), report));
         }
         Kind::Text(text) if is_secret(path) && !text.has_reference() && !text.written.is_empty() => {
-            report.notice(node.place, format!("`{path}` stands here in clear; better refer to it by {{env:NAME}} or {{file:path}}"));
+            report.notice(
+                node.place,
+                format!("`{path}` stands here in clear; better refer to it by {{env:NAME}} or {{file:path}}"),
+            );
         }
         Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::Array(_) => {}
     }

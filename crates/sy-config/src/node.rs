@@ -84,7 +84,7 @@ impl Node {
         let start = Place { layer, line: 1, column: 1 };
         match parse_to_ast(text, &CollectOptions::default(), &parse_options()) {
             Ok(parsed) => match parsed.value {
-                Some(value) => Some(Reader { text, layer, report }.node(&value)),
+                Some(value) => Some(Reader::new(text, layer, report).node(&value)),
                 None => Some(Self { place: start, kind: Kind::Object(Vec::new()) }),
             },
             Err(error) => {
@@ -106,7 +106,11 @@ impl Node {
             Value::String(text) => Kind::Text(Text { written: text.clone(), resolved: None }),
             Value::Array(items) => Kind::Array(items.iter().map(|item| Self::of_value(item, layer)).collect()),
             Value::Object(map) => {
-                let member = |(name, value): (&String, &Value)| Member { name: name.clone(), place, value: Self::of_value(value, layer) };
+                let member = |(name, value): (&String, &Value)| Member {
+                    name: name.clone(),
+                    place,
+                    value: Self::of_value(value, layer),
+                };
                 Kind::Object(map.iter().map(member).collect())
             }
         };
@@ -169,7 +173,8 @@ impl Node {
             Kind::Text(text) => Value::String(show(path, text)),
             Kind::Array(items) => Value::Array(items.iter().map(|item| item.to_value(path, show)).collect()),
             Kind::Object(members) => {
-                let member = |member: &Member| (member.name.clone(), member.value.to_value(&path.child(&member.name), show));
+                let member =
+                    |member: &Member| (member.name.clone(), member.value.to_value(&path.child(&member.name), show));
                 Value::Object(members.iter().map(member).collect::<Map<_, _>>())
             }
         }
@@ -212,11 +217,18 @@ fn lay_member(lower: &mut Vec<Member>, mut member: Member) {
 /// Turns the parser's tree into ours.
 struct Reader<'a> {
     text: &'a str,
+    /// The offset at which each line begins.
+    lines: Vec<usize>,
     layer: usize,
     report: &'a mut Report,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(text: &'a str, layer: usize, report: &'a mut Report) -> Self {
+        let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self { text, lines: std::iter::once(0).chain(newlines).collect(), layer, report }
+    }
+
     fn node(&mut self, value: &ast::Value<'_>) -> Node {
         let place = self.place(value.range().start);
         let kind = match value {
@@ -257,10 +269,9 @@ impl Reader<'_> {
     }
 
     fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before.get(line_start..).map_or(0, |text| text.chars().count()) + 1;
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
         Place { layer: self.layer, line, column }
     }
 }

@@ -13,10 +13,39 @@ use crate::section::{LONGEST_MS, SHORTEST_MS};
 /// Top-level keys of OpenCode's configuration, current and older, that mean nothing here. `server` is among them because
 /// it configures OpenCode's own server. Source: OpenCode 1.18's published schema and its documentation of older keys.
 pub(crate) const KEYS_WITHOUT_FEATURE: &[&str] = &[
-    "agent", "attachment", "autoshare", "autoupdate", "command", "compaction", "default_agent", "enterprise", "experimental",
-    "formatter", "instructions", "keybinds", "layout", "logLevel", "lsp", "mcp", "mode", "permission", "plugin", "reference",
-    "references", "server", "share", "shell", "skills", "snapshot", "subagent_depth", "theme", "tool_output", "tools", "tui",
-    "username", "watcher",
+    "agent",
+    "attachment",
+    "autoshare",
+    "autoupdate",
+    "command",
+    "compaction",
+    "default_agent",
+    "enterprise",
+    "experimental",
+    "formatter",
+    "instructions",
+    "keybinds",
+    "layout",
+    "logLevel",
+    "lsp",
+    "mcp",
+    "mode",
+    "permission",
+    "plugin",
+    "reference",
+    "references",
+    "server",
+    "share",
+    "shell",
+    "skills",
+    "snapshot",
+    "subagent_depth",
+    "theme",
+    "tool_output",
+    "tools",
+    "tui",
+    "username",
+    "watcher",
 ];
 
 /// Provider options with a meaning that is not "a field of the request body" and for which there is no feature here.
@@ -63,7 +92,10 @@ fn fit_limits(options: &mut Node, path: &KeyPath, report: &mut Report) {
         if fitted != value {
             *number = Number::from(fitted);
             let path = path.child(name);
-            report.notice(member.value.place, format!("`{path}` is {value} ms, but {fitted} ms is used, the nearest allowed"));
+            report.notice(
+                member.value.place,
+                format!("`{path}` is {value} ms, but {fitted} ms is used, the nearest allowed"),
+            );
         }
     }
 }

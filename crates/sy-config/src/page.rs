@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::env::VARIABLES;
 use crate::schema::{properties, schema};
-use crate::schema_words::{branches, follow, kinds, range};
+use crate::schema_words::{branches, kinds, range};
 
 /// The part of the page that belongs to no single key.
 const INTRODUCTION: &str = include_str!("page.md");
@@ -56,7 +56,7 @@ fn add_line(page: &mut String, line: &str) {
 
 /// Returns the schema of a map's entries, when they are objects of ours.
 fn entry_schema<'s>(root: &'s Value, property: &'s Value) -> Option<&'s Value> {
-    let map = branches(root, follow(root, property)).find(|branch| branch.get("properties").is_none())?;
+    let map = branches(root, property).into_iter().find(|branch| branch.get("properties").is_none())?;
     map.get("additionalProperties").filter(|entry| properties(root, entry).is_some())
 }
 
@@ -73,15 +73,18 @@ fn type_words(root: &Value, property: &Value) -> String {
         if let Some(constant) = branch.get("const") {
             return format!("`{constant}`");
         }
-        let entry = branch.get("additionalProperties").filter(|entry| entry.is_object() && branch.get("properties").is_none());
+        let entry =
+            branch.get("additionalProperties").filter(|entry| entry.is_object() && branch.get("properties").is_none());
         match (kinds(branch).next(), entry) {
             (Some("object"), Some(entry)) => format!("map of {}", type_words(root, entry)),
-            (Some("array"), _) => branch.get("items").map_or("list".to_owned(), |items| format!("list of {}", type_words(root, items))),
+            (Some("array"), _) => {
+                branch.get("items").map_or("list".to_owned(), |items| format!("list of {}", type_words(root, items)))
+            }
             (Some(kind), _) => kind.to_owned(),
             (None, _) => "any".to_owned(),
         }
     };
-    branches(root, follow(root, property)).map(one).collect::<Vec<_>>().join(" or ")
+    branches(root, property).into_iter().map(one).collect::<Vec<_>>().join(" or ")
 }
 
 fn limit_words(root: &Value, property: &Value) -> String {
@@ -94,13 +97,19 @@ fn limit_words(root: &Value, property: &Value) -> String {
             let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
             return Some(words.join(", "));
         }
-        let is_bounded = branch.get("maximum").is_some() || branch.get("minimum").and_then(Value::as_f64).is_some_and(|least| least > 0.0);
+        let is_bounded = branch.get("maximum").is_some()
+            || branch.get("minimum").and_then(Value::as_f64).is_some_and(|least| least > 0.0);
         if is_bounded || kinds(branch).any(|kind| kind == "number") {
             return Some(range(branch).trim().to_owned());
         }
         branch.get("minLength").map(|_| "not empty".to_owned())
     };
-    branches(root, follow(root, property)).filter_map(one).filter(|limit| !limit.is_empty()).collect::<Vec<_>>().join("; ")
+    branches(root, property)
+        .into_iter()
+        .filter_map(one)
+        .filter(|limit| !limit.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn cell(text: &str) -> String {

@@ -31,7 +31,9 @@ impl Paths {
             return Ok(Self::below(Path::new(home)));
         }
         let folder = |variable: &'static str, default: &str| {
-            base_folder(environment, variable, default).map(|base| base.join("switchyard")).ok_or_else(|| homeless(variable))
+            base_folder(environment, variable, default)
+                .map(|base| base.join("switchyard"))
+                .ok_or_else(|| homeless(variable))
         };
         Ok(Self {
             config: folder("XDG_CONFIG_HOME", ".config")?,
@@ -43,7 +45,12 @@ impl Paths {
 
     /// Returns the folders below one folder, as `SWITCHYARD_HOME` arranges them.
     pub fn below(home: &Path) -> Self {
-        Self { config: home.join("config"), data: home.join("data"), cache: home.join("cache"), state: home.join("state") }
+        Self {
+            config: home.join("config"),
+            data: home.join("data"),
+            cache: home.join("cache"),
+            state: home.join("state"),
+        }
     }
 
     /// Returns the user's own configuration file.
@@ -99,7 +106,11 @@ mod tests {
     fn folders_follow_the_environment() {
         check(&[("HOME", "/h")], "/h/.config/switchyard", "/h/.local/state/switchyard");
         check(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")], "/c/switchyard", "/h/.local/state/switchyard");
-        check(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")], "/h/.config/switchyard", "/h/.local/state/switchyard");
+        check(
+            &[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")],
+            "/h/.config/switchyard",
+            "/h/.local/state/switchyard",
+        );
         check(&[("HOME", "/h"), ("XDG_STATE_HOME", "/x"), ("SWITCHYARD_HOME", "/s")], "/s/config", "/s/state");
         check(&[("USERPROFILE", "/u")], "/u/.config/switchyard", "/u/.local/state/switchyard");
     }

@@ -92,8 +92,12 @@ impl Resolver<'_> {
     fn stand_in(&self, piece: &Piece<'_>, path: &KeyPath) -> Option<String> {
         match piece {
             Piece::Variable(name) if is_address(path) => Some(format!("${{{name}}}")),
-            Piece::Variable(name) if self.format == Format::OpenCode && !is_secret(path) => Some(format!("${{{name}}}")),
-            Piece::Environment(_) if self.format == Format::OpenCode && !is_secret(path) => Some(String::new()),
+            Piece::Variable(name) if self.format == Format::OpenCode && !is_secret(path) => {
+                Some(format!("${{{name}}}"))
+            }
+            Piece::Environment(_) if self.format == Format::OpenCode && !is_secret(path) && !is_address(path) => {
+                Some(String::new())
+            }
             _ => None,
         }
     }

@@ -100,16 +100,26 @@ fn without_nulls(value: &Value) -> Value {
 /// Lets editors accept the second spellings that the loader accepts.
 fn add_second_spellings(root: &mut Value) {
     let (second, first) = FUNCTION_CALLING;
-    add_property(root, "/$defs/Supports/properties", second, &json!({
-        "type": "boolean",
-        "deprecated": true,
-        "description": format!("Another spelling of `{first}`."),
-    }));
-    add_property(root, "/$defs/DefaultModels/properties", "model", &json!({
-        "$ref": "#/$defs/DefaultModels",
-        "deprecated": true,
-        "description": "`primary` and `fallbacks` may stand one level deeper, in `models.defaults.model`.",
-    }));
+    add_property(
+        root,
+        "/$defs/Supports/properties",
+        second,
+        &json!({
+            "type": "boolean",
+            "deprecated": true,
+            "description": format!("Another spelling of `{first}`."),
+        }),
+    );
+    add_property(
+        root,
+        "/$defs/DefaultModels/properties",
+        "model",
+        &json!({
+            "$ref": "#/$defs/DefaultModels",
+            "deprecated": true,
+            "description": "`primary` and `fallbacks` may stand one level deeper, in `models.defaults.model`.",
+        }),
+    );
 }
 
 fn add_property(root: &mut Value, pointer: &str, name: &str, property: &Value) {
@@ -154,5 +164,5 @@ fn allow_null_here(schema: &mut Value) {
 
 /// Returns the property schemas of an object schema, references followed.
 pub(crate) fn properties<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Map<String, Value>> {
-    branches(root, schema).find_map(|branch| branch.get("properties")?.as_object())
+    branches(root, schema).into_iter().find_map(|branch| branch.get("properties")?.as_object())
 }

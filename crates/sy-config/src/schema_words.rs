@@ -8,15 +8,20 @@ use crate::node::{Kind, Node};
 
 /// Follows a `$ref` into the schema's definitions.
 pub(crate) fn follow<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| root.pointer(reference.strip_prefix('#')?));
+    let target =
+        schema.get("$ref").and_then(Value::as_str).and_then(|reference| root.pointer(reference.strip_prefix('#')?));
     target.unwrap_or(schema)
 }
 
 /// Returns the alternatives of a schema, references followed and `null` left out; a schema without any is its own.
-pub(crate) fn branches<'s>(root: &'s Value, schema: &'s Value) -> impl Iterator<Item = &'s Value> {
+pub(crate) fn branches<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s Value> {
+    let schema = follow(root, schema);
     let listed = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array);
-    let all = listed.map_or_else(|| std::slice::from_ref(schema), Vec::as_slice);
-    all.iter().map(|branch| follow(root, branch)).filter(|branch| branch.get("type").and_then(Value::as_str) != Some("null"))
+    match listed {
+        Some(listed) => listed.iter().flat_map(|branch| branches(root, branch)).collect(),
+        None if schema.get("type").and_then(Value::as_str) == Some("null") => Vec::new(),
+        None => vec![schema],
+    }
 }
 
 /// Returns true when a value is of a kind that the schema knows, whatever its content.
@@ -64,8 +69,7 @@ pub(crate) fn accepts_scalar(schema: &Value, node: &Node) -> bool {
 
 /// Says in words what a schema accepts.
 pub(crate) fn describe(root: &Value, schema: &Value) -> String {
-    let schema = follow(root, schema);
-    let parts: Vec<String> = branches(root, schema).map(|branch| describe_one(root, branch)).collect();
+    let parts: Vec<String> = branches(root, schema).into_iter().map(|branch| describe_one(root, branch)).collect();
     parts.join(", or ")
 }
 
@@ -73,7 +77,12 @@ pub(crate) fn describe(root: &Value, schema: &Value) -> String {
 pub(crate) fn kinds(schema: &Value) -> impl Iterator<Item = &str> {
     let listed = schema.get("type");
     let many = listed.and_then(Value::as_array).into_iter().flatten();
-    listed.filter(|listed| listed.is_string()).into_iter().chain(many).filter_map(Value::as_str).filter(|kind| *kind != "null")
+    listed
+        .filter(|listed| listed.is_string())
+        .into_iter()
+        .chain(many)
+        .filter_map(Value::as_str)
+        .filter(|kind| *kind != "null")
 }
 
 fn describe_one(root: &Value, schema: &Value) -> String {
@@ -91,7 +100,8 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         Some("number") => format!("a number{}", range(schema)),
         Some("array") => {
             let items = schema.get("items").map(|items| describe(root, items)).unwrap_or_default();
-            let what = items.strip_prefix("a ").map_or_else(|| format!("values, each {items}"), |one| format!("{one}s"));
+            let what =
+                items.strip_prefix("a ").map_or_else(|| format!("values, each {items}"), |one| format!("{one}s"));
             let size = if schema.get("minItems").is_some() { "non-empty " } else { "" };
             format!("a {size}list of {what}")
         }

@@ -9,7 +9,9 @@ use crate::section::is_secret_header;
 /// sounds like a secret.
 pub(crate) fn is_secret(path: &KeyPath) -> bool {
     match path.parts().as_slice() {
-        ["provider", _, "options", "headers", name] | ["provider", _, "models", _, "headers", name] => is_secret_header(name),
+        ["provider", _, "options", "headers", name] | ["provider", _, "models", _, "headers", name] => {
+            is_secret_header(name)
+        }
         ["provider", _, "options", names @ ..]
         | ["provider", _, "models", _, "options", names @ ..]
         | ["provider", _, "models", _, "variants", _, names @ ..] => names.iter().any(|name| sounds_secret(name)),
@@ -21,13 +23,23 @@ pub(crate) fn is_secret(path: &KeyPath) -> bool {
 pub(crate) fn is_address(path: &KeyPath) -> bool {
     matches!(
         path.parts().as_slice(),
-        ["provider", _, "options", "baseURL"] | ["provider", _, "api"] | ["provider", _, "models", _, "provider", "api"]
+        ["provider", _, "options", "baseURL"]
+            | ["provider", _, "api"]
+            | ["provider", _, "models", _, "provider", "api"]
     )
 }
 
 fn sounds_secret(name: &str) -> bool {
     const MARKS: [&str; 10] = [
-        "apikey", "secret", "password", "passphrase", "credential", "privatekey", "accesskey", "authorization", "cookie",
+        "apikey",
+        "secret",
+        "password",
+        "passphrase",
+        "credential",
+        "privatekey",
+        "accesskey",
+        "authorization",
+        "cookie",
         "bearer",
     ];
     let name: String = name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();

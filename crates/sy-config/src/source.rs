@@ -77,7 +77,14 @@ pub(crate) fn find(inputs: &Inputs) -> Found {
 impl Found {
     fn push(&mut self, kind: LayerKind, name: &str, directory: &Path, content: Content) {
         let directory = directory.to_owned();
-        self.sources.push(Source { kind, format: Format::Switchyard, name: name.to_owned(), path: None, directory, content });
+        self.sources.push(Source {
+            kind,
+            format: Format::Switchyard,
+            name: name.to_owned(),
+            path: None,
+            directory,
+            content,
+        });
     }
 
     /// Adds a file as a source. Returns false when there is none.
@@ -196,7 +203,9 @@ fn reads_opencode(sources: &[Source]) -> bool {
 fn read_file(file: &Path) -> Result<Option<String>, String> {
     let size = match std::fs::metadata(file) {
         Ok(metadata) => metadata.len(),
-        Err(err) if matches!(err.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(err) if matches!(err.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(err) => return Err(format!("cannot be read: {err}")),
     };
     if size > LARGEST_FILE {

@@ -58,7 +58,10 @@ impl Validator<'_> {
                 self.problem(names, "expected an http or https address");
             }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                self.problem(names, "expected an address without user name and password; use apiKey or headers for them");
+                self.problem(
+                    names,
+                    "expected an address without user name and password; use apiKey or headers for them",
+                );
             }
             Ok(_) => {}
             Err(reason) => self.problem(names, &format!("expected an http or https address: {reason}")),
@@ -68,7 +71,8 @@ impl Validator<'_> {
     fn check_headers(&mut self, names: &[&str], headers: &Headers) {
         for (name, text) in headers {
             let names: Vec<&str> = names.iter().copied().chain([name.as_str()]).collect();
-            let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            let is_token =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
             if !is_token {
                 self.problem(&names, "expected a header name of letters, digits and -");
             }
@@ -87,7 +91,10 @@ impl Validator<'_> {
                 self.problem(&["alias", name], "expected names of models, got an empty one");
             }
             if let Some(chain) = self.alias_circle(name) {
-                self.problem(&["alias", name], &format!("expected to end at a model, but it goes in a circle: {chain}"));
+                self.problem(
+                    &["alias", name],
+                    &format!("expected to end at a model, but it goes in a circle: {chain}"),
+                );
             }
         }
         for (key, model) in [("model", &self.config.model), ("small_model", &self.config.small_model)] {
@@ -102,7 +109,8 @@ impl Validator<'_> {
         let mut open: Vec<Vec<&str>> = vec![vec![start]];
         let mut seen: Vec<&str> = Vec::new();
         while let Some(way) = open.pop() {
-            let targets = way.last().and_then(|name| self.config.alias.get(*name)).map_or(&[][..], |alias| alias.names());
+            let targets =
+                way.last().and_then(|name| self.config.alias.get(*name)).map_or(&[][..], |alias| alias.names());
             for target in targets {
                 let next: Vec<&str> = way.iter().copied().chain([target.as_str()]).collect();
                 if target == start {
@@ -128,7 +136,10 @@ impl Validator<'_> {
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !credentials.profile.chars().all(is_plain) || credentials.profile.starts_with('.') {
-            self.problem(&["credentials", "profile"], "expected letters, digits, `-`, `_` and `.`, not beginning with `.`");
+            self.problem(
+                &["credentials", "profile"],
+                "expected letters, digits, `-`, `_` and `.`, not beginning with `.`",
+            );
         }
         if !log.level.split(',').all(is_log_directive) {
             let message = format!("expected {}, or directives such as info,sy_router=debug", LEVELS.join(", "));

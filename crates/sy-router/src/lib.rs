@@ -1,1 +1,265 @@
-//! stub
+//! Carries one chat request to a working target and its answer back.
+//!
+//! Map of this crate:
+//! - this file: [`Router`] and the pipeline on one page: plan, attempt, commit, meter.
+//! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
+//! - `retry`, `cool`: what follows a failure, and which targets rest.
+//! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
+//!   `watch` keeps its time limits; `rate` reads its headers.
+//! - `stream`, `commit`: frames to events to chunks, held back until the first content.
+//! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
+//! - `count`, `embed`: token counting and embeddings along the same course.
+//! - [`answer`]: what comes back.
+//!
+//! Cancelling is dropping: a dropped future or stream drops the connection to the provider at once. Nothing here knows an
+//! HTTP surface, a session or a vendor.
+
+pub mod answer;
+mod attempt;
+mod commit;
+mod cool;
+mod count;
+mod egress;
+mod embed;
+#[cfg(test)]
+mod fixture;
+mod meter;
+mod plan;
+mod rate;
+pub mod record;
+mod retry;
+mod stream;
+mod tally;
+mod upstream;
+mod watch;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::HeaderMap;
+use sy_catalog::Catalog;
+use sy_config::Config;
+use sy_credentials::Credentials;
+use sy_protocol::{Inbound, registry};
+use sy_types::{Failure, ProtocolId, RequestContext};
+
+pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole};
+pub use commit::AnswerStream;
+pub use count::Counted;
+pub use embed::Embedded;
+pub use record::{Observer, Outcome, Record};
+
+use attempt::{Errand, Reached};
+use cool::Cooling;
+use meter::Meter;
+use plan::{Grounds, Plan, Planner};
+use retry::Course;
+use upstream::Connector;
+
+/// What a router is made of.
+pub struct Parts {
+    /// Which models exist and how they are reached.
+    pub catalog: Catalog,
+    /// Our credentials.
+    pub credentials: Credentials,
+    /// Aliases, defaults, retries.
+    pub config: Arc<Config>,
+    /// Who hears of every finished request.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Carries requests to targets. Clones share everything.
+#[derive(Clone)]
+pub struct Router {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    catalog: Catalog,
+    credentials: Credentials,
+    config: ArcSwap<Config>,
+    observer: Arc<dyn Observer>,
+    planner: Planner,
+    cooling: Cooling,
+    connector: Connector,
+}
+
+impl Router {
+    /// Puts a router together. It does no I/O; HTTP clients are made when they are first needed.
+    ///
+    /// # Errors
+    /// None at present; the signature leaves room for parts that can fail to start.
+    pub fn new(parts: Parts) -> Result<Self, Failure> {
+        let Parts { catalog, credentials, config, observer } = parts;
+        let inner = Inner {
+            catalog,
+            credentials,
+            config: ArcSwap::new(config),
+            observer,
+            planner: Planner::default(),
+            cooling: Cooling::default(),
+            connector: Connector::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes over a changed configuration. Requests on their way keep the old one; catalog and credentials are told by
+    /// whoever tells us.
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        self.inner.config.store(config);
+    }
+
+    /// Answers a chat request.
+    ///
+    /// `passthrough` holds those of the caller's headers that switch on features of its protocol; they are sent only
+    /// where the caller's own body is relayed. A stream is returned at its first content; until then other targets may
+    /// answer, afterwards none does. Dropping the future or the stream cancels the provider's work.
+    ///
+    /// # Errors
+    /// When no target answered, with what each of them said.
+    pub async fn answer(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+    ) -> Result<Answer, Refused> {
+        let inner = &*self.inner;
+        let config = inner.config.load_full();
+        let mut meter = Meter::begin_chat(&inner.observer, ctx, &inbound);
+        let mut trail = Trail::default();
+        let plan = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
+            Ok(plan) => plan,
+            Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
+        };
+        let strict = ctx.strict || config.server.strict;
+        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict };
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        while let Some(turn) = course.next() {
+            trail.turn_to(&turn.0.target);
+            meter.turn_to(&turn.0.target);
+            match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
+                Ok(reached) => {
+                    inner.cooling.wake(&turn.0.target);
+                    return Ok(deliver(reached, trail, meter));
+                }
+                Err(missed) => course.failed(missed).await,
+            }
+        }
+        let (failure, attempts) = course.into_failure();
+        Err(meter.refuse(failure, trail, attempts))
+    }
+
+    /// Answers an embeddings request in OpenAI's form.
+    ///
+    /// # Errors
+    /// When no target answered, with what each of them said.
+    pub async fn embed(&self, ctx: &RequestContext, body: &Bytes) -> Result<Embedded, Refused> {
+        let inner = &*self.inner;
+        let config = inner.config.load_full();
+        let mut trail = Trail::default();
+        let model = match embed::model_of(body) {
+            Ok(model) => model,
+            Err(failure) => return Err(Meter::begin(&inner.observer, ctx, "").refuse(failure, trail, Vec::new())),
+        };
+        let mut meter = Meter::begin(&inner.observer, ctx, &model);
+        let plan = match inner.plan(&config, &model, Some(registry::OPENAI_CHAT)) {
+            Ok(plan) => plan,
+            Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
+        };
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        while let Some(turn) = course.next() {
+            trail.turn_to(&turn.0.target);
+            meter.turn_to(&turn.0.target);
+            match inner.embed_at(body, turn, &mut trail, &mut meter.tally).await {
+                Ok(body) => {
+                    inner.cooling.wake(&turn.0.target);
+                    meter.reached(&trail);
+                    meter.answered();
+                    return Ok(Embedded { trail, body });
+                }
+                Err(missed) => course.failed(missed).await,
+            }
+        }
+        let (failure, attempts) = course.into_failure();
+        Err(meter.refuse(failure, trail, attempts))
+    }
+
+    /// Counts the tokens of a chat request: by the first target's own word where it speaks the caller's language and has a
+    /// counting route, else by estimate.
+    ///
+    /// # Errors
+    /// When the model leads nowhere, the request is malformed, or the provider rejects our credential.
+    pub async fn count(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+    ) -> Result<Counted, Refused> {
+        let inner = &*self.inner;
+        let config = inner.config.load_full();
+        let mut meter = Meter::begin_chat(&inner.observer, ctx, &inbound);
+        let mut trail = Trail::default();
+        let asked = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
+            Ok(plan) => inner.count_at(&inbound, &passthrough, &plan, &mut trail).await,
+            Err(failure) => Err(failure),
+        };
+        meter.called(&trail);
+        let counted = match asked {
+            Ok(Some((tokens, raw))) => Counted { trail, tokens, is_estimate: false, raw: Some(raw) },
+            // An estimate needs the whole request, so its faults are found here.
+            Ok(None) => match inbound.chat() {
+                Ok(_) => Counted { trail, tokens: count::estimate(&inbound), is_estimate: true, raw: None },
+                Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
+            },
+            Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
+        };
+        meter.reached(&counted.trail);
+        meter.answered();
+        Ok(counted)
+    }
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn plan(&self, config: &Arc<Config>, model: &str, caller: Option<ProtocolId>) -> Result<Arc<Plan>, Failure> {
+        let grounds = Grounds { catalog: &self.catalog, credentials: &self.credentials, config };
+        self.planner.plan(grounds, model, caller)
+    }
+
+    /// Asks the first target for a count; a failure that an estimate answers better than an error becomes `None`.
+    async fn count_at(
+        &self,
+        inbound: &Inbound,
+        passthrough: &HeaderMap,
+        plan: &Plan,
+        trail: &mut Trail,
+    ) -> Result<Option<(u64, Bytes)>, Failure> {
+        let Some(planned) = plan.targets.first() else { return Ok(None) };
+        match self.ask_count(inbound, passthrough, planned, trail).await {
+            Ok(counted) => Ok(counted),
+            Err(missed) if count::can_be_estimated(&missed.failure) => {
+                tracing::debug!(error = missed.failure.kind.name(), "token count falls back to an estimate");
+                Ok(None)
+            }
+            Err(missed) => Err(missed.failure),
+        }
+    }
+}
+
+fn deliver(reached: Reached, trail: Trail, mut meter: Meter) -> Answer {
+    meter.reached(&trail);
+    let body = match reached {
+        Reached::Whole(whole) => {
+            meter.answered();
+            Body::Whole(whole)
+        }
+        Reached::Stream(committed) => Body::Stream(AnswerStream::new(committed, meter)),
+    };
+    Answer { trail, body }
+}

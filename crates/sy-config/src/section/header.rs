@@ -60,7 +60,8 @@ impl JsonSchema for HeaderText {
 pub(crate) fn read_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
     let texts = IndexMap::<String, String>::deserialize(deserializer)?;
     let classify = |(name, text): (String, String)| {
-        let text = if is_secret_header(&name) { HeaderText::Secret(Secret::new(text)) } else { HeaderText::Plain(text) };
+        let text =
+            if is_secret_header(&name) { HeaderText::Secret(Secret::new(text)) } else { HeaderText::Plain(text) };
         (name, text)
     };
     Ok(texts.into_iter().map(classify).collect())

@@ -28,7 +28,10 @@ impl Default for Log {
 #[schemars(inline)]
 pub enum LogFormat {
     #[default]
-    #[expect(missing_docs, reason = "a doc comment would split the enum in the schema; `Log::format` explains the words")]
+    #[expect(
+        missing_docs,
+        reason = "a doc comment would split the enum in the schema; `Log::format` explains the words"
+    )]
     Auto,
     #[expect(missing_docs, reason = "see `Auto`")]
     Json,

@@ -18,3 +18,23 @@ pub use request::{ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, 
 pub use response::{ChatResponse, FinishReason, Fold};
 pub use tool::{Tool, ToolChoice, ToolKind};
 pub use usage::Usage;
+
+/// Returns the text in a form that people can read: halves of surrogate pairs, which pass through this program as private-use
+/// characters (see `sy_protocol::json`), become the replacement character.
+pub fn readable(text: &str) -> std::borrow::Cow<'_, str> {
+    const STAND_INS: std::ops::RangeInclusive<char> = '\u{10F800}'..='\u{10FFFF}';
+    if !text.contains(|c| STAND_INS.contains(&c)) {
+        return std::borrow::Cow::Borrowed(text);
+    }
+    let replace = |c| if STAND_INS.contains(&c) { char::REPLACEMENT_CHARACTER } else { c };
+    std::borrow::Cow::Owned(text.chars().map(replace).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn halves_of_pairs_are_shown_as_unreadable() {
+        assert_eq!(super::readable("a\u{10F83D}b"), "a\u{fffd}b");
+        assert!(matches!(super::readable("plain 👍"), std::borrow::Cow::Borrowed(_)));
+    }
+}

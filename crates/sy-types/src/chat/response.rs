@@ -27,6 +27,22 @@ pub enum FinishReason {
     Other(String),
 }
 
+impl FinishReason {
+    /// Returns a name for people and machines; a provider's own word where it is none of ours.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Refusal => "refusal",
+            Self::Pause => "pause",
+            Self::Error => "error",
+            Self::Other(word) => word,
+        }
+    }
+}
+
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatResponse {

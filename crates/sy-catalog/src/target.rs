@@ -1,0 +1,245 @@
+//! One resolved model → everything needed to call it, except the credential.
+//!
+//! Called by the catalog for each request. Puts the wire tables, the data and the configuration together. It neither checks
+//! nor knows whether there is a key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use sy_config::{HeaderText, ProviderOptions};
+use sy_types::target::ReasoningRequest;
+use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts};
+use url::Url;
+
+use crate::address;
+use crate::layers::Layers;
+use crate::models_dev::lay_over;
+use crate::provider::{Provider, Route};
+use crate::resolve::Resolved;
+use crate::variants::body::fields;
+use crate::wire_map::{OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, setting_of_option, wire};
+
+/// Message fields in which earlier reasoning can be sent back.
+const HISTORY_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "reasoning_text"];
+
+/// Makes the target of a resolved model, in the caller's protocol where the place speaks it, else in its preferred one.
+///
+/// # Errors
+/// `NotFound` when the model left the catalog since it was resolved; `Unsupported` when no protocol of ours reaches it, when
+/// its address is unknown or lacks a variable, or when a configured header or field cannot be used.
+pub(crate) fn target(layers: &Layers, resolved: &Resolved, caller: Option<ProtocolId>) -> Result<Target, Failure> {
+    let gone = || {
+        let message = format!("the model `{}` is not in the catalog any more", resolved.name());
+        Failure::new(ErrorKind::NotFound, Side::Caller, message).with_code("model_not_found").with_param("model")
+    };
+    let provider = layers.provider(&resolved.provider).ok_or_else(gone)?;
+    let info = provider.models.get(&resolved.model).ok_or_else(gone)?;
+    let route = provider.routes.get(&resolved.model).ok_or_else(gone)?;
+    let configured = layers.config.provider.get(&provider.row.id).map(|section| &section.options);
+    let build = Build { layers, provider: &provider, info, route, configured, resolved };
+    build.target(caller)
+}
+
+struct Build<'a> {
+    layers: &'a Layers,
+    provider: &'a Provider,
+    info: &'a Arc<ModelInfo>,
+    route: &'a Route,
+    configured: Option<&'a ProviderOptions>,
+    resolved: &'a Resolved,
+}
+
+impl Build<'_> {
+    fn target(&self, caller: Option<ProtocolId>) -> Result<Target, Failure> {
+        let wire = wire(Place {
+            provider: &self.provider.row.id,
+            npm: &self.route.npm,
+            model: &self.route.upstream,
+            reasons: self.info.capabilities.reasoning == Some(true),
+        });
+        let protocol = self.protocol(&wire, caller)?;
+        let (template, is_configured) = self.address(&wire)?;
+        Ok(Target {
+            provider: Arc::from(self.provider.row.id.as_str()),
+            model: Arc::from(self.info.id.as_str()),
+            upstream_model: Arc::from(self.route.upstream.as_str()),
+            protocol,
+            base_url: self.base_url(&template)?,
+            auth: self.auth(&wire, protocol),
+            dialect: self.dialect(&wire, protocol)?,
+            headers: self.headers(&wire)?,
+            options: self.options(protocol),
+            timeouts: self.timeouts(&wire),
+            operator_configured: is_configured,
+            info: Arc::clone(self.info),
+        })
+    }
+
+    fn protocol(&self, wire: &Wire, caller: Option<ProtocolId>) -> Result<ProtocolId, Failure> {
+        let spoken = match wire.speech {
+            Speech::Speaks(spoken) => spoken,
+            Speech::Missing(reason) => return Err(self.unsupported(reason)),
+        };
+        let preferred = spoken.first().copied().ok_or_else(|| Failure::bug("a row of the wire table is empty"))?;
+        let asked_for_chat = self.configured.is_some_and(|options| options.extra.get("useCompletionUrls") == Some(&Value::Bool(true)));
+        if asked_for_chat && spoken.contains(&OPENAI_CHAT) {
+            return Ok(OPENAI_CHAT);
+        }
+        // A mode of reasoning exists in the responses protocol only.
+        let has_mode = self.route.options.get("reasoning").is_some_and(|reasoning| reasoning.get("mode").is_some());
+        if has_mode && spoken.contains(&OPENAI_RESPONSES) {
+            return Ok(OPENAI_RESPONSES);
+        }
+        Ok(caller.filter(|caller| spoken.contains(caller)).unwrap_or(preferred))
+    }
+
+    /// Returns the template of the base URL, and whether the operator chose where it leads.
+    fn address(&self, wire: &Wire) -> Result<(String, bool), Failure> {
+        let own = self.configured.and_then(|options| options.base_url.as_ref()).filter(|url| !url.trim().is_empty());
+        if let Some(own) = own {
+            return Ok((own.clone(), true));
+        }
+        let template = match (&self.route.api, wire.base) {
+            (Some(api), _) if !api.is_empty() => api.as_str(),
+            (_, Some(base)) => base,
+            (_, None) => {
+                let id = &self.provider.row.id;
+                return Err(self.unsupported(&format!("its address is not known: set provider.{id}.options.baseURL")));
+            }
+        };
+        // A server on this machine that the operator configured by name, or that the bundled snapshot lists, is one that
+        // the operator runs.
+        let is_own_server = address::is_near(template) && (self.provider.row.configured || self.is_bundled_address(template));
+        Ok((template.to_owned(), self.route.api_is_configured || is_own_server || address::host_is_variable(template)))
+    }
+
+    /// Fetched data are not trusted to lead into the private network.
+    fn is_bundled_address(&self, template: &str) -> bool {
+        let row = self.layers.bundled().row(&self.provider.row.id);
+        row.is_some_and(|row| row.api.as_deref() == Some(template))
+    }
+
+    fn base_url(&self, template: &str) -> Result<Url, Failure> {
+        let filled = address::fill(template, |name| self.value_of(name)).map_err(|failure| self.about(failure))?;
+        address::parse(&filled).map_err(|failure| self.about(failure))
+    }
+
+    /// Returns the value of a placeholder: from the provider's options, else from the environment.
+    fn value_of(&self, name: &str) -> Option<&str> {
+        let extra = self.configured.map(|options| &options.extra);
+        let from_option = extra.into_iter().flatten().find_map(|(option, value)| {
+            setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten()
+        });
+        from_option.or_else(|| self.layers.environment.get(name))
+    }
+
+    /// A server that needs no key gets one only where somebody set it.
+    fn auth(&self, wire: &Wire, protocol: ProtocolId) -> AuthScheme {
+        let row = &self.provider.row;
+        let has_key = self.configured.is_some_and(|options| options.api_key.is_some())
+            || row.env.iter().any(|name| self.layers.environment.get(name).is_some());
+        if row.needs_key || has_key { wire.auth(protocol) } else { AuthScheme::None }
+    }
+
+    fn dialect(&self, wire: &Wire, protocol: ProtocolId) -> Result<Dialect, Failure> {
+        let mut dialect = wire.dialect(protocol);
+        let capabilities = &self.info.capabilities;
+        dialect.temperature = capabilities.temperature != Some(false);
+        if capabilities.reasoning == Some(false) || self.route.reasoning_param == Some(false) {
+            dialect.reasoning_request = ReasoningRequest::None;
+        } else if self.route.reasoning_param == Some(true) && dialect.reasoning_request == ReasoningRequest::None {
+            dialect.reasoning_request = ReasoningRequest::Effort;
+        }
+        dialect.streaming = self.route.streaming.unwrap_or(dialect.streaming);
+        match self.configured.and_then(|options| options.include_usage) {
+            Some(true) => (dialect.stream_options, dialect.force_usage) = (true, true),
+            Some(false) => dialect.stream_options = false,
+            None => {}
+        }
+        if self.route.says_interleaved && dialect.reasoning_request != ReasoningRequest::Object {
+            dialect.reasoning_history = self.reasoning_history(dialect.reasoning_history)?;
+        }
+        Ok(dialect)
+    }
+
+    /// Where the data say how reasoning goes back; a place that has a field of its own keeps it for `true`.
+    fn reasoning_history(&self, usual: Option<&'static str>) -> Result<Option<&'static str>, Failure> {
+        match &self.info.capabilities.interleaved {
+            Interleaved::No => Ok(None),
+            Interleaved::Yes => Ok(usual),
+            Interleaved::Field(field) => match HISTORY_FIELDS.into_iter().find(|known| known == field) {
+                Some(field) => Ok(Some(field)),
+                None => Err(self.unsupported(&format!(
+                    "`interleaved` must be one of {}, got `{field}`",
+                    HISTORY_FIELDS.join(", ")
+                ))),
+            },
+        }
+    }
+
+    /// Headers of the tables, then of the provider's configuration, then of the model; later ones replace earlier ones.
+    fn headers(&self, wire: &Wire) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        let mut put = |name: &str, text: &str, is_secret: bool| -> Result<(), Failure> {
+            let unusable = |_| self.unsupported(&format!("the extra header `{name}` is not a valid HTTP header"));
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| unusable(error.to_string()))?;
+            let mut value = HeaderValue::from_str(text).map_err(|error| unusable(error.to_string()))?;
+            value.set_sensitive(is_secret);
+            headers.retain(|(known, _)| *known != key);
+            headers.push((key, value));
+            Ok(())
+        };
+        for (name, template) in &wire.headers {
+            let text = address::fill(template, |variable| self.value_of(variable)).map_err(|failure| self.about(failure))?;
+            put(name, &text, false)?;
+        }
+        let provider = self.configured.into_iter().flat_map(|options| &options.headers);
+        for (name, text) in provider.chain(&self.route.headers) {
+            match text {
+                HeaderText::Plain(plain) => put(name, plain, false)?,
+                HeaderText::Secret(secret) => put(name, secret.expose(), true)?,
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Body fields: those of the provider, over them those of the model, over them those of the variant.
+    fn options(&self, protocol: ProtocolId) -> Map<String, Value> {
+        let is_body_field = |(option, _): &(&String, &Value)| setting_of_option(option).is_none();
+        let provider = self.configured.into_iter().flat_map(|options| &options.extra).filter(is_body_field);
+        let mut options: Map<String, Value> = provider.map(|(name, value)| (name.clone(), value.clone())).collect();
+        lay_over(&mut options, &self.route.options);
+        let variant = self.resolved.variant.as_ref().and_then(|name| self.route.variants.get(name));
+        if let Some(variant) = variant {
+            lay_over(&mut options, variant);
+        }
+        fields(&options, protocol)
+    }
+
+    fn timeouts(&self, wire: &Wire) -> Timeouts {
+        /// Stands for "no limit" where a limit must be named: longer than any exchange lasts.
+        const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
+        let usual = Timeouts { total: wire.total_timeout_s.map(Duration::from_secs), ..Timeouts::default() };
+        let Some(options) = self.configured else { return usual };
+        let limit = |wanted: Option<sy_config::Limit>, usual: Duration| {
+            wanted.map_or(usual, |limit| limit.duration().unwrap_or(FOREVER))
+        };
+        Timeouts {
+            connect: usual.connect,
+            first_byte: limit(options.header_timeout, usual.first_byte),
+            idle: limit(options.chunk_timeout, usual.idle),
+            total: options.timeout.map_or(usual.total, sy_config::Limit::duration),
+        }
+    }
+
+    fn unsupported(&self, reason: &str) -> Failure {
+        let message = format!("`{}` cannot be called: {reason}", self.resolved.name());
+        Failure::new(ErrorKind::Unsupported, Side::Gateway, message).with_param("model")
+    }
+
+    fn about(&self, failure: Failure) -> Failure {
+        self.unsupported(&failure.message)
+    }
+}

@@ -1,0 +1,121 @@
+//! The table of what differs for a provider or for some models.
+//!
+//! Every fitting row is applied, from top to bottom. Rows hold values only; where a vendor needs logic, it is a protocol of
+//! its own in sy-protocol.
+
+use sy_types::AuthScheme;
+use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds};
+
+use super::{
+    ANTHROPIC_MESSAGES, NOTHING, OPENAI_CHAT, OPENAI_COMPATIBLE, OPENAI_RESPONSES, Patch, Quirk, SAME, Speech, ZAI_CHAT,
+};
+
+const REASONING_PATCH: Patch =
+    Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), developer_role: Some(true), ..SAME };
+const THINKING: Patch = Patch { reasoning_request: Some(ReasoningRequest::Thinking), ..SAME };
+/// How we name ourselves to gateways that ask who calls.
+const WHO_WE_ARE: &[(&str, &str)] = &[("http-referer", "switchyard"), ("x-title", "switchyard")];
+
+/// Every row.
+pub(super) static QUIRKS: &[Quirk] = &[
+    // Model families, wherever they are served.
+    Quirk { models: &["claude"], dialect: Patch { tool_call_ids: Some(ToolCallIds::WordCharacters), ..SAME }, ..NOTHING },
+    Quirk {
+        models: &["mistral", "devstral", "codestral", "pixtral", "mixtral"],
+        dialect: Patch { tool_call_ids: Some(ToolCallIds::NineAlphanumeric), ..SAME },
+        ..NOTHING
+    },
+    Quirk { models: &["gemini"], dialect: Patch { schema_rules: Some(SchemaRules::Gemini), ..SAME }, ..NOTHING },
+    Quirk { models: &["kimi"], dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..SAME }, ..NOTHING },
+    // OpenAI itself, and those who resell its API under its package. Only the former is known to speak both protocols.
+    Quirk { npm: &["@ai-sdk/openai", "@ai-sdk/azure"], when_reasoning: true, dialect: REASONING_PATCH, ..NOTHING },
+    Quirk {
+        providers: &["infer", "meta", "neon", "neosmith", "ofox", "opencode*", "perplexity-agent", "vivgrid", "zenmux"],
+        npm: &["@ai-sdk/openai"],
+        speech: Some(Speech::Speaks(&[OPENAI_RESPONSES])),
+        ..NOTHING
+    },
+    Quirk {
+        providers: &["azure-cognitive-services"],
+        npm: &["@ai-sdk/azure"],
+        base: Some("https://${AZURE_COGNITIVE_SERVICES_RESOURCE_NAME}.cognitiveservices.azure.com/openai/v1"),
+        ..NOTHING
+    },
+    Quirk { providers: &["amazon-bedrock"], models: &["gpt-oss-safeguard"], speech: Some(Speech::Speaks(&[OPENAI_CHAT])), npm: &["@ai-sdk/amazon-bedrock/mantle"], ..NOTHING },
+    // Editors' plans. OpenCode asks for GPT-5 and later in the responses protocol, except the small one.
+    Quirk {
+        providers: &["github-copilot"],
+        models: &["gpt-5", "gpt-6"],
+        except: &["gpt-5-mini"],
+        speech: Some(Speech::Speaks(&[OPENAI_RESPONSES])),
+        ..NOTHING
+    },
+    Quirk {
+        providers: &["kimi-code-plan-cn", "kimi-code-plan-global"],
+        npm: &[OPENAI_COMPATIBLE],
+        speech: Some(Speech::Speaks(&[OPENAI_CHAT, ANTHROPIC_MESSAGES])),
+        auth: Some(AuthScheme::Bearer),
+        ..NOTHING
+    },
+    // One gateway, three protocols, chosen by the model's name.
+    Quirk { npm: &["@aihubmix/ai-sdk-provider"], models: &["claude-"], becomes: Some("@ai-sdk/anthropic"), base: Some("https://aihubmix.com/v1"), ..NOTHING },
+    Quirk {
+        npm: &["@aihubmix/ai-sdk-provider"],
+        models: &["gemini", "imagen"],
+        except: &["-nothink", "-search"],
+        becomes: Some("@ai-sdk/google"),
+        base: Some("https://aihubmix.com/gemini/v1beta"),
+        ..NOTHING
+    },
+    // Cloudflare's gateway wraps the calls for OpenAI's and Anthropic's models in a format of its own.
+    Quirk {
+        providers: &["cloudflare-ai-gateway"],
+        npm: &["@ai-sdk/openai", "@ai-sdk/anthropic"],
+        speech: Some(Speech::Missing("Cloudflare's universal gateway format is not spoken yet")),
+        ..NOTHING
+    },
+    Quirk {
+        providers: &["cloudflare-ai-gateway"],
+        npm: &["ai-gateway-provider"],
+        headers: &[("cf-aig-gateway-id", "${CLOUDFLARE_GATEWAY_ID}")],
+        ..NOTHING
+    },
+    Quirk {
+        providers: &["google-vertex", "google-vertex-anthropic"],
+        speech: Some(Speech::Missing("Vertex AI needs Google application-default credentials, which are not read yet")),
+        ..NOTHING
+    },
+    Quirk { providers: &["snowflake-cortex"], dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME }, ..NOTHING },
+    // Z.AI and Zhipu: keys of two parts, thinking as a switch, no forced tool choice.
+    Quirk {
+        providers: &["zai*", "zhipuai*"],
+        npm: &[OPENAI_COMPATIBLE, "@ai-sdk/zai", "zhipu-ai-provider"],
+        speech: Some(Speech::Speaks(&[ZAI_CHAT])),
+        auth: Some(AuthScheme::SignedIdSecret),
+        dialect: Patch {
+            structured_output: Some(StructuredOutput::JsonObject),
+            forced_tool_choice: Some(false),
+            ..THINKING
+        },
+        ..NOTHING
+    },
+    Quirk { npm: &["@ai-sdk/zai", "zhipu-ai-provider"], auth: Some(AuthScheme::SignedIdSecret), dialect: Patch { structured_output: Some(StructuredOutput::JsonObject), forced_tool_choice: Some(false), ..THINKING }, ..NOTHING },
+    Quirk {
+        providers: &["moonshotai*"],
+        npm: &[OPENAI_COMPATIBLE],
+        dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..THINKING },
+        ..NOTHING
+    },
+    Quirk { providers: &["xiaomi*"], npm: &[OPENAI_COMPATIBLE], dialect: THINKING, ..NOTHING },
+    // LM Studio serves both at one address.
+    Quirk { providers: &["lmstudio"], npm: &[OPENAI_COMPATIBLE], speech: Some(Speech::Speaks(&[OPENAI_CHAT, OPENAI_RESPONSES])), ..NOTHING },
+    // The hosted NIM as the operators of the first version configured it: no stream, no reasoning parameter, 120 s.
+    Quirk {
+        providers: &["nvidia-nim"],
+        total_timeout_s: Some(120),
+        dialect: Patch { streaming: Some(false), reasoning_request: Some(ReasoningRequest::None), ..SAME },
+        ..NOTHING
+    },
+    Quirk { providers: &["kilo", "llmgateway", "nvidia", "openrouter", "vercel", "zenmux"], headers: WHO_WE_ARE, ..NOTHING },
+    Quirk { providers: &["cerebras"], headers: &[("x-cerebras-3rd-party-integration", "switchyard")], ..NOTHING },
+];

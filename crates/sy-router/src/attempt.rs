@@ -1,0 +1,230 @@
+//! One call to one target: credential, bytes out, and the answer up to its first content.
+//!
+//! Called by the pipeline for each step of a request's course. It deliberately decides nothing: every failure goes back to
+//! `retry`.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+use sy_protocol::patch::Spans;
+use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, Upstream};
+use sy_types::chat::{ChatResponse, Dropped, Fold};
+use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
+use tokio::time::Instant;
+
+use crate::Inner;
+use crate::answer::{Trail, Whole};
+use crate::commit::{Committed, commit};
+use crate::plan::Planned;
+use crate::rate;
+use crate::stream::{Purpose, Source};
+use crate::tally::Tally;
+use crate::upstream::{Missed, Reply};
+use crate::watch::Watch;
+
+/// The most bytes of an error answer that are read.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// What a client wants, on all its attempts.
+#[derive(Clone, Copy)]
+pub(crate) struct Errand<'a> {
+    pub(crate) inbound: &'a Inbound,
+    /// The caller's headers that a relay passes on.
+    pub(crate) passthrough: &'a HeaderMap,
+    /// Whether a field that cannot be carried is a failure.
+    pub(crate) strict: bool,
+}
+
+/// What one successful call brought.
+pub(crate) enum Reached {
+    Whole(Whole),
+    Stream(Committed),
+}
+
+impl Inner {
+    /// Makes one call to one target, which was first called at `since`.
+    pub(crate) async fn attempt(
+        &self,
+        errand: &Errand<'_>,
+        (planned, since): (&Planned, Instant),
+        trail: &mut Trail,
+        tally: &mut Tally,
+    ) -> Result<Reached, Missed> {
+        let target = &*planned.target;
+        let upstream = protocol_of(target)?;
+        let wants_stream = errand.inbound.head().stream;
+        let stream = wants_stream && target.dialect.streaming;
+        let outgoing = Outgoing { target, inbound: errand.inbound, stream };
+        let Encoded { mut call, relay, dropped } = sy_protocol::encode(upstream, &outgoing)?;
+        if errand.strict && !dropped.is_empty() {
+            return Err(not_carried(target, &dropped).into());
+        }
+        if relay {
+            pass_on(errand.passthrough, &mut call.headers);
+        }
+        (trail.relay, trail.dropped) = (relay, dropped);
+        self.sign(planned, &mut call)?;
+        let mut watch = Watch::start(&target.timeouts, since);
+        let reply = self.connector.send(target, call, &mut watch).await?;
+        let reply = accepted(upstream, reply, &mut watch, trail).await?;
+        tally.begun = true;
+        if stream && !is_whole(&reply.headers, upstream.framing()) {
+            let hide_usage = relay && target.dialect.force_usage && !asks_for_usage(errand.inbound);
+            let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
+            return Ok(Reached::Stream(commit(source, tally).await?));
+        }
+        let (raw, response) = read_whole(upstream, reply, &mut watch).await?;
+        tally.note_whole(&response);
+        Ok(match raw {
+            _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
+            Some(raw) if relay => Reached::Whole(Whole { raw: Some(raw), response: None }),
+            _ => Reached::Whole(Whole { raw: None, response: Some(response) }),
+        })
+    }
+
+    /// Puts the provider's credential on a call.
+    pub(crate) fn sign(&self, planned: &Planned, call: &mut HttpCall) -> Result<(), Failure> {
+        let (target, row) = (&planned.target, &planned.provider.row);
+        if target.auth == AuthScheme::None {
+            return Ok(());
+        }
+        match self.credentials.lease(&target.provider, &row.env, None) {
+            Ok(lease) => sy_credentials::apply(&lease, target.auth, call),
+            // A server on this machine usually wants no key.
+            Err(failure) if !row.needs_key && failure.kind == ErrorKind::Unauthenticated => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Finds the code for a target's protocol.
+pub(crate) fn protocol_of(target: &Target) -> Result<&'static dyn Upstream, Failure> {
+    sy_protocol::upstream(target.protocol).ok_or_else(|| {
+        let text = format!("{} speaks the protocol {}, which this build does not know", target.name(), target.protocol);
+        Failure::new(ErrorKind::Unsupported, Side::Gateway, text)
+    })
+}
+
+/// Adds the caller's own feature switches; what the target's configuration says stays.
+pub(crate) fn pass_on(passthrough: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in passthrough {
+        // Lists of beta features add up; of anything else there is one.
+        if name.as_str().ends_with("-beta") || !headers.contains_key(name) {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+/// Sorts an answer by its status and content type.
+pub(crate) async fn accepted(
+    upstream: &dyn Upstream,
+    mut reply: Reply,
+    watch: &mut Watch,
+    trail: &mut Trail,
+) -> Result<Reply, Failure> {
+    if rate::has_limits(&reply.headers) {
+        trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
+    }
+    if reply.status.is_redirection() {
+        return Err(redirected(&reply));
+    }
+    if reply.status != StatusCode::OK && !reply.status.is_success() {
+        // A body that cannot be read leaves the status, which says the most.
+        let body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default();
+        let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
+        let asked = rate::retry_after(&reply.headers, Timestamp::now());
+        failure.retry_after = asked.or(failure.retry_after);
+        return Err(failure);
+    }
+    if media_type(&reply.headers) == "text/html" {
+        return Err(Failure::provider(
+            ErrorKind::Malformed,
+            "a web page came instead of an API answer: a proxy or the base URL is wrong",
+        )
+        .with_status(reply.status.as_u16()));
+    }
+    Ok(reply)
+}
+
+fn redirected(reply: &Reply) -> Failure {
+    let status = reply.status.as_u16();
+    let to = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    // Only the host is told: a redirect may carry a token in its query.
+    let host = to.and_then(|to| url::Url::parse(to).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    let host = host.unwrap_or_else(|| "another path".to_owned());
+    let text = format!(
+        "the provider answered with a redirect ({status}) to {host}, which is not followed: check the provider's base URL"
+    );
+    Failure::provider(ErrorKind::Malformed, text).with_status(status)
+}
+
+/// Reads a whole answer; raw bytes come with it where they are one JSON body.
+async fn read_whole(
+    upstream: &dyn Upstream,
+    mut reply: Reply,
+    watch: &mut Watch,
+) -> Result<(Option<Bytes>, ChatResponse), Failure> {
+    let raw = reply.body.whole(watch).await?;
+    if media_type(&reply.headers) == "text/event-stream" {
+        return fold(upstream, &raw).map(|response| (None, response));
+    }
+    let response = upstream.decode_response(&raw)?;
+    Ok((Some(raw), response))
+}
+
+/// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
+fn fold(upstream: &dyn Upstream, raw: &Bytes) -> Result<ChatResponse, Failure> {
+    let mut reader = FrameReader::new(Framing::Sse, raw.len());
+    let mut decoder = upstream.stream_decoder();
+    let mut frames = reader.push(raw)?.frames;
+    frames.extend(reader.finish().frames);
+    let (mut fold, mut events) = (Fold::default(), Vec::new());
+    for frame in &frames {
+        decoder.decode(frame, &mut events)?;
+        events.drain(..).for_each(|event| fold.push(&event));
+        if fold.is_finished() {
+            return fold.into_response();
+        }
+    }
+    decoder.finish(&mut events);
+    events.drain(..).for_each(|event| fold.push(&event));
+    let is_finished = fold.is_finished();
+    let response = fold.into_response()?;
+    if is_finished {
+        return Ok(response);
+    }
+    Err(Failure::provider(ErrorKind::Malformed, "the provider's stream ended before the answer was complete"))
+}
+
+/// Returns true when an answer to a streaming request is one JSON body.
+fn is_whole(headers: &HeaderMap, framing: Framing) -> bool {
+    framing == Framing::Sse && media_type(headers) == "application/json"
+}
+
+/// Returns the content type without its parameters.
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// Returns true when the client's own body asks for usage in its stream.
+fn asks_for_usage(inbound: &Inbound) -> bool {
+    let spans = Spans::find(inbound.body(), &["stream_options"]).ok();
+    let options = spans.as_ref().and_then(|spans| spans.get(inbound.body(), "stream_options"));
+    let options: Option<serde_json::Value> = options.and_then(|raw| sy_protocol::json::read(raw).ok());
+    options.and_then(|options| options.get("include_usage")?.as_bool()).unwrap_or(false)
+}
+
+fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
+    let fields: Vec<String> = dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
+    let text = format!(
+        "{} cannot take {}: leave that out, choose another model, or switch strict mode off",
+        target.name(),
+        fields.join(", ")
+    );
+    let failure = Failure::new(ErrorKind::Unsupported, Side::Caller, text);
+    match dropped.first() {
+        Some(first) => failure.with_param(first.field.clone()),
+        None => failure,
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads a request body once, within a limit, into one piece of memory.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use sy_types::{ErrorKind, Failure, Side};
+
+/// The most memory that is reserved on the word of a `content-length` header alone.
+const RESERVE: usize = 1 << 20;
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// `TooLarge` beyond the limit, `Unsupported` for a compressed body, `Invalid` when the connection breaks.
+pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+        let encoding = encoding.to_str().unwrap_or("an unreadable encoding");
+        return Err(Failure::new(
+            ErrorKind::Unsupported,
+            Side::Caller,
+            format!("expected an uncompressed body, got content-encoding {encoding:?}: send the body as it is"),
+        ));
+    }
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    collect(body, announced.unwrap_or(0).min(RESERVE), limit).await
+}
+
+async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, Failure> {
+    let mut first: Option<Bytes> = None;
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::invalid("the request body broke off: send it again"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        match first.take() {
+            // A body of one piece is taken as it is, without a copy.
+            None if whole.is_empty() => first = Some(data),
+            begun => {
+                if let Some(begun) = begun {
+                    whole.reserve(reserve.max(begun.len() + data.len()));
+                    whole.extend_from_slice(&begun);
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+fn too_large(limit: usize) -> Failure {
+    Failure::new(
+        ErrorKind::TooLarge,
+        Side::Caller,
+        format!("expected a body of at most {limit} bytes, got more: raise server.body_limit_mb if it is needed"),
+    )
+}

@@ -1,0 +1,197 @@
+//! The only place where concrete parts meet.
+//!
+//! Called by the binary and by tests with everything that comes from outside: configuration, folders, environment. It reads the
+//! token and the vault; it calls nobody.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sy_access::{Access, TokenSource};
+use sy_catalog::Catalog;
+use sy_config::{Environment, Live, Paths};
+use sy_credentials::Credentials;
+use sy_router::{Observer, Parts, Router};
+use sy_types::Failure;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::http::Dialects;
+use crate::observe::Observatory;
+use crate::serve::{ServeError, resolve_host};
+
+/// Everything that comes from outside.
+pub struct Composed {
+    /// The configuration and how to read it again.
+    pub live: Live,
+    /// The folders.
+    pub paths: Paths,
+    /// The environment snapshot.
+    pub environment: Environment,
+    /// True for `--dangerously-unauthenticated`.
+    pub unauthenticated: bool,
+}
+
+/// The parts, put together.
+pub struct Composition {
+    /// The parts.
+    pub app: App,
+    pub(crate) background: Background,
+    pub(crate) bind: IpAddr,
+}
+
+/// Why the parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The address is wrong.
+    #[error(transparent)]
+    Address(#[from] ServeError),
+    /// The token or the bind address is not safe.
+    #[error(transparent)]
+    Access(#[from] sy_access::Error),
+    /// The vault cannot be opened.
+    #[error(transparent)]
+    Credentials(#[from] sy_credentials::Error),
+    /// A part refused its settings.
+    #[error("{0}")]
+    Part(Failure),
+}
+
+/// Puts the parts together.
+///
+/// # Errors
+/// When the vault or the token cannot be read or made, or the bind address is not safe.
+pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
+    let Composed { live, paths, environment, unauthenticated } = outside;
+    let config = live.config();
+    let bind = resolve_host(&config.server.host)?;
+    let access = Access::open(sy_access::Settings {
+        token_file: token_file(&paths),
+        token: environment.secret("SWITCHYARD_TOKEN"),
+        unauthenticated,
+        bind,
+        allowed_hosts: config.server.allowed_hosts.clone(),
+        allowed_origins: config.server.allowed_origins.clone(),
+    })?;
+    if let TokenSource::NewFile(file) = access.token_source() {
+        info!(file = %file.display(), "made the server's token: clients must show it");
+    }
+    let observatory = Arc::new(Observatory::new().map_err(ComposeError::Part)?);
+    let Core { catalog, credentials, router } =
+        core(&live, &paths, &environment, Arc::clone(&observatory) as Arc<dyn Observer>)?;
+    let app = App {
+        live,
+        catalog,
+        credentials,
+        access: Arc::new(access),
+        router,
+        dialects: Dialects::find().map_err(ComposeError::Part)?,
+        observatory,
+        started: Instant::now(),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    };
+    Ok(Composition { app, background: Background, bind })
+}
+
+/// The parts that answer requests, with or without a server around them.
+pub(crate) struct Core {
+    pub(crate) catalog: Catalog,
+    pub(crate) credentials: Credentials,
+    pub(crate) router: Router,
+}
+
+/// Puts the parts together that answer requests.
+pub(crate) fn core(
+    live: &Live,
+    paths: &Paths,
+    environment: &Environment,
+    observer: Arc<dyn Observer>,
+) -> Result<Core, ComposeError> {
+    let config = live.config();
+    let credentials = open_credentials(live, paths, environment)?;
+    let catalog = Catalog::new(sy_catalog::Settings {
+        config: Arc::clone(&config),
+        cache_dir: paths.cache.clone(),
+        environment: environment.clone(),
+        offline: config.catalog.offline,
+    });
+    let parts = Parts { catalog: catalog.clone(), credentials: credentials.clone(), config, observer };
+    let router = Router::new(parts).map_err(ComposeError::Part)?;
+    Ok(Core { catalog, credentials, router })
+}
+
+/// Returns where the server's token is kept.
+pub fn token_file(paths: &Paths) -> PathBuf {
+    paths.state.join("token")
+}
+
+/// Opens the vault alone, for commands that need nothing else.
+///
+/// # Errors
+/// When the vault cannot be read or its key not be made.
+pub fn open_credentials(live: &Live, paths: &Paths, environment: &Environment) -> Result<Credentials, sy_credentials::Error> {
+    let config = live.config();
+    let opencode_auth = config.credentials.opencode_auth.then(|| sy_config::paths::opencode_data(environment)).flatten();
+    Credentials::open(sy_credentials::Settings {
+        directory: paths.data.join("credentials"),
+        profile: config.credentials.profile.clone(),
+        environment: environment.clone(),
+        opencode_auth: opencode_auth.map(|folder| folder.join("auth.json")),
+        config,
+    })
+}
+
+/// Work beside the requests: configuration reload and catalog refresh.
+pub(crate) struct Background;
+
+impl Background {
+    /// Starts it on the tracker that shutdown waits for.
+    pub(crate) fn start(self, app: &App) {
+        app.tasks.spawn(watch_configuration(app.clone()));
+        app.tasks.spawn(keep_catalog_fresh(app.clone()));
+    }
+}
+
+/// Follows the configuration files. A bad file keeps the last good configuration and says so.
+async fn watch_configuration(app: App) {
+    let stopping = app.stopping.clone();
+    let watching = app.live.clone().watch(stopping.cancelled_owned(), move |outcome| match outcome {
+        Ok(false) => {}
+        Ok(true) => {
+            let config = app.live.config();
+            app.catalog.reconfigure(Arc::clone(&config));
+            app.credentials.reconfigure(&config);
+            app.router.reconfigure(config);
+            info!("the configuration was read again");
+        }
+        Err(problems) => {
+            for problem in problems {
+                warn!(%problem, "the configuration has a mistake: the last good one stays in force");
+            }
+        }
+    });
+    watching.await;
+}
+
+/// Fetches the catalog when it is older than its time to live. A failure keeps what is there.
+async fn keep_catalog_fresh(app: App) {
+    loop {
+        let settings = app.config().catalog.clone();
+        if !settings.offline {
+            match app.stopping.run_until_cancelled(app.catalog.refresh(false)).await {
+                None => return,
+                Some(Ok(refresh)) => tracing::debug!(?refresh, "catalog refreshed"),
+                Some(Err(failure)) => info!(reason = %failure, "the catalog could not be refreshed: what is there stays in use"),
+            }
+        }
+        let pause = Duration::from_secs(settings.ttl_seconds.max(60));
+        if app.stopping.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One chat request from the socket to the router and back: what all chat surfaces share.
+//!
+//! A surface names its dialect and what its path says; everything else is the same for all.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode};
+use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
+use sy_router::{Answer, Body, Whole};
+use sy_types::Failure;
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::observe::metrics::endpoint;
+use crate::reply;
+
+/// Request headers that are passed on to a provider of the caller's own protocol: they switch on features of the
+/// protocol, and hold no identity.
+const PASSED_ON: [HeaderName; 3] = [
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("openai-beta"),
+];
+
+/// A request whose caller is known and whose body was read.
+pub(crate) struct Arrival {
+    pub(crate) caller: Caller,
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+}
+
+impl Arrival {
+    /// Lets a request in and reads its body.
+    ///
+    /// # Errors
+    /// The finished refusal in the given dialect.
+    pub(crate) async fn receive(app: &App, dialect: &dyn Downstream, request: Request) -> Result<Self, Box<Response>> {
+        let (parts, body) = request.into_parts();
+        let (caller, admitted) = Caller::enter(app, &parts);
+        let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
+        let read = match admitted {
+            Ok(()) => crate::body::read(&parts.headers, body, limit).await,
+            Err(failure) => Err(failure),
+        };
+        match read {
+            Ok(body) => Ok(Self { caller, parts, body }),
+            Err(failure) => Err(Box::new(refuse(app, &caller, dialect, &parts, &failure))),
+        }
+    }
+}
+
+/// Answers one chat request.
+pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints: &Hints, request: Request) -> Response {
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
+    let inbound = match Inbound::parse(dialect, body, hints) {
+        Ok(inbound) => Arc::new(inbound),
+        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
+    };
+    let response = match app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers)).await {
+        Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
+        Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
+    };
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    response
+}
+
+fn deliver(app: &App, dialect: &'static dyn Downstream, caller: &Caller, inbound: &Inbound, answer: Answer) -> Response {
+    let info = ReplyInfo { inbound, request_id: caller.context.id.as_str(), now: unix_now() };
+    match answer.body {
+        Body::Whole(Whole { raw: Some(raw), .. }) => reply::json(caller, Some(&answer.trail), StatusCode::OK, raw),
+        Body::Whole(Whole { response, raw: None }) => {
+            let body = dialect.encode_response(&info, &response.unwrap_or_default());
+            reply::json(caller, Some(&answer.trail), StatusCode::OK, body)
+        }
+        Body::Stream(stream) => {
+            let encoder = dialect.stream_encoder(&info);
+            reply::stream(caller, &answer.trail, stream, encoder, inbound.head().form, app.cut.clone())
+        }
+    }
+}
+
+/// Refuses a request that did not reach the router, and writes its access line.
+pub(crate) fn refuse(app: &App, caller: &Caller, dialect: &dyn Downstream, parts: &Parts, failure: &Failure) -> Response {
+    let response = reply::refusal(caller, None, dialect, failure);
+    app.observatory.refused(caller, &parts.method, parts.uri.path(), response.status(), failure);
+    response
+}
+
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut passed = HeaderMap::new();
+    for name in &PASSED_ON {
+        for value in headers.get_all(name) {
+            passed.append(name, value.clone());
+        }
+    }
+    passed
+}
+
+/// Returns now in unix seconds.
+pub(crate) fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |elapsed| i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,64 @@
+//! Which HTTP status a failure has: the only such table.
+//!
+//! Read by every surface. The caller's fault is 4xx, a provider's is 502, 503 or 504, ours is 500. A provider's rejected key is
+//! never 401: the caller's own token was right.
+
+use http::StatusCode;
+use sy_types::{ErrorKind, Failure, Side};
+
+/// Returns the status for a failure; `overloaded` is what the caller's protocol answers when a provider is overloaded.
+pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
+    let from_provider = failure.side == Side::Provider;
+    let code = match failure.kind {
+        ErrorKind::Invalid | ErrorKind::ContextOverflow | ErrorKind::ContentFiltered | ErrorKind::Unsupported => 400,
+        ErrorKind::Unauthenticated if from_provider => 502,
+        ErrorKind::Unauthenticated => 401,
+        ErrorKind::Forbidden | ErrorKind::Conflict if from_provider => 502,
+        ErrorKind::Forbidden => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::Conflict => 409,
+        ErrorKind::TooLarge => 413,
+        ErrorKind::RateLimited | ErrorKind::QuotaExceeded => 429,
+        ErrorKind::Unavailable if from_provider && !is_overloaded(failure) => 502,
+        ErrorKind::Unavailable => overloaded,
+        ErrorKind::Malformed => 502,
+        ErrorKind::Timeout if from_provider => 504,
+        ErrorKind::Timeout => 408,
+        ErrorKind::Cancelled => 499,
+        ErrorKind::Internal => 500,
+    };
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Returns true when the provider itself said that it has no room now.
+fn is_overloaded(failure: &Failure) -> bool {
+    matches!(failure.status, Some(503 | 529)) || failure.code.as_deref() == Some("overloaded_error")
+}
+
+#[cfg(test)]
+mod tests {
+    use sy_types::{ErrorKind, Failure, Side};
+
+    use super::status;
+
+    #[track_caller]
+    fn check(kind: ErrorKind, side: Side, upstream: Option<u16>, expected: u16) {
+        let mut failure = Failure::new(kind, side, "m");
+        failure.status = upstream;
+        assert_eq!(status(&failure, 529).as_u16(), expected, "{kind:?} {side:?}");
+    }
+
+    #[test]
+    fn the_callers_fault_is_4xx_and_a_providers_5xx() {
+        check(ErrorKind::Unauthenticated, Side::Caller, None, 401);
+        check(ErrorKind::Unauthenticated, Side::Gateway, None, 401);
+        check(ErrorKind::Unauthenticated, Side::Provider, Some(401), 502);
+        check(ErrorKind::Forbidden, Side::Provider, Some(403), 502);
+        check(ErrorKind::Invalid, Side::Provider, Some(400), 400);
+        check(ErrorKind::RateLimited, Side::Provider, Some(429), 429);
+        check(ErrorKind::Unavailable, Side::Provider, Some(500), 502);
+        check(ErrorKind::Unavailable, Side::Provider, Some(529), 529);
+        check(ErrorKind::Timeout, Side::Provider, None, 504);
+        check(ErrorKind::Internal, Side::Gateway, None, 500);
+    }
+}

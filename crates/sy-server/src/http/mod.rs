@@ -1,0 +1,99 @@
+//! The HTTP surfaces, merged.
+//!
+//! Each file serves the routes of one dialect or one purpose; a handler names its dialect and hands on. Request-wide layers are
+//! only what is true of every request: a panic becomes a 500, and browsers of allowed origins get their CORS headers.
+
+mod anthropic;
+mod fallback;
+mod gemini;
+mod models;
+mod openai;
+mod openapi;
+mod system;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use http::{HeaderName, HeaderValue, Method, header};
+use sy_protocol::Downstream;
+use sy_protocol::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, downstream};
+use sy_types::{Failure, ProtocolId};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::app::App;
+
+/// The faces of the protocols that have a surface.
+#[derive(Clone, Copy)]
+pub(crate) struct Dialects {
+    pub(crate) chat: &'static dyn Downstream,
+    pub(crate) responses: &'static dyn Downstream,
+    pub(crate) messages: &'static dyn Downstream,
+    pub(crate) gemini: &'static dyn Downstream,
+}
+
+impl Dialects {
+    /// Finds the faces in the registry.
+    ///
+    /// # Errors
+    /// `Internal` when a protocol that has a surface is not registered.
+    pub(crate) fn find() -> Result<Self, Failure> {
+        let face = |id: ProtocolId| downstream(id).ok_or_else(|| Failure::bug(format!("protocol {id} has no client face")));
+        Ok(Self {
+            chat: face(OPENAI_CHAT)?,
+            responses: face(OPENAI_RESPONSES)?,
+            messages: face(ANTHROPIC_MESSAGES)?,
+            gemini: face(GEMINI_GENERATE)?,
+        })
+    }
+
+    /// Returns the dialect in which a request to this path is best refused.
+    pub(crate) fn of(&self, path: &str) -> &'static dyn Downstream {
+        if path.starts_with("/v1beta") {
+            self.gemini
+        } else if path.starts_with("/v1/messages") {
+            self.messages
+        } else {
+            self.chat
+        }
+    }
+}
+
+/// Returns the service of all surfaces.
+pub(crate) fn service(app: App) -> Router {
+    let cors = cors(&app.config().server.allowed_origins);
+    let router = Router::new()
+        .merge(openai::routes())
+        .merge(anthropic::routes())
+        .merge(gemini::routes())
+        .merge(models::routes())
+        .merge(system::routes())
+        .fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::wrong_method)
+        // Bodies are read by `body`, which has the configured limit and answers in the caller's dialect.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(fallback::panicked))
+        .with_state(app);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
+}
+
+/// Browsers ask before they call: only listed origins are told yes. Without any, no answer carries a CORS header.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("x-api-key"),
+        HeaderName::from_static("x-goog-api-key"),
+        HeaderName::from_static("anthropic-version"),
+        HeaderName::from_static("anthropic-beta"),
+        HeaderName::from_static("anthropic-dangerous-direct-browser-access"),
+        HeaderName::from_static("x-request-id"),
+    ];
+    Some(CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::GET, Method::POST]).allow_headers(headers))
+}

@@ -1,0 +1,54 @@
+//! The OpenAI surface: chat completions, responses, embeddings.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use axum::Router;
+use sy_protocol::Hints;
+
+use super::openapi::{ChatCompletionsRequest, EmbeddingsRequest, ErrorAnswer, ResponsesRequest};
+use crate::app::App;
+use crate::exchange::{converse, count_tokens, embed};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/chat/completions", post(chat_completions))
+        .route("/v1/responses", post(responses))
+        .route("/v1/responses/input_tokens", post(input_tokens))
+        .route("/v1/embeddings", post(embeddings))
+}
+
+/// Answers a chat in OpenAI's chat completions format.
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatCompletionsRequest, responses(
+    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true"),
+    (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
+    (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
+pub(super) async fn chat_completions(State(app): State<App>, request: Request) -> Response {
+    converse(&app, app.dialects.chat, &Hints::default(), request).await
+}
+
+/// Answers a chat in OpenAI's responses format.
+#[utoipa::path(post, path = "/v1/responses", tag = "OpenAI", request_body = ResponsesRequest, responses(
+    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true"),
+    (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
+    (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
+pub(super) async fn responses(State(app): State<App>, request: Request) -> Response {
+    converse(&app, app.dialects.responses, &Hints::default(), request).await
+}
+
+/// Counts the prompt tokens of a request in OpenAI's responses format.
+#[utoipa::path(post, path = "/v1/responses/input_tokens", tag = "OpenAI", request_body = ResponsesRequest, responses(
+    (status = 200, description = "the number of tokens; a header says when it is an estimate"),
+    (status = "4XX", description = "the request is at fault", body = ErrorAnswer)))]
+pub(super) async fn input_tokens(State(app): State<App>, request: Request) -> Response {
+    count_tokens(&app, app.dialects.responses, &Hints::default(), request).await
+}
+
+/// Turns texts into vectors.
+#[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingsRequest, responses(
+    (status = 200, description = "one vector for each text"),
+    (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
+    (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
+pub(super) async fn embeddings(State(app): State<App>, request: Request) -> Response {
+    embed(&app, app.dialects.chat, &Hints::default(), request).await
+}

@@ -1,0 +1,147 @@
+//! The counters behind `/metrics`, in Prometheus's text form.
+//!
+//! Names and buckets are the documented contract (see docs/metrics.md). Labels have few values: routes and not paths, models that
+//! exist and not what callers typed. Each server has its own recorder, so that several may live in one process.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use sy_router::Record;
+use sy_types::Failure;
+
+/// HTTP requests by method, endpoint and status.
+const HTTP_REQUESTS: &str = "http_requests_total";
+/// Seconds until the response headers were ready, by method and endpoint.
+const HTTP_DURATION: &str = "http_request_duration_seconds";
+/// Exchanges with a provider, by provider, model and outcome.
+const MODEL_REQUESTS: &str = "model_requests_total";
+/// Tokens by provider, model and type (input, output, cache_read, cache_write, reasoning).
+const MODEL_TOKENS: &str = "model_tokens_used_total";
+/// Seconds from the request to the end of the answer, by provider and model.
+const MODEL_LATENCY: &str = "model_latency_seconds";
+/// Seconds until the first byte of the answer, by provider and model.
+const MODEL_FIRST_BYTE: &str = "model_first_byte_seconds";
+/// US dollars by provider and model.
+const MODEL_COST: &str = "model_cost_usd";
+
+const HTTP_BUCKETS: [f64; 6] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0];
+const MODEL_BUCKETS: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
+/// The routes that may stand in a label.
+const ENDPOINTS: [&str; 14] = [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/responses/input_tokens",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1beta/models",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/schema/config.json",
+];
+
+/// Returns the route that a path belongs to, for a label; `other` for what no route serves.
+pub(crate) fn endpoint(path: &str) -> &'static str {
+    let exact = ENDPOINTS.iter().find(|known| **known == path);
+    let below = || ENDPOINTS.iter().find(|known| known.ends_with("/models") && path.starts_with(*known));
+    exact.or_else(below).copied().unwrap_or("other")
+}
+
+/// The recorder of one server.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(HTTP_DURATION.to_owned()), &HTTP_BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(MODEL_LATENCY.to_owned()), &MODEL_BUCKETS))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(MODEL_FIRST_BYTE.to_owned()), &MODEL_BUCKETS));
+        let recorder =
+            builder.map_err(|error| Failure::bug(format!("constant buckets were refused: {error}")))?.build_recorder();
+        let this = Self { recorder };
+        this.describe();
+        Ok(this)
+    }
+
+    fn describe(&self) {
+        with_local_recorder(&self.recorder, || {
+            metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests by method, endpoint and status");
+            metrics::describe_histogram!(HTTP_DURATION, "Seconds until the response headers were ready");
+            metrics::describe_counter!(MODEL_REQUESTS, "Exchanges with a provider by outcome");
+            metrics::describe_counter!(MODEL_TOKENS, "Tokens by type");
+            metrics::describe_histogram!(MODEL_LATENCY, "Seconds from the request to the end of the answer");
+            metrics::describe_histogram!(MODEL_FIRST_BYTE, "Seconds until the first byte of the answer");
+            metrics::describe_gauge!(MODEL_COST, "US dollars spent at the catalog's prices");
+        });
+    }
+
+    /// Counts an HTTP request.
+    pub(crate) fn http(&self, method: &'static str, endpoint: &'static str, status: u16, duration: Duration) {
+        with_local_recorder(&self.recorder, || {
+            counter!(HTTP_REQUESTS, "method" => method, "endpoint" => endpoint, "status" => status.to_string()).increment(1);
+            histogram!(HTTP_DURATION, "method" => method, "endpoint" => endpoint).record(duration);
+        });
+    }
+
+    /// Counts an exchange with a provider. Names of models that nobody resolved are not counted: callers may type anything.
+    pub(crate) fn exchange(&self, record: &Record) {
+        if record.provider.is_empty() {
+            return;
+        }
+        with_local_recorder(&self.recorder, || {
+            let labels = [("provider", record.provider.to_string()), ("model", record.model.to_string())];
+            counter!(MODEL_REQUESTS, "provider" => record.provider.to_string(), "model" => record.model.to_string(), "outcome" => record.outcome.name())
+                .increment(1);
+            histogram!(MODEL_LATENCY, &labels).record(record.duration);
+            if let Some(first_byte) = record.first_byte {
+                histogram!(MODEL_FIRST_BYTE, &labels).record(first_byte);
+            }
+            self.tokens(record);
+            if record.cost_usd > 0.0 {
+                // A counter counts in whole numbers; a gauge holds the fraction of a cent.
+                metrics::gauge!(MODEL_COST, &labels).increment(record.cost_usd);
+            }
+        });
+    }
+
+    fn tokens(&self, record: &Record) {
+        let usage = &record.usage;
+        let classes = [
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cache_read", usage.cache_read),
+            ("cache_write", usage.cache_write),
+            ("reasoning", usage.reasoning),
+        ];
+        for (class, tokens) in classes.into_iter().filter(|(_, tokens)| *tokens > 0) {
+            counter!(MODEL_TOKENS, "provider" => record.provider.to_string(), "model" => record.model.to_string(), "type" => class)
+                .increment(tokens);
+        }
+    }
+
+    /// Returns everything in Prometheus's text form.
+    pub(crate) fn render(&self) -> String {
+        self.recorder.handle().run_upkeep();
+        self.recorder.handle().render()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+
+    #[test]
+    fn labels_name_routes_and_not_paths() {
+        assert_eq!(endpoint("/v1/chat/completions"), "/v1/chat/completions");
+        assert_eq!(endpoint("/v1/models/openai/gpt-5"), "/v1/models");
+        assert_eq!(endpoint("/v1beta/models/gemini-2.5-pro:generateContent"), "/v1beta/models");
+        assert_eq!(endpoint("/etc/passwd"), "other");
+    }
+}

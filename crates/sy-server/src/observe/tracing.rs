@@ -1,0 +1,32 @@
+//! The format and level of the log.
+//!
+//! Installed once by the binary. Lines go to standard error: readable on a terminal, JSON elsewhere, unless the configuration says
+//! otherwise.
+
+use std::io::IsTerminal;
+
+use sy_config::{Log, LogFormat};
+use tracing_subscriber::EnvFilter;
+
+/// Installs the log for the whole process. A second call changes nothing.
+///
+/// # Errors
+/// When the level is not a filter that can be read, with the words that can.
+pub fn install(log: &Log) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.level)
+        .map_err(|error| format!("log.level: expected error, warn, info, debug, trace or a filter like `info,sy_router=debug`, got {:?}: {error}", log.level))?;
+    let terminal = std::io::stderr().is_terminal();
+    let json = match log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !terminal,
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let installed = if json {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(terminal).with_target(false).compact().try_init()
+    };
+    // Somebody installed a log before: theirs stays.
+    installed.or(Ok(()))
+}

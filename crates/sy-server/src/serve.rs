@@ -1,0 +1,140 @@
+//! Binds, runs, drains.
+//!
+//! Called by the binary with the composed parts. Stopping has three steps: no new connections, running requests get
+//! `server.shutdown_seconds` to finish, then open streams are ended with an error event.
+
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use hyper_util::rt::TokioTimer;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::compose::Composition;
+
+/// How long a client may take to send its request head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long streams get to send their last event once the draining time is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be understood or bound.
+    #[error("cannot listen on {address}: {reason}")]
+    Bind {
+        /// The address.
+        address: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The listener failed while running.
+    #[error("the listener failed: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// A server that is bound but does not run yet.
+pub struct Served {
+    app: App,
+    watch: crate::compose::Background,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Reads the host of the configuration as an address.
+///
+/// # Errors
+/// [`ServeError::Bind`] when the name has no address.
+pub fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
+    let failed = |reason: String| ServeError::Bind { address: host.to_owned(), reason };
+    let mut found = (host.trim_start_matches('[').trim_end_matches(']'), 0)
+        .to_socket_addrs()
+        .map_err(|error| failed(format!("expected an IP address or localhost in server.host: {error}")))?;
+    found.next().map(|address| address.ip()).ok_or_else(|| failed("the name has no address".to_owned()))
+}
+
+/// Binds the configured address.
+///
+/// # Errors
+/// [`ServeError::Bind`] with what to do when the address is in use or not ours.
+pub fn serve(composition: Composition) -> Result<Served, ServeError> {
+    let Composition { app, background: watch, bind } = composition;
+    let port = app.config().server.port;
+    let wanted = SocketAddr::new(bind, port);
+    let listener = TcpListener::bind(wanted).map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!("the port is in use: stop the other server or choose another with --port (is `switchyard serve` running already?) ({error})"),
+            std::io::ErrorKind::PermissionDenied => format!("not allowed: choose a port above 1023 with --port ({error})"),
+            _ => error.to_string(),
+        };
+        ServeError::Bind { address: wanted.to_string(), reason }
+    })?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok(Served { app, watch, listener, address })
+}
+
+impl Served {
+    /// Returns the address that was bound: with port 0, the one that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the parts.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Runs until `shutdown` completes, then drains.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        let Self { app, watch, listener, address } = self;
+        let handle = Handle::new();
+        watch.start(&app);
+        info!(address = %address, "listening");
+        app.tasks.spawn(stop(app.clone(), handle.clone(), shutdown));
+        let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        server.http_builder().http2().timer(TokioTimer::new()).max_concurrent_streams(1024).keep_alive_interval(Some(Duration::from_secs(30)));
+        let service = crate::http::service(app.clone()).into_make_service();
+        server.serve(service).await?;
+        app.cut.cancel();
+        app.stopping.cancel();
+        app.tasks.close();
+        if tokio::time::timeout(LAST_WORDS, app.tasks.wait()).await.is_err() {
+            warn!("background work did not end in time");
+        }
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits for the wish to stop and carries it out.
+async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output = ()> + Send) {
+    shutdown.await;
+    app.stopping.cancel();
+    let drain = Duration::from_secs(app.config().server.shutdown_seconds);
+    info!(open = handle.connection_count(), seconds = drain.as_secs(), "stopping: running requests may finish");
+    handle.graceful_shutdown(Some(drain + LAST_WORDS));
+    let app = app.clone();
+    let deadline = async move {
+        tokio::time::sleep(drain).await;
+        app.cut.cancel();
+    };
+    // The server's own future ends as soon as the last connection closes; this one then is dropped with the tracker.
+    tokio::select! {
+        () = deadline => {}
+        () = handle_idle(&handle) => {}
+    }
+}
+
+/// Completes when no connection is open any more.
+async fn handle_idle(handle: &Handle<SocketAddr>) {
+    while handle.connection_count() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,20 @@
+//! Repaired JSON and patched bodies.
+#![no_main]
+
+use bytes::Bytes;
+use serde_json::Value;
+use sy_protocol::patch::Spans;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    if let Ok(value) = sy_protocol::json::read::<Value>(data) {
+        let written = sy_protocol::json::write(&value);
+        assert_eq!(sy_protocol::json::read::<Value>(&written).unwrap(), value);
+    }
+    if let Ok(spans) = Spans::find(data, &["model", "stream"]) {
+        let body = Bytes::copy_from_slice(data);
+        let patched = spans.apply(&body, &[("model", Value::from("x")), ("added", Value::from(1))]).concat();
+        let again = Spans::find(&patched, &["model", "added"]).unwrap();
+        assert_eq!(again.get(&patched, "model"), Some(&b"\"x\""[..]));
+        assert_eq!(again.get(&patched, "added"), Some(&b"1"[..]));
+    }
+});

@@ -1,0 +1,6 @@
+//! Everything that a peer may send in this protocol.
+#![no_main]
+
+mod protocol;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| protocol::run(sy_protocol::registry::ZAI_CHAT, data));

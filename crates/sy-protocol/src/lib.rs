@@ -20,6 +20,7 @@ pub mod frame;
 pub mod inbound;
 pub mod json;
 mod media;
+mod openai_responses;
 pub mod patch;
 mod reasoning;
 pub mod registry;

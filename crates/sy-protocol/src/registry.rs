@@ -6,6 +6,7 @@
 use sy_types::ProtocolId;
 
 use crate::face::{Downstream, Upstream};
+use crate::openai_responses::OpenAiResponses;
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
@@ -36,7 +37,7 @@ pub static REGISTRY: &[Entry] = &[
     // GEMINI_GENERATE
     // OLLAMA_CHAT
     // OPENAI_CHAT
-    // OPENAI_RESPONSES
+    Entry { id: OPENAI_RESPONSES, upstream: Some(&OpenAiResponses), downstream: Some(&OpenAiResponses) },
     // ZAI_CHAT
 ];
 

@@ -1,0 +1,234 @@
+//! The response object around an answer: it repeats what the client's request said.
+//!
+//! Made once for an answer or a stream by the client face. It also knows which tools the client declared as custom or inside a
+//! namespace, so that calls go out in the form the client waits for. It deliberately reads only the fields it repeats: a
+//! long `input` is never parsed.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+use sy_types::chat::{FinishReason, Usage};
+
+use crate::face::ReplyInfo;
+use crate::patch::Spans;
+use crate::registry::OPENAI_RESPONSES;
+
+/// The fields that are repeated, with their values where the request is silent. All but the last few are demanded by the
+/// `Response` type of OpenAI's SDKs (openai-python 3.51, read 2026-11-21).
+const REPEATED: [(&str, Value); 17] = [
+    ("instructions", Value::Null),
+    ("max_output_tokens", Value::Null),
+    ("max_tool_calls", Value::Null),
+    ("metadata", Value::Null),
+    ("parallel_tool_calls", Value::Bool(true)),
+    ("previous_response_id", Value::Null),
+    ("prompt_cache_key", Value::Null),
+    ("reasoning", Value::Null),
+    ("safety_identifier", Value::Null),
+    ("service_tier", Value::Null),
+    ("temperature", Value::Null),
+    ("text", Value::Null),
+    ("tool_choice", Value::Null),
+    ("tools", Value::Null),
+    ("top_p", Value::Null),
+    ("truncation", Value::Null),
+    ("user", Value::Null),
+];
+
+/// Everything of a response object but the answer itself.
+pub(super) struct Echo {
+    /// The id of the response.
+    pub(super) id: String,
+    /// The model that answers.
+    pub(super) model: String,
+    /// When it was made, in unix seconds.
+    pub(super) created: i64,
+    /// Now, in unix seconds.
+    now: i64,
+    /// The request id as far as it may stand in an id.
+    seed: String,
+    repeated: Map<String, Value>,
+    custom: HashSet<String>,
+    namespaces: HashMap<String, String>,
+}
+
+impl Echo {
+    /// Reads what is to be repeated.
+    pub(super) fn new(info: &ReplyInfo<'_>) -> Self {
+        let seed: String = info.request_id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let repeated = repeated(info);
+        let (mut custom, mut namespaces) = (HashSet::new(), HashMap::new());
+        let tools = repeated.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        learn(tools, &mut custom, &mut namespaces);
+        Self {
+            id: format!("resp_{seed}"),
+            model: info.inbound.head().model.clone(),
+            created: info.now,
+            now: info.now,
+            seed,
+            repeated,
+            custom,
+            namespaces,
+        }
+    }
+
+    /// Takes over what the provider says of its answer. An id of another protocol is not shown.
+    pub(super) fn start(&mut self, id: Option<&str>, model: Option<&str>, created: Option<i64>) {
+        if let Some(id) = id.filter(|id| id.starts_with("resp_")) {
+            id.clone_into(&mut self.id);
+        }
+        if let Some(model) = model {
+            model.clone_into(&mut self.model);
+        }
+        self.created = created.unwrap_or(self.created);
+    }
+
+    /// Makes the id of the item at the given place of the output.
+    pub(super) fn item_id(&self, kind: &str, index: usize) -> String {
+        format!("{kind}_{}{index:04}", self.seed)
+    }
+
+    /// Returns true when the client declared a tool of this name whose input is free text.
+    pub(super) fn is_custom(&self, name: &str) -> bool {
+        self.custom.contains(name)
+    }
+
+    /// Returns the namespace in which the client declared the tool.
+    pub(super) fn namespace(&self, name: &str) -> Option<&str> {
+        self.namespaces.get(name).map(String::as_str)
+    }
+
+    /// Writes the response object of an answer that is not complete.
+    pub(super) fn in_progress(&self) -> Value {
+        self.object("in_progress", Vec::new(), Value::Null)
+    }
+
+    /// Writes the response object of an answer that failed.
+    pub(super) fn failed(&self, code: &str, message: &str) -> Value {
+        let mut response = self.object("failed", Vec::new(), Value::Null);
+        put(&mut response, "error", json!({"code": code, "message": message}));
+        response
+    }
+
+    /// Writes the response object of an answer that ended. Clients want token counts in it, so unknown ones are zero.
+    pub(super) fn ended(&self, reason: &FinishReason, output: Vec<Value>, usage: Option<Usage>) -> Value {
+        let incomplete = incomplete(reason);
+        let status = if incomplete.is_some() { "incomplete" } else { "completed" };
+        let mut response = self.object(status, output, encode_usage(usage.unwrap_or_default()));
+        match incomplete {
+            Some(reason) => put(&mut response, "incomplete_details", json!({"reason": reason})),
+            None => put(&mut response, "completed_at", json!(self.now)),
+        }
+        response
+    }
+
+    fn object(&self, status: &str, output: Vec<Value>, usage: Value) -> Value {
+        let mut response = json!({
+            "id": self.id,
+            "object": "response",
+            "created_at": self.created,
+            "status": status,
+            "background": false,
+            "completed_at": null,
+            "error": null,
+            "incomplete_details": null,
+            "model": self.model,
+            "output": [],
+            "store": false,
+        });
+        for (name, value) in &self.repeated {
+            put(&mut response, name, value.clone());
+        }
+        put(&mut response, "output", Value::Array(output));
+        put(&mut response, "usage", usage);
+        response
+    }
+}
+
+/// Returns why an answer is incomplete. A refusal counts as filtered content, an error keeps its name (no SDK checks the word);
+/// everything else is a complete answer in this protocol.
+fn incomplete(reason: &FinishReason) -> Option<&'static str> {
+    match reason {
+        FinishReason::Length => Some("max_output_tokens"),
+        FinishReason::ContentFilter | FinishReason::Refusal => Some("content_filter"),
+        FinishReason::Error => Some("error"),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Pause | FinishReason::Other(_) => None,
+    }
+}
+
+fn encode_usage(usage: Usage) -> Value {
+    json!({
+        "input_tokens": usage.input,
+        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.total(),
+    })
+}
+
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(map) = object {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+fn repeated(info: &ReplyInfo<'_>) -> Map<String, Value> {
+    let body = info.inbound.body();
+    let names = REPEATED.map(|(name, _)| name);
+    let is_ours = info.inbound.protocol() == Some(OPENAI_RESPONSES);
+    let spans = is_ours.then(|| Spans::find(body, &names).ok()).flatten();
+    let given = |name: &str| -> Option<Value> {
+        let value: Value = crate::json::read(spans.as_ref()?.get(body, name)?).ok()?;
+        (!value.is_null()).then_some(value)
+    };
+    REPEATED
+        .into_iter()
+        .map(|(name, silent)| {
+            let value = given(name).unwrap_or_else(|| match name {
+                "metadata" => json!({}),
+                "reasoning" => json!({"effort": null, "summary": null}),
+                "service_tier" => json!("default"),
+                "text" => json!({"format": {"type": "text"}}),
+                "tool_choice" => json!("auto"),
+                "tools" => json!([]),
+                "temperature" | "top_p" => json!(1.0),
+                "truncation" => json!("disabled"),
+                _ => silent,
+            });
+            (name.to_owned(), value)
+        })
+        .collect()
+}
+
+/// Learns the names of custom tools and of tools inside namespaces. A tool outside wins over one of the same name inside, as
+/// in the decoder.
+fn learn(tools: &[Value], custom: &mut HashSet<String>, namespaces: &mut HashMap<String, String>) {
+    let word = |tool: &Value, key: &str| tool.get(key).and_then(Value::as_str).map(str::to_owned);
+    let mut outside = HashSet::new();
+    for tool in tools {
+        let kind = word(tool, "type");
+        let name = word(tool, "name").unwrap_or_default();
+        match kind.as_deref() {
+            Some("custom") => {
+                custom.insert(name.clone());
+                outside.insert(name);
+            }
+            Some("function") => {
+                outside.insert(name);
+            }
+            _ => {}
+        }
+    }
+    for group in tools.iter().filter(|tool| word(tool, "type").as_deref() == Some("namespace")) {
+        let group_name = word(group, "name").unwrap_or_default();
+        for tool in super::response::array(group, "tools") {
+            let name = word(tool, "name").unwrap_or_default();
+            if outside.insert(name.clone()) {
+                if word(tool, "type").as_deref() == Some("custom") {
+                    custom.insert(name.clone());
+                }
+                namespaces.insert(name, group_name.clone());
+            }
+        }
+    }
+}

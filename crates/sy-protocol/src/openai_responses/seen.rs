@@ -1,0 +1,105 @@
+//! What is remembered of the items of one streamed answer.
+//!
+//! Used by [`super::blocks`] alone. Items are told apart by `output_index`, because some vendors change item ids between events
+//! (Copilot, LM Studio). No text is kept.
+
+use serde_json::Value;
+use sy_types::chat::{BlockStart, StreamEvent};
+
+use super::response;
+
+/// One output item of which events have come.
+pub(super) struct Item {
+    pub(super) output_index: u64,
+    pub(super) kind: Kind,
+    /// True once its `output_item.done` came.
+    pub(super) done: bool,
+}
+
+/// What an item is.
+pub(super) enum Kind {
+    /// Not known yet, or of no concern until it is done.
+    Other,
+    Message(Vec<Block>),
+    Reasoning(Option<Thought>),
+    Call(Call),
+}
+
+/// One content part of a message.
+pub(super) struct Block {
+    pub(super) content_index: u64,
+    pub(super) index: usize,
+    pub(super) has_text: bool,
+    pub(super) citations: usize,
+    pub(super) open: bool,
+}
+
+/// Which of its two fields the text of a reasoning item comes from.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Source {
+    Summary,
+    Content,
+}
+
+/// A reasoning item.
+pub(super) struct Thought {
+    pub(super) index: usize,
+    /// Where its text comes from, and the last part of it.
+    pub(super) at: Option<(Source, u64)>,
+}
+
+/// A call of a tool.
+pub(super) struct Call {
+    /// The block, once id and name are known.
+    pub(super) index: Option<usize>,
+    pub(super) has_arguments: bool,
+    /// Arguments that came before the name.
+    pub(super) held: String,
+}
+
+/// Returns the item that an event is about, making it known if it is new. An event without an index is about the last item.
+pub(super) fn find<'a>(items: &'a mut Vec<Item>, value: &Value) -> Option<&'a mut Item> {
+    let last = items.last().map_or(0, |item| item.output_index);
+    let output_index = value.get("output_index").and_then(Value::as_u64).unwrap_or(last);
+    let known = items.iter().rposition(|item| item.output_index == output_index);
+    let at = known.unwrap_or(items.len());
+    if known.is_none() {
+        items.push(Item { output_index, kind: Kind::Other, done: false });
+    }
+    items.get_mut(at)
+}
+
+/// Makes room for an item that begins: some vendors leave `output_index` out or repeat it.
+pub(super) fn begin(items: &mut Vec<Item>, value: &Value) {
+    let Some(last) = items.last() else { return };
+    let given = value.get("output_index").and_then(Value::as_u64);
+    let output_index = given.unwrap_or(last.output_index + 1);
+    let known = items.iter().rev().find(|item| item.output_index == output_index);
+    if known.is_none_or(|item| item.done) {
+        items.push(Item { output_index, kind: Kind::Other, done: false });
+    }
+}
+
+pub(super) fn close(blocks: &mut [Block], events: &mut Vec<StreamEvent>) {
+    for block in blocks.iter_mut().filter(|block| block.open) {
+        block.open = false;
+        events.push(StreamEvent::BlockStop { index: block.index });
+    }
+}
+
+pub(super) fn call_start(place: usize, item: &Value) -> BlockStart {
+    let call = response::call(place, item);
+    BlockStart::ToolCall { id: call.id, name: call.name, custom: call.custom }
+}
+
+pub(super) fn content_index(value: &Value) -> u64 {
+    value.get("content_index").and_then(Value::as_u64).unwrap_or(0)
+}
+
+pub(super) fn thought_part(value: &Value, source: Source) -> u64 {
+    let key = match source {
+        Source::Summary => "summary_index",
+        Source::Content => "content_index",
+    };
+    value.get(key).and_then(Value::as_u64).unwrap_or(0)
+}

@@ -20,7 +20,9 @@ pub(crate) fn fill<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str
             return Err(unusable(format!("expected `}}` behind `${{` in the address `{template}`")));
         };
         let Some(value) = value_of(name) else {
-            return Err(unusable(format!("the address `{template}` needs the environment variable {name}, which is not set")));
+            return Err(unusable(format!(
+                "the address `{template}` needs the environment variable {name}, which is not set"
+            )));
         };
         filled.push_str(value);
         rest = after;
@@ -36,25 +38,26 @@ pub(crate) fn fill<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str
 /// `Unsupported` when it is no http or https address.
 pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
     let text = text.trim();
-    let mut url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| unusable("expected a base URL such as `https://api.example.com/v1`, got something else".to_owned()))?;
+    let mut url =
+        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(
+            || unusable("expected a base URL such as `https://api.example.com/v1`, got something else".to_owned()),
+        )?;
     let path = url.path().trim_end_matches('/');
     let path = path.strip_suffix("/chat/completions").unwrap_or(path).to_owned();
     url.set_path(&path);
     Ok(url)
 }
 
-/// Returns true when the host of a template comes from a variable: the operator chose it.
+/// Returns true when the whole host of a template comes from a variable: the operator chose it.
 pub(crate) fn host_is_variable(template: &str) -> bool {
     let rest = template.split_once("://").map_or(template, |(_, rest)| rest);
-    rest.starts_with("${")
+    let behind = rest.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(_, behind)| behind);
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['/', ':']))
 }
 
 /// Returns true for an address on this machine or in a private network, as far as the text tells.
 pub(crate) fn is_near(template: &str) -> bool {
-    let Some(url) = Url::parse(template).ok().filter(|_| !host_is_variable(template)) else { return false };
+    let Some(url) = Url::parse(template).ok().filter(|_| !template.contains("${")) else { return false };
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unspecified(),
@@ -92,7 +95,10 @@ mod tests {
     #[test]
     fn paths_stay_as_they_are() {
         let check = |text: &str, expected: &str| assert_eq!(parse(text).unwrap().as_str(), expected);
-        check("https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy", "https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy");
+        check(
+            "https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy",
+            "https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy",
+        );
         check("https://a.test/v1/", "https://a.test/v1");
         check("https://a.test/llm/v1/chat/completions", "https://a.test/llm/v1");
         check("https://a.test/v1?api-version=v1", "https://a.test/v1?api-version=v1");
@@ -103,13 +109,21 @@ mod tests {
 
     #[test]
     fn near_addresses_are_told_from_far_ones() {
-        for near in ["http://localhost:11434", "http://127.0.0.1:1234/v1", "http://10.1.2.3/v1", "http://gpu:8000/v1", "http://[::1]:1/"] {
+        for near in [
+            "http://localhost:11434",
+            "http://127.0.0.1:1234/v1",
+            "http://10.1.2.3/v1",
+            "http://gpu:8000/v1",
+            "http://[::1]:1/",
+        ] {
             assert!(is_near(near), "{near}");
         }
         for far in ["https://api.openai.com/v1", "http://8.8.8.8/", "https://${HOST}/v1", ""] {
             assert!(!is_near(far), "{far}");
         }
-        assert!(host_is_variable("${BASE}/v1") && host_is_variable("https://${HOST}.x/v1"));
-        assert!(!host_is_variable("https://a.test/${ACCOUNT}"));
+        assert!(
+            host_is_variable("${BASE}/v1") && host_is_variable("https://${HOST}/v1") && host_is_variable("${BASE}")
+        );
+        assert!(!host_is_variable("https://a.test/${ACCOUNT}") && !host_is_variable("https://${NAME}.vendor.test/v1"));
     }
 }

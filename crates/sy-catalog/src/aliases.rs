@@ -42,7 +42,8 @@ pub(crate) fn normal(name: &str) -> String {
 /// Returns the ids that a typed name may stand for, its own normal form first.
 pub(crate) fn ids(name: &str) -> Vec<String> {
     let typed = normal(name);
-    let stand_for = ALIASES.iter().filter(|(_, others)| others.contains(&typed.as_str())).map(|(id, _)| (*id).to_owned());
+    let stand_for =
+        ALIASES.iter().filter(|(_, others)| others.contains(&typed.as_str())).map(|(id, _)| (*id).to_owned());
     std::iter::once(typed.clone()).chain(stand_for).collect()
 }
 

@@ -114,9 +114,8 @@ fn mode_of(base: &Draft, name: &str, mode: &Mode, base_cost: &Map<String, Value>
 
 fn is_listed(provider: &str, name: &str, draft: &Draft, section: Option<&ProviderConfig>) -> bool {
     let named = |list: &Option<Vec<String>>| list.as_ref().map(|list| list.iter().any(|known| known == name));
-    let is_allowed = section.is_none_or(|section| {
-        named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false)
-    });
+    let is_allowed = section
+        .is_none_or(|section| named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false));
     is_allowed
         && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
         && !REMOVED.contains(&(provider, name))

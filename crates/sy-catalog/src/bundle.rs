@@ -214,7 +214,8 @@ fn write(entries: &[Entry], dictionary: &[u8], level: i32) -> Result<Vec<u8>, Fa
         rows.push(row);
         chunks.extend(chunk);
     }
-    let index = serde_json::to_vec(&rows).map_err(|error| Failure::bug(format!("writing the index failed: {error}")))?;
+    let index =
+        serde_json::to_vec(&rows).map_err(|error| Failure::bug(format!("writing the index failed: {error}")))?;
     let index = zstd::bulk::compress(&index, level).map_err(failed)?;
     let dictionary = zstd::bulk::compress(dictionary, level).map_err(failed)?;
     let length = |part: &[u8]| u32::try_from(part.len()).map_err(|_| malformed("the catalog is too large".to_owned()));
@@ -252,7 +253,9 @@ mod tests {
             assert_eq!(rows, [("a", "A", 1), ("b", "b", 2)]);
             assert_eq!(bundle.decoded(), 0);
             let entry = bundle.provider("a").unwrap();
-            assert!(!entry.contains_key("doc") && !entry["models"]["m"].as_object().unwrap().contains_key("description"));
+            assert!(
+                !entry.contains_key("doc") && !entry["models"]["m"].as_object().unwrap().contains_key("description")
+            );
             assert_eq!(bundle.decoded(), 1);
             assert!(bundle.provider("none").is_none());
         }

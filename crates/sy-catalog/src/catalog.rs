@@ -4,8 +4,8 @@
 //! half of a change.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     cache_dir: PathBuf,
     offline: bool,
     generation: AtomicU64,
+    /// Held while layers are exchanged, so that no change is lost.
+    writer: Mutex<()>,
 }
 
 impl Catalog {
@@ -65,7 +67,9 @@ impl Catalog {
         let bundled = Arc::new(Bundle::new(Bytes::from_static(BUNDLED)));
         let layers = ArcSwap::from_pointee(Layers::new(config, environment, cache, bundled));
         let flight = Flight::default();
-        Self { shared: Arc::new(Shared { layers, flight, cache_dir, offline, generation: AtomicU64::new(1) }) }
+        let generation = AtomicU64::new(1);
+        let writer = Mutex::new(());
+        Self { shared: Arc::new(Shared { layers, flight, cache_dir, offline, generation, writer }) }
     }
 
     /// Takes another configuration. Answers come from the old one or the new one, never from a mixture.
@@ -73,8 +77,7 @@ impl Catalog {
         self.swap(|old| {
             let cache = CacheFile::new(&self.shared.cache_dir, &config.catalog.url);
             let same_source = cache.source() == old.cache.source();
-            let layers =
-                Layers::new(Arc::clone(&config), old.environment.clone(), cache, Arc::clone(old.bundled()));
+            let layers = Layers::new(config, old.environment.clone(), cache, Arc::clone(old.bundled()));
             match old.fetched_if_read().filter(|_| same_source) {
                 Some(fetched) => layers.with_fetched(fetched),
                 None => layers,
@@ -154,10 +157,14 @@ impl Catalog {
     /// Puts fetched data in use, unless the source was changed meanwhile.
     pub(crate) fn take_fetched(&self, source: &str, bundle: Arc<Bundle>) {
         self.swap(|old| {
-            let layers =
-                Layers::new(Arc::clone(&old.config), old.environment.clone(), old.cache.clone(), Arc::clone(old.bundled()));
+            let layers = Layers::new(
+                Arc::clone(&old.config),
+                old.environment.clone(),
+                old.cache.clone(),
+                Arc::clone(old.bundled()),
+            );
             if old.cache.source() == source {
-                return layers.with_fetched(Some(Arc::clone(&bundle)));
+                return layers.with_fetched(Some(bundle));
             }
             match old.fetched_if_read() {
                 Some(fetched) => layers.with_fetched(fetched),
@@ -166,8 +173,10 @@ impl Catalog {
         });
     }
 
-    fn swap(&self, change: impl Fn(&Layers) -> Layers) {
-        self.shared.layers.rcu(|old| change(old));
+    fn swap(&self, change: impl FnOnce(&Layers) -> Layers) {
+        let _one_writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&self.shared.layers.load());
+        self.shared.layers.store(Arc::new(changed));
         self.shared.generation.fetch_add(1, Ordering::AcqRel);
     }
 }

@@ -6,10 +6,10 @@
 use sy_config::{Alias, Config};
 use sy_types::{ErrorKind, Failure, ModelInfo, Side};
 
+use crate::Connected;
 use crate::layers::Layers;
 use crate::provider::{Provider, ProviderRow};
 use crate::resolve::{Resolved, connected_providers, resolve};
-use crate::Connected;
 
 /// Preferred models by a part of the id; a later one is preferred over an earlier one.
 const PREFERRED: [&str; 4] = ["gpt-5", "claude-sonnet-4", "big-pickle", "gemini-3-pro"];

@@ -176,20 +176,32 @@ fn make_row(
         .or_else(|| preset.map(|preset| preset.api.to_owned()));
     let (env, settings) = match section.and_then(|section| section.env.clone()) {
         Some(env) => (env, Vec::new()),
-        None => split_env(id, fetched.or(bundled).map_or_else(
-            || preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default(),
-            |row| row.env.clone(),
-        )),
+        None => split_env(
+            id,
+            fetched.or(bundled).map_or_else(
+                || preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default(),
+                |row| row.env.clone(),
+            ),
+        ),
     };
     let package_base = wire(Place { provider: id, npm: &npm, model: "", reasons: false }).base;
     let has_own_key = |section: &ProviderConfig| {
         section.options.api_key.is_some() || section.env.as_ref().is_some_and(|env| !env.is_empty())
     };
-    let needs_key = section.is_some_and(has_own_key)
-        || !api.as_deref().or(package_base).is_some_and(is_near);
+    let needs_key = section.is_some_and(has_own_key) || !api.as_deref().or(package_base).is_some_and(is_near);
     let declared = section.map_or(0, |section| section.models.len());
     let model_count = fetched.into_iter().chain(bundled).map(|row| row.models).max().unwrap_or(declared);
-    ProviderRow { id: id.to_owned(), name, env, settings, npm, api, model_count, configured: section.is_some(), needs_key }
+    ProviderRow {
+        id: id.to_owned(),
+        name,
+        env,
+        settings,
+        npm,
+        api,
+        model_count,
+        configured: section.is_some(),
+        needs_key,
+    }
 }
 
 /// Tells variables that hold a key from those that hold an account, a region or an address.

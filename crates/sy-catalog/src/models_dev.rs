@@ -261,7 +261,10 @@ mod tests {
         };
         check(json!({"input": 1, "output": 2}), &[]);
         let tier = |size: u64| json!({"input": 5, "tier": {"type": "context", "size": size}});
-        let price = check(json!({"input": 1, "output": 2, "cache_read": 0.1, "tiers": [tier(272_000), tier(128_000)], "context_over_200k": {"input": 9}}), &[128_000, 272_000]);
+        let price = check(
+            json!({"input": 1, "output": 2, "cache_read": 0.1, "tiers": [tier(272_000), tier(128_000)], "context_over_200k": {"input": 9}}),
+            &[128_000, 272_000],
+        );
         assert_eq!(price.over[0].1.usd_per_million_input, 5.0);
         assert_eq!(price.over[0].1.usd_per_million_output, 2.0);
         assert_eq!(price.over[0].1.usd_per_million_cache_read, Some(0.1));

@@ -58,14 +58,8 @@ struct Kind {
 }
 
 const OPENAI_LIST: (&str, &str) = ("data", "id");
-const OLLAMA: Kind = Kind {
-    id: "ollama",
-    name: "Ollama",
-    npm: "ollama",
-    list: "/api/tags",
-    base: "",
-    fields: ("models", "name"),
-};
+const OLLAMA: Kind =
+    Kind { id: "ollama", name: "Ollama", npm: "ollama", list: "/api/tags", base: "", fields: ("models", "name") };
 const LM_STUDIO: Kind = Kind {
     id: "lmstudio",
     name: "LM Studio",

@@ -146,5 +146,7 @@ fn note_unwritten(written: std::io::Result<()>, cache: &CacheFile) {
 
 /// Runs work that blocks or computes for long beside the runtime's own threads, and waits for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::bug(format!("work on the catalog stopped: {error}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Failure::bug(format!("work on the catalog stopped: {error}")))
 }

@@ -127,7 +127,9 @@ fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure 
     };
     let ids: Vec<String> = models().map(|(_, model)| model.clone()).collect();
     for id in nearest(name, &ids) {
-        near.extend(models().filter(|(_, model)| **model == id).map(|(provider, model)| format!("{provider}/{model}")).take(1));
+        near.extend(
+            models().filter(|(_, model)| **model == id).map(|(provider, model)| format!("{provider}/{model}")).take(1),
+        );
     }
     near.truncate(3);
     let where_looked = match providers.len() {
@@ -144,7 +146,8 @@ fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure 
 /// Returns up to three of the given texts that are most like the wanted one, best first.
 fn nearest(wanted: &str, known: &[String]) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let words: Vec<&str> = wanted.split(|letter: char| !letter.is_alphanumeric()).filter(|word| word.len() > 1).collect();
+    let words: Vec<&str> =
+        wanted.split(|letter: char| !letter.is_alphanumeric()).filter(|word| word.len() > 1).collect();
     let likeness = |text: &String| {
         let text = text.to_lowercase();
         let contained = words.iter().filter(|word| text.contains(**word)).count();

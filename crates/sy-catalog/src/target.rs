@@ -83,7 +83,8 @@ impl Build<'_> {
             Speech::Missing(reason) => return Err(self.unsupported(reason)),
         };
         let preferred = spoken.first().copied().ok_or_else(|| Failure::bug("a row of the wire table is empty"))?;
-        let asked_for_chat = self.configured.is_some_and(|options| options.extra.get("useCompletionUrls") == Some(&Value::Bool(true)));
+        let asked_for_chat =
+            self.configured.is_some_and(|options| options.extra.get("useCompletionUrls") == Some(&Value::Bool(true)));
         if asked_for_chat && spoken.contains(&OPENAI_CHAT) {
             return Ok(OPENAI_CHAT);
         }
@@ -111,7 +112,8 @@ impl Build<'_> {
         };
         // A server on this machine that the operator configured by name, or that the bundled snapshot lists, is one that
         // the operator runs.
-        let is_own_server = address::is_near(template) && (self.provider.row.configured || self.is_bundled_address(template));
+        let is_own_server =
+            address::is_near(template) && (self.provider.row.configured || self.is_bundled_address(template));
         Ok((template.to_owned(), self.route.api_is_configured || is_own_server || address::host_is_variable(template)))
     }
 
@@ -122,16 +124,17 @@ impl Build<'_> {
     }
 
     fn base_url(&self, template: &str) -> Result<Url, Failure> {
-        let filled = address::fill(template, |name| self.value_of(name)).map_err(|failure| self.about(failure))?;
-        address::parse(&filled).map_err(|failure| self.about(failure))
+        let filled = address::fill(template, |name| self.value_of(name)).map_err(|failure| self.about(&failure))?;
+        address::parse(&filled).map_err(|failure| self.about(&failure))
     }
 
     /// Returns the value of a placeholder: from the provider's options, else from the environment.
     fn value_of(&self, name: &str) -> Option<&str> {
         let extra = self.configured.map(|options| &options.extra);
-        let from_option = extra.into_iter().flatten().find_map(|(option, value)| {
-            setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten()
-        });
+        let from_option = extra
+            .into_iter()
+            .flatten()
+            .find_map(|(option, value)| setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten());
         from_option.or_else(|| self.layers.environment.get(name))
     }
 
@@ -192,7 +195,8 @@ impl Build<'_> {
             Ok(())
         };
         for (name, template) in &wire.headers {
-            let text = address::fill(template, |variable| self.value_of(variable)).map_err(|failure| self.about(failure))?;
+            let text =
+                address::fill(template, |variable| self.value_of(variable)).map_err(|failure| self.about(&failure))?;
             put(name, &text, false)?;
         }
         let provider = self.configured.into_iter().flat_map(|options| &options.headers);
@@ -239,7 +243,7 @@ impl Build<'_> {
         Failure::new(ErrorKind::Unsupported, Side::Gateway, message).with_param("model")
     }
 
-    fn about(&self, failure: Failure) -> Failure {
+    fn about(&self, failure: &Failure) -> Failure {
         self.unsupported(&failure.message)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Map of this crate:
 //! - [`section`]: the typed configuration, one type per section; its doc comments are the user's reference.
-//! - [`env`], [`paths`]: the environment snapshot and the folders.
+//! - [`mod@env`], [`paths`]: the environment snapshot and the folders.
 //! - [`mod@load`]: finds the layers (`source`), reads each one (`node`, `opencode`, `spelling`, `reference`, `check`), merges
 //!   them and checks the whole (`validate`).
 //! - [`layer`]: what goes in and what comes out: [`Inputs`], [`Loaded`].

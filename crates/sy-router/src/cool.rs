@@ -56,6 +56,16 @@ impl Cooling {
         remaining
     }
 
+    /// Returns true when a target of the provider rests.
+    pub(crate) fn has(&self, provider: &str) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let map = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        map.iter().any(|((known, _), until)| **known == *provider && *until > now)
+    }
+
     /// A target answered: it rests no longer.
     pub(crate) fn wake(&self, target: &Target) {
         if self.count.load(Ordering::Acquire) == 0 {

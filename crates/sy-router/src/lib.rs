@@ -8,6 +8,7 @@
 //!   `watch` keeps its time limits; `rate` reads its headers.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
+//! - `lookup`: what the surfaces ask beside sending.
 //! - `count`, `embed`: token counting and embeddings along the same course.
 //! - [`answer`]: what comes back.
 //!
@@ -23,6 +24,7 @@ mod egress;
 mod embed;
 #[cfg(test)]
 mod fixture;
+mod lookup;
 mod meter;
 mod plan;
 mod rate;

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
 use sy_router::{Answer, Body, Whole};
 use sy_types::Failure;
@@ -25,6 +25,9 @@ const PASSED_ON: [HeaderName; 3] = [
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("openai-beta"),
 ];
+
+/// Says that a token count is a rule of thumb.
+const ESTIMATED: HeaderName = HeaderName::from_static("x-switchyard-estimated");
 
 /// A request whose caller is known and whose body was read.
 pub(crate) struct Arrival {
@@ -107,4 +110,43 @@ fn passed_on(headers: &HeaderMap) -> HeaderMap {
 pub(crate) fn unix_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |elapsed| i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Counts the prompt tokens of a chat request.
+pub(crate) async fn count_tokens(app: &App, dialect: &'static dyn Downstream, hints: &Hints, request: Request) -> Response {
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
+    let inbound = match Inbound::parse(dialect, body, hints) {
+        Ok(inbound) => Arc::new(inbound),
+        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
+    };
+    let response = match app.router.count(&caller.context, inbound, passed_on(&parts.headers)).await {
+        Ok(counted) => {
+            let body = counted.raw.unwrap_or_else(|| dialect.encode_count(counted.tokens));
+            let mut response = reply::json(&caller, Some(&counted.trail), StatusCode::OK, body);
+            if counted.is_estimate {
+                response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
+            }
+            response
+        }
+        Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
+    };
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    response
+}
+
+/// Turns texts into vectors, in OpenAI's form.
+pub(crate) async fn embed(app: &App, dialect: &'static dyn Downstream, request: Request) -> Response {
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
+    let response = match app.router.embed(&caller.context, &body).await {
+        Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
+        Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
+    };
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    response
 }

@@ -53,12 +53,15 @@ pub(crate) struct Index {
     documents: Vec<Document>,
     terms: fst::Map<Vec<u8>>,
     /// By term number, then in the order of the fields: the field and how often the term occurs in which document.
-    postings: Vec<Vec<(usize, Vec<(usize, u32)>)>>,
+    postings: Vec<Vec<FieldPosting>>,
     /// By field, then by document: how many different words.
     lengths: [Vec<u32>; FIELDS.len()],
     averages: [f64; FIELDS.len()],
 }
 
+/// A field, and how often a term occurs in it in which document.
+type FieldPosting = (usize, Vec<(usize, u32)>);
+/// Term, field, document, count.
 type Occurrences = BTreeMap<String, BTreeMap<usize, BTreeMap<usize, u32>>>;
 
 impl Index {
@@ -253,9 +256,7 @@ fn add_field(occurrences: &mut Occurrences, field: usize, document: usize, text:
     u32::try_from(different.len()).unwrap_or(u32::MAX)
 }
 
-type Postings = Vec<Vec<(usize, Vec<(usize, u32)>)>>;
-
-fn freeze(occurrences: Occurrences) -> (fst::Map<Vec<u8>>, Postings) {
+fn freeze(occurrences: Occurrences) -> (fst::Map<Vec<u8>>, Vec<Vec<FieldPosting>>) {
     // The words come sorted and once each, which is all that the map asks for; an empty map stands for a defect.
     let numbered = occurrences.keys().enumerate().map(|(number, word)| (word, number as u64));
     let terms = fst::Map::from_iter(numbered).unwrap_or_default();

@@ -76,8 +76,10 @@ fn ranking_equals_minisearch() {
 fn connected_models_lead_among_equals_and_keep_their_order() {
     let layers = bundled();
     let check = |query: &str, connected: &'static [&'static str]| {
-        let plain: Vec<_> = search(&layers, query, &Connections(&[])).into_iter().map(|hit| (hit.provider, hit.model)).collect();
-        let boosted: Vec<_> = search(&layers, query, &Connections(connected)).into_iter().map(|hit| (hit.provider, hit.model)).collect();
+        let plain: Vec<_> =
+            search(&layers, query, &Connections(&[])).into_iter().map(|hit| (hit.provider, hit.model)).collect();
+        let boosted: Vec<_> =
+            search(&layers, query, &Connections(connected)).into_iter().map(|hit| (hit.provider, hit.model)).collect();
         assert_eq!(plain.len(), boosted.len());
         let of = |list: &[(String, String)], wanted: bool| -> Vec<(String, String)> {
             list.iter().filter(|(provider, _)| connected.contains(&provider.as_str()) == wanted).cloned().collect()
@@ -85,7 +87,9 @@ fn connected_models_lead_among_equals_and_keep_their_order() {
         assert_eq!(of(&plain, true), of(&boosted, true), "{query}");
         assert_eq!(of(&plain, false), of(&boosted, false), "{query}");
         let places: HashMap<_, _> = plain.iter().enumerate().map(|(place, hit)| (hit, place)).collect();
-        for (place, hit) in boosted.iter().enumerate().filter(|(_, (provider, _))| connected.contains(&provider.as_str())) {
+        for (place, hit) in
+            boosted.iter().enumerate().filter(|(_, (provider, _))| connected.contains(&provider.as_str()))
+        {
             assert!(place <= places[hit], "{query}: {hit:?} fell");
         }
         boosted
@@ -123,8 +127,10 @@ fn writes_documents_for_the_recording() {
             documents.push(document);
         }
     }
-    let boost: serde_json::Map<String, Value> = FIELDS.iter().map(|(field, boost)| ((*field).to_owned(), json!(boost))).collect();
+    let boost: serde_json::Map<String, Value> =
+        FIELDS.iter().map(|(field, boost)| ((*field).to_owned(), json!(boost))).collect();
     let fields: Vec<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
-    let all = json!({"fields": fields, "boost": boost, "fuzzy": FUZZY, "fuzzyFrom": FUZZY_FROM, "documents": documents});
+    let all =
+        json!({"fields": fields, "boost": boost, "fuzzy": FUZZY, "fuzzyFrom": FUZZY_FROM, "documents": documents});
     std::fs::write(PathBuf::from(FOLDER).join("documents.json"), all.to_string()).unwrap();
 }

@@ -115,7 +115,9 @@ pub(crate) fn fields(options: &Options, protocol: ProtocolId) -> Map<String, Val
 
 /// Gemini refuses a level and a budget together; the one that was laid on top, the later one, stays.
 fn choose_level_or_budget(body: &mut Map<String, Value>) {
-    let Some(config) = body.get_mut("generationConfig").and_then(|config| config.get_mut("thinkingConfig")) else { return };
+    let Some(config) = body.get_mut("generationConfig").and_then(|config| config.get_mut("thinkingConfig")) else {
+        return;
+    };
     let Some(config) = config.as_object_mut() else { return };
     let place = |name: &str| config.keys().position(|key| key == name);
     if let (Some(level), Some(budget)) = (place("thinkingLevel"), place("thinkingBudget")) {

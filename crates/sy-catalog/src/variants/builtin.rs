@@ -185,4 +185,3 @@ fn levels<'a>(facts: &Facts<'_>, levels: impl IntoIterator<Item = &'a str>) -> V
 fn sets<'a>(levels: impl IntoIterator<Item = &'a str>, encode: impl Fn(&'a str) -> Value) -> Variants {
     levels.into_iter().map(|level| (level.to_owned(), set(encode(level)))).collect()
 }
-

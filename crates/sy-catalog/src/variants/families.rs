@@ -56,9 +56,9 @@ pub(super) fn gpt_levels(id: &str) -> Option<&'static [&'static str]> {
     const FULL: &[&str] = &["none", "low", "medium", "high", "xhigh"];
     let start = id.find("gpt-5")?;
     let rest = id.get(start + "gpt-5".len()..)?;
-    let minor: u32 = rest.strip_prefix('.').map_or(0, |digits| {
-        digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
-    });
+    let minor: u32 = rest
+        .strip_prefix('.')
+        .map_or(0, |digits| digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0));
     if rest.contains("-chat") {
         return Some(if minor == 0 { &[] } else { &["medium"] });
     }

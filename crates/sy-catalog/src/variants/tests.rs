@@ -28,8 +28,8 @@ fn effort(levels: &[&str]) -> Vec<ReasoningOption> {
 }
 
 #[track_caller]
-fn check(facts: &Facts<'_>, expected: Value) {
-    assert_eq!(serde_json::to_value(for_model(facts)).unwrap(), expected);
+fn check(facts: &Facts<'_>, expected: &Value) {
+    assert_eq!(serde_json::to_value(for_model(facts)).unwrap(), *expected);
 }
 
 const COMPATIBLE: &str = "@ai-sdk/openai-compatible";
@@ -39,11 +39,16 @@ fn levels_of_the_data_become_options_of_the_package() {
     let high = effort(&["high"]);
     let check = |provider: &str, npm: &str, id: &str, expected: Value| {
         let facts = Facts { reasoning_options: Some(&high), ..facts(provider, npm, id) };
-        check(&facts, json!({ "high": expected }));
+        check(&facts, &json!({ "high": expected }));
     };
     check("openrouter", "@openrouter/ai-sdk-provider", "x/y", json!({"reasoning": {"effort": "high"}}));
     check("zai", COMPATIBLE, "glm-5.3", json!({"reasoningEffort": "high"}));
-    check("anthropic", "@ai-sdk/anthropic", "claude-opus-4-6", json!({"thinking": {"type": "adaptive"}, "effort": "high"}));
+    check(
+        "anthropic",
+        "@ai-sdk/anthropic",
+        "claude-opus-4-6",
+        json!({"thinking": {"type": "adaptive"}, "effort": "high"}),
+    );
     check(
         "anthropic",
         "@ai-sdk/anthropic",
@@ -56,7 +61,12 @@ fn levels_of_the_data_become_options_of_the_package() {
         "claude-opus-4-5",
         json!({"thinking": {"type": "enabled", "budgetTokens": 16000}, "effort": "high"}),
     );
-    check("google", "@ai-sdk/google", "gemini-3", json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": "high"}}));
+    check(
+        "google",
+        "@ai-sdk/google",
+        "gemini-3",
+        json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": "high"}}),
+    );
     check(
         "openai",
         "@ai-sdk/openai",
@@ -75,9 +85,13 @@ fn levels_of_the_data_become_options_of_the_package() {
 fn budgets_stay_below_the_answer_limit() {
     let check = |min: Option<u64>, max: Option<u64>, output_limit: u64, high: u64, most: u64| {
         let options = vec![ReasoningOption::Toggle, ReasoningOption::BudgetTokens { min, max }];
-        let facts = Facts { reasoning_options: Some(&options), output_limit, ..facts("google", "@ai-sdk/google", "gemini-2.5-flash") };
+        let facts = Facts {
+            reasoning_options: Some(&options),
+            output_limit,
+            ..facts("google", "@ai-sdk/google", "gemini-2.5-flash")
+        };
         let budget = |tokens: u64| json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": tokens}});
-        check(&facts, json!({"high": budget(high), "max": budget(most)}));
+        check(&facts, &json!({"high": budget(high), "max": budget(most)}));
     };
     check(None, Some(24_576), 65_536, 12_288, 24_576);
     check(None, None, 64_000, 16_000, 31_999);
@@ -87,10 +101,10 @@ fn budgets_stay_below_the_answer_limit() {
 
 #[test]
 fn without_options_there_are_no_sets_and_null_is_the_level_none() {
-    check(&Facts { reasoning_options: Some(&[]), ..facts("p", COMPATIBLE, "m") }, json!({}));
+    check(&Facts { reasoning_options: Some(&[]), ..facts("p", COMPATIBLE, "m") }, &json!({}));
     let options = vec![ReasoningOption::Effort { values: vec![None, Some("low".to_owned())] }];
     let facts = Facts { reasoning_options: Some(&options), ..facts("p", COMPATIBLE, "m") };
-    check(&facts, json!({"none": {"reasoningEffort": "none"}, "low": {"reasoningEffort": "low"}}));
+    check(&facts, &json!({"none": {"reasoningEffort": "none"}, "low": {"reasoningEffort": "low"}}));
 }
 
 #[track_caller]
@@ -108,10 +122,16 @@ fn the_built_in_table_knows_families_and_packages() {
     check_names(&facts("p", COMPATIBLE, "qwen3"), &[]);
     check_names(&facts("nvidia", COMPATIBLE, "minimaxai/minimax-m3"), &["none", "thinking"]);
     check_names(&facts("openrouter", "@openrouter/ai-sdk-provider", "z-ai/glm-5.2"), &["high", "xhigh"]);
-    check_names(&facts("openrouter", "@openrouter/ai-sdk-provider", "openai/gpt-5.1"), &["none", "low", "medium", "high"]);
+    check_names(
+        &facts("openrouter", "@openrouter/ai-sdk-provider", "openai/gpt-5.1"),
+        &["none", "low", "medium", "high"],
+    );
     check_names(&facts("openrouter", "@openrouter/ai-sdk-provider", "x/y"), three);
     check_names(&facts("anthropic", "@ai-sdk/anthropic", "claude-sonnet-4"), &["high", "max"]);
-    check_names(&facts("anthropic", "@ai-sdk/anthropic", "claude-opus-4-7"), &["low", "medium", "high", "xhigh", "max"]);
+    check_names(
+        &facts("anthropic", "@ai-sdk/anthropic", "claude-opus-4-7"),
+        &["low", "medium", "high", "xhigh", "max"],
+    );
     check_names(&facts("minimax", "@ai-sdk/anthropic", "kimi-k3"), &["low", "medium", "high", "xhigh", "max"]);
     check_names(&facts("google", "@ai-sdk/google", "gemini-2.5-pro"), &["high", "max"]);
     check_names(&facts("google", "@ai-sdk/google", "gemini-3-flash"), &["minimal", "low", "medium", "high"]);
@@ -132,7 +152,8 @@ fn options_become_body_fields_of_the_protocol() {
         let body = body::fields(options.as_object().unwrap(), protocol);
         assert_eq!(Value::Object(body), expected, "{protocol}");
     };
-    let openai = json!({"reasoningEffort": "high", "reasoningSummary": "auto", "include": ["reasoning.encrypted_content"]});
+    let openai =
+        json!({"reasoningEffort": "high", "reasoningSummary": "auto", "include": ["reasoning.encrypted_content"]});
     check(openai.clone(), OPENAI_CHAT, json!({"reasoning_effort": "high"}));
     check(
         openai,
@@ -159,14 +180,29 @@ fn options_become_body_fields_of_the_protocol() {
         GEMINI_GENERATE,
         json!({"generationConfig": {"thinkingConfig": {"thinkingBudget": 8192}}}),
     );
-    check(json!({"thinkingBudget": 8192}), ANTHROPIC_MESSAGES, json!({"thinking": {"budget_tokens": 8192, "type": "enabled"}}));
-    check(json!({"reasoningEffort": "high", "thinking": {"type": "enabled", "clearThinking": false}}), ZAI_CHAT, json!({"reasoning_effort": "high", "thinking": {"type": "enabled", "clear_thinking": false}}));
+    check(
+        json!({"thinkingBudget": 8192}),
+        ANTHROPIC_MESSAGES,
+        json!({"thinking": {"budget_tokens": 8192, "type": "enabled"}}),
+    );
+    check(
+        json!({"reasoningEffort": "high", "thinking": {"type": "enabled", "clearThinking": false}}),
+        ZAI_CHAT,
+        json!({"reasoning_effort": "high", "thinking": {"type": "enabled", "clear_thinking": false}}),
+    );
     check(json!({"reasoningEffort": "high"}), OLLAMA_CHAT, json!({"think": "high"}));
-    check(json!({"my_field": 1, "reasoning": {"effort": "low"}}), OPENAI_CHAT, json!({"my_field": 1, "reasoning": {"effort": "low"}}));
+    check(
+        json!({"my_field": 1, "reasoning": {"effort": "low"}}),
+        OPENAI_CHAT,
+        json!({"my_field": 1, "reasoning": {"effort": "low"}}),
+    );
     check(json!({"service_tier": "priority"}), OPENAI_RESPONSES, json!({"service_tier": "priority"}));
 }
 
 #[test]
 fn an_encoder_is_known_for_each_package() {
-    assert_eq!(wire(Place { provider: "vercel", npm: "@ai-sdk/gateway", model: "m", reasons: true }).encoder, Encoder::Chat);
+    assert_eq!(
+        wire(Place { provider: "vercel", npm: "@ai-sdk/gateway", model: "m", reasons: true }).encoder,
+        Encoder::Chat
+    );
 }

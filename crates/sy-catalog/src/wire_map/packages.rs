@@ -7,8 +7,8 @@ use sy_types::AuthScheme;
 use sy_types::target::{MaxTokensField, ReasoningRequest, ToolCallIds};
 
 use super::{
-    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Package, Patch, SAME, Speech,
-    ZAI_CHAT,
+    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Package, Patch, SAME,
+    Speech, ZAI_CHAT,
 };
 
 /// The package of a provider that names none.
@@ -37,7 +37,12 @@ static PACKAGES: &[Package] = &[
         Encoder::Bedrock,
     ),
     row("@ai-sdk/amazon-bedrock/mantle", Speech::Speaks(&[OPENAI_RESPONSES]), None, Encoder::OpenAi),
-    row("@ai-sdk/anthropic", Speech::Speaks(&[ANTHROPIC_MESSAGES]), Some("https://api.anthropic.com/v1"), Encoder::Anthropic),
+    row(
+        "@ai-sdk/anthropic",
+        Speech::Speaks(&[ANTHROPIC_MESSAGES]),
+        Some("https://api.anthropic.com/v1"),
+        Encoder::Anthropic,
+    ),
     Package {
         auth: Some(AuthScheme::Header("api-key")),
         dialect: NO_HISTORY,
@@ -80,8 +85,14 @@ static PACKAGES: &[Package] = &[
         dialect: Patch { tool_call_ids: Some(ToolCallIds::NineAlphanumeric), ..PLAIN_STREAM },
         ..row("@ai-sdk/mistral", CHAT, Some("https://api.mistral.ai/v1"), Encoder::Mistral)
     },
-    Package { dialect: NO_HISTORY, ..row("@ai-sdk/openai", OPENAI, Some("https://api.openai.com/v1"), Encoder::OpenAi) },
-    Package { dialect: PLAIN_STREAM, ..row("@ai-sdk/perplexity", CHAT, Some("https://api.perplexity.ai"), Encoder::Silent) },
+    Package {
+        dialect: NO_HISTORY,
+        ..row("@ai-sdk/openai", OPENAI, Some("https://api.openai.com/v1"), Encoder::OpenAi)
+    },
+    Package {
+        dialect: PLAIN_STREAM,
+        ..row("@ai-sdk/perplexity", CHAT, Some("https://api.perplexity.ai"), Encoder::Silent)
+    },
     row("@ai-sdk/togetherai", CHAT, Some("https://api.together.xyz/v1"), Encoder::Chat),
     row("@ai-sdk/vercel", CHAT, Some("https://api.v0.dev/v1"), Encoder::Silent),
     row("@ai-sdk/xai", OPENAI, Some("https://api.x.ai/v1"), Encoder::Chat),
@@ -94,7 +105,11 @@ static PACKAGES: &[Package] = &[
         Encoder::Sap,
     ),
     Package {
-        dialect: Patch { reasoning_request: Some(ReasoningRequest::Object), reasoning_history: Some(Some("reasoning")), ..SAME },
+        dialect: Patch {
+            reasoning_request: Some(ReasoningRequest::Object),
+            reasoning_history: Some(Some("reasoning")),
+            ..SAME
+        },
         ..row("@openrouter/ai-sdk-provider", CHAT, Some("https://openrouter.ai/api/v1"), Encoder::OpenRouter)
     },
     row("@saladtechnologies-oss/ai-sdk-provider", CHAT, Some("https://ai.salad.cloud/v1"), Encoder::Silent),
@@ -119,7 +134,12 @@ static PACKAGES: &[Package] = &[
         dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME },
         ..row("venice-ai-sdk-provider", CHAT, Some("https://api.venice.ai/api/v1"), Encoder::Chat)
     },
-    row("watsonx-ai-provider", Speech::Missing("watsonx's IAM token exchange is not spoken yet"), None, Encoder::Silent),
+    row(
+        "watsonx-ai-provider",
+        Speech::Missing("watsonx's IAM token exchange is not spoken yet"),
+        None,
+        Encoder::Silent,
+    ),
     row("zhipu-ai-provider", Speech::Speaks(&[ZAI_CHAT]), Some("https://open.bigmodel.cn/api/paas/v4"), Encoder::Chat),
 ];
 

@@ -13,13 +13,18 @@ use super::{
 const REASONING_PATCH: Patch =
     Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), developer_role: Some(true), ..SAME };
 const THINKING: Patch = Patch { reasoning_request: Some(ReasoningRequest::Thinking), ..SAME };
+const OPENAI_PACKAGES: &[&str] = &["@ai-sdk/openai", "@ai-sdk/azure"];
 /// How we name ourselves to gateways that ask who calls.
 const WHO_WE_ARE: &[(&str, &str)] = &[("http-referer", "switchyard"), ("x-title", "switchyard")];
 
 /// Every row.
 pub(super) static QUIRKS: &[Quirk] = &[
     // Model families, wherever they are served.
-    Quirk { models: &["claude"], dialect: Patch { tool_call_ids: Some(ToolCallIds::WordCharacters), ..SAME }, ..NOTHING },
+    Quirk {
+        models: &["claude"],
+        dialect: Patch { tool_call_ids: Some(ToolCallIds::WordCharacters), ..SAME },
+        ..NOTHING
+    },
     Quirk {
         models: &["mistral", "devstral", "codestral", "pixtral", "mixtral"],
         dialect: Patch { tool_call_ids: Some(ToolCallIds::NineAlphanumeric), ..SAME },
@@ -28,7 +33,13 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk { models: &["gemini"], dialect: Patch { schema_rules: Some(SchemaRules::Gemini), ..SAME }, ..NOTHING },
     Quirk { models: &["kimi"], dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..SAME }, ..NOTHING },
     // OpenAI itself, and those who resell its API under its package. Only the former is known to speak both protocols.
-    Quirk { npm: &["@ai-sdk/openai", "@ai-sdk/azure"], when_reasoning: true, dialect: REASONING_PATCH, ..NOTHING },
+    Quirk { npm: OPENAI_PACKAGES, when_reasoning: true, dialect: REASONING_PATCH, ..NOTHING },
+    Quirk {
+        npm: OPENAI_PACKAGES,
+        models: &["gpt-5", "gpt-6"],
+        dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME },
+        ..NOTHING
+    },
     Quirk {
         providers: &["infer", "meta", "neon", "neosmith", "ofox", "opencode*", "perplexity-agent", "vivgrid", "zenmux"],
         npm: &["@ai-sdk/openai"],
@@ -41,7 +52,13 @@ pub(super) static QUIRKS: &[Quirk] = &[
         base: Some("https://${AZURE_COGNITIVE_SERVICES_RESOURCE_NAME}.cognitiveservices.azure.com/openai/v1"),
         ..NOTHING
     },
-    Quirk { providers: &["amazon-bedrock"], models: &["gpt-oss-safeguard"], speech: Some(Speech::Speaks(&[OPENAI_CHAT])), npm: &["@ai-sdk/amazon-bedrock/mantle"], ..NOTHING },
+    Quirk {
+        providers: &["amazon-bedrock"],
+        models: &["gpt-oss-safeguard"],
+        speech: Some(Speech::Speaks(&[OPENAI_CHAT])),
+        npm: &["@ai-sdk/amazon-bedrock/mantle"],
+        ..NOTHING
+    },
     // Editors' plans. OpenCode asks for GPT-5 and later in the responses protocol, except the small one.
     Quirk {
         providers: &["github-copilot"],
@@ -58,7 +75,13 @@ pub(super) static QUIRKS: &[Quirk] = &[
         ..NOTHING
     },
     // One gateway, three protocols, chosen by the model's name.
-    Quirk { npm: &["@aihubmix/ai-sdk-provider"], models: &["claude-"], becomes: Some("@ai-sdk/anthropic"), base: Some("https://aihubmix.com/v1"), ..NOTHING },
+    Quirk {
+        npm: &["@aihubmix/ai-sdk-provider"],
+        models: &["claude-"],
+        becomes: Some("@ai-sdk/anthropic"),
+        base: Some("https://aihubmix.com/v1"),
+        ..NOTHING
+    },
     Quirk {
         npm: &["@aihubmix/ai-sdk-provider"],
         models: &["gemini", "imagen"],
@@ -85,7 +108,11 @@ pub(super) static QUIRKS: &[Quirk] = &[
         speech: Some(Speech::Missing("Vertex AI needs Google application-default credentials, which are not read yet")),
         ..NOTHING
     },
-    Quirk { providers: &["snowflake-cortex"], dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME }, ..NOTHING },
+    Quirk {
+        providers: &["snowflake-cortex"],
+        dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME },
+        ..NOTHING
+    },
     // Z.AI and Zhipu: keys of two parts, thinking as a switch, no forced tool choice.
     Quirk {
         providers: &["zai*", "zhipuai*"],
@@ -99,7 +126,16 @@ pub(super) static QUIRKS: &[Quirk] = &[
         },
         ..NOTHING
     },
-    Quirk { npm: &["@ai-sdk/zai", "zhipu-ai-provider"], auth: Some(AuthScheme::SignedIdSecret), dialect: Patch { structured_output: Some(StructuredOutput::JsonObject), forced_tool_choice: Some(false), ..THINKING }, ..NOTHING },
+    Quirk {
+        npm: &["@ai-sdk/zai", "zhipu-ai-provider"],
+        auth: Some(AuthScheme::SignedIdSecret),
+        dialect: Patch {
+            structured_output: Some(StructuredOutput::JsonObject),
+            forced_tool_choice: Some(false),
+            ..THINKING
+        },
+        ..NOTHING
+    },
     Quirk {
         providers: &["moonshotai*"],
         npm: &[OPENAI_COMPATIBLE],
@@ -108,7 +144,12 @@ pub(super) static QUIRKS: &[Quirk] = &[
     },
     Quirk { providers: &["xiaomi*"], npm: &[OPENAI_COMPATIBLE], dialect: THINKING, ..NOTHING },
     // LM Studio serves both at one address.
-    Quirk { providers: &["lmstudio"], npm: &[OPENAI_COMPATIBLE], speech: Some(Speech::Speaks(&[OPENAI_CHAT, OPENAI_RESPONSES])), ..NOTHING },
+    Quirk {
+        providers: &["lmstudio"],
+        npm: &[OPENAI_COMPATIBLE],
+        speech: Some(Speech::Speaks(&[OPENAI_CHAT, OPENAI_RESPONSES])),
+        ..NOTHING
+    },
     // The hosted NIM as the operators of the first version configured it: no stream, no reasoning parameter, 120 s.
     Quirk {
         providers: &["nvidia-nim"],
@@ -116,6 +157,10 @@ pub(super) static QUIRKS: &[Quirk] = &[
         dialect: Patch { streaming: Some(false), reasoning_request: Some(ReasoningRequest::None), ..SAME },
         ..NOTHING
     },
-    Quirk { providers: &["kilo", "llmgateway", "nvidia", "openrouter", "vercel", "zenmux"], headers: WHO_WE_ARE, ..NOTHING },
+    Quirk {
+        providers: &["kilo", "llmgateway", "nvidia", "openrouter", "vercel", "zenmux"],
+        headers: WHO_WE_ARE,
+        ..NOTHING
+    },
     Quirk { providers: &["cerebras"], headers: &[("x-cerebras-3rd-party-integration", "switchyard")], ..NOTHING },
 ];

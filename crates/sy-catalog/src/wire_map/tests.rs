@@ -2,7 +2,8 @@ use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, Structured
 use sy_types::{AuthScheme, ProtocolId};
 
 use super::{
-    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, ZAI_CHAT, wire,
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, ZAI_CHAT,
+    wire,
 };
 
 const COMPATIBLE: &str = "@ai-sdk/openai-compatible";
@@ -44,7 +45,13 @@ fn packages_stand_for_protocols() {
 
 #[test]
 fn packages_without_a_protocol_say_what_is_missing() {
-    for npm in ["@ai-sdk/amazon-bedrock", "@ai-sdk/cohere", "@ai-sdk/google-vertex", "gitlab-ai-provider", "watsonx-ai-provider"] {
+    for npm in [
+        "@ai-sdk/amazon-bedrock",
+        "@ai-sdk/cohere",
+        "@ai-sdk/google-vertex",
+        "gitlab-ai-provider",
+        "watsonx-ai-provider",
+    ] {
         assert!(matches!(at("p", npm, "m").speech, Speech::Missing(_)), "{npm}");
     }
     assert!(matches!(at("google-vertex", COMPATIBLE, "m").speech, Speech::Missing(_)));
@@ -59,8 +66,12 @@ fn dialects_differ_by_value() {
     assert!(!zai.forced_tool_choice);
     let openai = at("openai", "@ai-sdk/openai", "gpt-5").dialect(OPENAI_CHAT);
     assert_eq!((openai.max_tokens_field, openai.developer_role), (MaxTokensField::MaxCompletionTokens, true));
-    let old = wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-4o", reasons: false }).dialect(OPENAI_CHAT);
+    let old =
+        wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-4o", reasons: false }).dialect(OPENAI_CHAT);
     assert_eq!((old.max_tokens_field, old.developer_role), (MaxTokensField::MaxTokens, false));
+    let chatty =
+        wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-5.3-chat-latest", reasons: false });
+    assert_eq!(chatty.dialect(OPENAI_CHAT).max_tokens_field, MaxTokensField::MaxCompletionTokens);
     assert_eq!(at("mistral", "@ai-sdk/mistral", "x").dialect(OPENAI_CHAT).tool_call_ids, ToolCallIds::NineAlphanumeric);
     assert_eq!(at("p", COMPATIBLE, "org/Claude-4").dialect(OPENAI_CHAT).tool_call_ids, ToolCallIds::WordCharacters);
     assert_eq!(at("moonshotai", COMPATIBLE, "k3").dialect(OPENAI_CHAT).schema_rules, SchemaRules::Moonshot);

@@ -46,20 +46,27 @@ fn capabilities_come_from_supports_then_overrides_then_data() {
     let check = |own: Value, tool_call: Option<bool>, images: bool| {
         let own = json!({"provider": {"anthropic": {"models": {"claude-opus-4-6": own}}}});
         let model = model_of(own, "anthropic", "claude-opus-4-6");
-        assert_eq!((model.capabilities.tool_call, model.capabilities.input.contains(&Media::Image)), (tool_call, images));
+        assert_eq!(
+            (model.capabilities.tool_call, model.capabilities.input.contains(&Media::Image)),
+            (tool_call, images)
+        );
     };
     check(json!({}), Some(true), true);
     check(json!({"tool_call": false, "modalities": {"input": ["text"]}}), Some(false), false);
     check(json!({"tool_call": false, "supports": {"function_calling": true, "vision": false}}), Some(true), false);
     let own = json!({"provider": {"mine": {"options": {"baseURL": "http://x/v1"}, "models": {"m": {}}}}});
     let unknown = model_of(own, "mine", "m").capabilities;
-    assert_eq!((unknown.tool_call, unknown.reasoning, unknown.temperature, unknown.attachment), (None, None, None, None));
+    assert_eq!(
+        (unknown.tool_call, unknown.reasoning, unknown.temperature, unknown.attachment),
+        (None, None, None, None)
+    );
     assert!(unknown.input.is_empty() && unknown.output.is_empty());
 }
 
 #[test]
 fn a_configured_model_may_stand_on_another() {
-    let own = json!({"provider": {"anthropic": {"models": {"opus": {"id": "claude-opus-4-6", "limit": {"output": 5}}}}}});
+    let own =
+        json!({"provider": {"anthropic": {"models": {"opus": {"id": "claude-opus-4-6", "limit": {"output": 5}}}}}});
     let catalog = catalog(own);
     let provider = catalog.provider("anthropic").unwrap();
     let (own, base) = (&provider.models["opus"], &provider.models["claude-opus-4-6"]);
@@ -96,15 +103,21 @@ fn lists_and_statuses_filter_models() {
         assert!(!has(json!({"models": {"gpt-5.4": {"status": status}}}), "gpt-5.4"), "{status}");
     }
     assert!(has(json!({"models": {"gpt-5.4": {"status": "beta"}}}), "gpt-5.4"));
-    let listed = catalog(json!({})).rows().iter().flat_map(|row| catalog(json!({})).provider(&row.id).unwrap().models.values().map(|model| model.status).collect::<Vec<_>>()).collect::<Vec<_>>();
-    assert!(listed.contains(&Status::Beta) && !listed.contains(&Status::Deprecated));
+    let catalog = catalog(json!({}));
+    let providers = catalog.rows().into_iter().filter_map(|row| catalog.provider(&row.id));
+    let statuses: Vec<Status> =
+        providers.flat_map(|provider| provider.models.values().map(|model| model.status).collect::<Vec<_>>()).collect();
+    assert!(statuses.contains(&Status::Beta) && !statuses.contains(&Status::Deprecated));
 }
 
 #[test]
 fn providers_can_be_switched_off() {
     let ids = |own: Value| catalog(own).rows().into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(ids(json!({"enabled_providers": ["openai", "anthropic"]})), ["anthropic", "openai"]);
-    assert_eq!(ids(json!({"enabled_providers": ["openai", "anthropic"], "disabled_providers": ["openai"]})), ["anthropic"]);
+    assert_eq!(
+        ids(json!({"enabled_providers": ["openai", "anthropic"], "disabled_providers": ["openai"]})),
+        ["anthropic"]
+    );
     let off = catalog(json!({"disabled_providers": ["openai"]}));
     assert!(off.provider("openai").is_none());
     let failure = off.resolve("openai/gpt-5.4", &Connections(&[])).unwrap_err();
@@ -116,7 +129,9 @@ fn providers_can_be_switched_off() {
 fn a_reload_changes_every_answer_at_once() {
     let catalog = catalog(json!({}));
     let before = catalog.generation();
-    catalog.reconfigure(config(json!({"provider": {"mine": {"options": {"baseURL": "http://x/v1"}, "models": {"m": {"name": "Unheard Of"}}}}})));
+    catalog.reconfigure(config(
+        json!({"provider": {"mine": {"options": {"baseURL": "http://x/v1"}, "models": {"m": {"name": "Unheard Of"}}}}}),
+    ));
     assert!(catalog.generation() > before);
     assert!(catalog.resolve("mine/m", &Connections(&[])).is_ok());
     assert_eq!(catalog.search("unheard", &Connections(&[]))[0].model, "m");

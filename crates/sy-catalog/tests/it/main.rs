@@ -1,10 +1,16 @@
 //! The catalog as its callers see it: names, layers, targets, refreshes.
 
+#[cfg(test)]
 mod layers;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
 mod refresh;
+#[cfg(test)]
 mod snapshot;
+#[cfg(test)]
 mod source;
+#[cfg(test)]
 mod targets;
 
 use std::path::Path;
@@ -23,6 +29,7 @@ impl Connected for Connections {
     }
 }
 
+#[cfg(test)]
 fn config(json: Value) -> Arc<Config> {
     Arc::new(serde_json::from_value(json).expect("a configuration"))
 }

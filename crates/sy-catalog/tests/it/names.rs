@@ -32,7 +32,7 @@ fn names_lead_to_one_model() {
     check("qwen/qwen3-coder", "openrouter/qwen/qwen3-coder");
     // Variants, and colons that are part of an id.
     check("openai/gpt-5.4:high", "openai/gpt-5.4:high");
-    check("openrouter/qwen/qwen3-coder:free", "openrouter/qwen/qwen3-coder:free");
+    check("openrouter/thinkingmachines/inkling:free", "openrouter/thinkingmachines/inkling:free");
 }
 
 #[test]
@@ -66,7 +66,10 @@ fn a_bare_id_must_be_unique_among_the_connected() {
     check(json!({}), &["openai"], "gpt-5.4", "openai/gpt-5.4");
     let failure = catalog(json!({})).resolve("gpt-5.4", &Connections(&["openai", "opencode", "groq"])).unwrap_err();
     assert_eq!((failure.kind, failure.code.as_deref()), (ErrorKind::Invalid, Some("ambiguous_model")));
-    assert!(failure.message.contains("`openai/gpt-5.4`") && failure.message.contains("`opencode/gpt-5.4`"), "{failure}");
+    assert!(
+        failure.message.contains("`openai/gpt-5.4`") && failure.message.contains("`opencode/gpt-5.4`"),
+        "{failure}"
+    );
     let failure = catalog(json!({})).resolve("gpt-5.4", &Connections(&[])).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::NotFound);
     assert!(failure.message.contains("no provider is connected"), "{failure}");
@@ -95,7 +98,11 @@ fn the_default_model_is_configured_or_the_best_of_the_first_connected() {
     };
     check(json!({"model": "openai/gpt-5.4"}), &[], "openai/gpt-5.4");
     check(json!({"models": {"defaults": {"primary": "zai/glm-5.3"}}}), &[], "zai/glm-5.3");
-    check(json!({"model": "fast", "alias": {"fast": ["quick", "x/y"], "quick": "groq/openai/gpt-oss-120b"}}), &[], "groq/openai/gpt-oss-120b");
+    check(
+        json!({"model": "fast", "alias": {"fast": ["quick", "x/y"], "quick": "groq/openai/gpt-oss-120b"}}),
+        &[],
+        "groq/openai/gpt-oss-120b",
+    );
     let own = json!({"provider": {"mine": {"options": {"baseURL": "http://gpu:1/v1"}, "models": {"a-1": {}, "b-2": {}, "a-latest": {}}}}});
     check(own.clone(), &["mine", "anthropic"], "mine/a-latest");
     check(own, &["anthropic"], &best_claude());

@@ -45,7 +45,11 @@ fn every_model_has_a_target_or_a_clean_refusal() {
                 Ok(target) => {
                     reached += 1;
                     *protocols.entry(target.protocol.as_str()).or_default() += 1;
-                    assert!(target.base_url.has_host() && !target.base_url.as_str().contains('$'), "{}", target.base_url);
+                    assert!(
+                        target.base_url.has_host() && !target.base_url.as_str().contains('$'),
+                        "{}",
+                        target.base_url
+                    );
                     assert!(!target.base_url.path().ends_with('/') || target.base_url.path() == "/");
                 }
                 Err(failure) => {
@@ -105,7 +109,14 @@ fn keys_are_told_from_settings() {
     let check = |id: &str, env: &[&str], settings: &[&str]| {
         let rows = catalog(json!({})).rows();
         let row = rows.iter().find(|row| row.id == id).unwrap();
-        assert_eq!((row.env.as_slice(), row.settings.as_slice()), (env.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice(), settings.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice()), "{id}");
+        assert_eq!(
+            (row.env.as_slice(), row.settings.as_slice()),
+            (
+                env.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice(),
+                settings.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice()
+            ),
+            "{id}"
+        );
     };
     check("anthropic", &["ANTHROPIC_API_KEY"], &[]);
     check("azure", &["AZURE_API_KEY"], &["AZURE_RESOURCE_NAME"]);
@@ -113,7 +124,11 @@ fn keys_are_told_from_settings() {
     check("zai", &["ZHIPU_API_KEY", "ZAI_API_KEY"], &[]);
     check("snowflake-cortex", &["SNOWFLAKE_CORTEX_PAT"], &["SNOWFLAKE_ACCOUNT"]);
     check("databricks", &["DATABRICKS_TOKEN"], &["DATABRICKS_HOST"]);
-    check("amazon-bedrock", &["AWS_BEARER_TOKEN_BEDROCK"], &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"]);
+    check(
+        "amazon-bedrock",
+        &["AWS_BEARER_TOKEN_BEDROCK"],
+        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"],
+    );
     let rows = catalog(json!({})).rows();
     assert!(!rows.iter().find(|row| row.id == "lmstudio").unwrap().needs_key);
     assert!(rows.iter().find(|row| row.id == "openai").unwrap().needs_key);

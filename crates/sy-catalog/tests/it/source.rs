@@ -8,22 +8,22 @@ use tokio::task::JoinHandle;
 
 /// One answer: status line, headers and body.
 #[derive(Clone)]
-pub struct Answer {
-    pub status: &'static str,
-    pub etag: Option<&'static str>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: &'static str,
+    pub(crate) etag: Option<&'static str>,
+    pub(crate) body: String,
 }
 
 /// A source that answers until it is dropped.
-pub struct Source {
-    pub url: String,
+pub(crate) struct Source {
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
     answer: Arc<Mutex<Answer>>,
     task: JoinHandle<()>,
 }
 
 impl Source {
-    pub async fn start(answer: Answer) -> Self {
+    pub(crate) async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -43,18 +43,21 @@ impl Source {
                 seen.lock().unwrap().push(String::from_utf8_lossy(&head).to_lowercase());
                 let Answer { status, etag, body } = given.lock().unwrap().clone();
                 let etag = etag.map(|etag| format!("etag: {etag}\r\n")).unwrap_or_default();
-                let text = format!("HTTP/1.1 {status}\r\n{etag}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                let text = format!(
+                    "HTTP/1.1 {status}\r\n{etag}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
                 socket.write_all(text.as_bytes()).await.ok();
             }
         });
         Self { url, requests, answer, task }
     }
 
-    pub fn now_answers(&self, answer: Answer) {
+    pub(crate) fn now_answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -17,7 +17,9 @@ fn target_of(catalog: &Catalog, name: &str, caller: Option<ProtocolId>) -> Arc<T
 
 #[test]
 fn the_callers_protocol_is_kept_where_the_place_speaks_it() {
-    let catalog = catalog(json!({"provider": {"aimock": {"npm": "@ai-sdk/openai", "options": {"baseURL": "http://127.0.0.1:9/v1"}, "models": {"m": {}}}}}));
+    let catalog = catalog(
+        json!({"provider": {"aimock": {"npm": "@ai-sdk/openai", "options": {"baseURL": "http://127.0.0.1:9/v1"}, "models": {"m": {}}}}}),
+    );
     let check = |name: &str, caller: Option<ProtocolId>, expected: ProtocolId| {
         assert_eq!(target_of(&catalog, name, caller).protocol, expected, "{name} {caller:?}");
     };
@@ -48,7 +50,8 @@ fn addresses_come_from_the_closest_source() {
     let resource = json!({"provider": {"azure": {"options": {"resourceName": "mine"}}}});
     check(resource, &azure, "azure/gpt-5.4", "https://mine.openai.azure.com/openai/v1?api-version=v1", false);
     let proxy = "https://vanchin.streamlake.ai/api/gateway/v1/endpoints/kat-coder-pro-v1/claude-code-proxy";
-    let streamlake = json!({"provider": {"streamlake": {"options": {"baseURL": format!("{proxy}/")}, "models": {"kat": {}}}}});
+    let streamlake =
+        json!({"provider": {"streamlake": {"options": {"baseURL": format!("{proxy}/")}, "models": {"kat": {}}}}});
     check(streamlake, &[], "streamlake/kat", proxy, true);
     let own = json!({"provider": {"openai": {"options": {"baseURL": "http://10.0.0.7/v1"}}}});
     check(own, &[], "openai/gpt-5.4", "http://10.0.0.7/v1", true);
@@ -71,8 +74,16 @@ fn local_servers_speak_what_their_address_says() {
         assert_eq!((target.protocol, target.auth), (protocol, auth));
     };
     check(json!({"models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::None);
-    check(json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": {"m": {}}}), OPENAI_CHAT, AuthScheme::None);
-    check(json!({"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": "http://localhost:1/x"}, "models": {"m": {}}}), OPENAI_CHAT, AuthScheme::None);
+    check(
+        json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": {"m": {}}}),
+        OPENAI_CHAT,
+        AuthScheme::None,
+    );
+    check(
+        json!({"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": "http://localhost:1/x"}, "models": {"m": {}}}),
+        OPENAI_CHAT,
+        AuthScheme::None,
+    );
     check(json!({"env": ["MY_KEY"], "models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::Bearer);
     check(json!({"options": {"apiKey": "k"}, "models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::Bearer);
 }
@@ -90,19 +101,39 @@ fn variants_become_body_fields_of_the_protocol() {
         None,
         json!({"reasoning": {"effort": "high", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}),
     );
-    check(json!({}), "anthropic/claude-opus-4-6:high", None, json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}));
+    check(
+        json!({}),
+        "anthropic/claude-opus-4-6:high",
+        None,
+        json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}),
+    );
     check(json!({}), "zai-coding-plan/glm-5.3:high", None, json!({"reasoning_effort": "high"}));
     check(json!({}), "openai/gpt-5.4", None, json!({}));
     let google = json!({"provider": {"google": {"models": {
         "antigravity-gemini-3-pro": {"id": "gemini-3-pro-preview", "variants": {"high": {"thinkingLevel": "high", "description": "deep"}, "low": {"thinkingConfig": {"thinkingBudget": 8192}}}},
     }}}});
-    check(google.clone(), "google/antigravity-gemini-3-pro:high", None, json!({"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}));
-    check(google, "google/antigravity-gemini-3-pro:low", None, json!({"generationConfig": {"thinkingConfig": {"thinkingBudget": 8192}}}));
+    check(
+        google.clone(),
+        "google/antigravity-gemini-3-pro:high",
+        None,
+        json!({"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}),
+    );
+    check(
+        google,
+        "google/antigravity-gemini-3-pro:low",
+        None,
+        json!({"generationConfig": {"thinkingConfig": {"thinkingBudget": 8192}}}),
+    );
     let layered = json!({"provider": {"groq": {
         "options": {"seed": 1, "user": "provider", "setCacheKey": true},
         "models": {"openai/gpt-oss-120b": {"options": {"user": "model"}, "variants": {"low": {"seed": 3}}}},
     }}});
-    check(layered, "groq/openai/gpt-oss-120b:low", None, json!({"seed": 3, "user": "model", "reasoning_effort": "low"}));
+    check(
+        layered,
+        "groq/openai/gpt-oss-120b:low",
+        None,
+        json!({"seed": 3, "user": "model", "reasoning_effort": "low"}),
+    );
 }
 
 #[test]
@@ -119,34 +150,55 @@ fn modes_are_models_of_their_own() {
     let base = &provider.models[&*target.upstream_model];
     assert!(fast.price.base.usd_per_million_input > base.price.base.usd_per_million_input);
     let openai = catalog.provider("openai").unwrap();
-    let pro = openai.models.keys().find(|id| openai.models.contains_key(id.trim_end_matches("-pro")) && id.ends_with("-pro")
-        && target_of(&catalog, &format!("openai/{id}"), None).options.contains_key("reasoning")).expect("a pro mode");
+    let pro = openai
+        .models
+        .keys()
+        .find(|id| {
+            openai.models.contains_key(id.trim_end_matches("-pro"))
+                && id.ends_with("-pro")
+                && target_of(&catalog, &format!("openai/{id}"), None).options.contains_key("reasoning")
+        })
+        .expect("a pro mode");
     let target = target_of(&catalog, &format!("openai/{pro}"), Some(OPENAI_CHAT));
     assert_eq!((target.protocol, &target.options["reasoning"]["mode"]), (OPENAI_RESPONSES, &json!("pro")));
 }
 
 #[test]
 fn dialects_follow_the_model_and_the_configuration() {
-    let of = |config: Value, name: &str, caller: Option<ProtocolId>| target_of(&catalog(config), name, caller).dialect.clone();
-    let reasoning = of(json!({}), "openai/gpt-5.4", Some(OPENAI_CHAT));
-    assert_eq!((reasoning.max_tokens_field, reasoning.developer_role, reasoning.temperature), (MaxTokensField::MaxCompletionTokens, true, false));
+    let of = |config: Value, name: &str, caller: Option<ProtocolId>| {
+        target_of(&catalog(config), name, caller).dialect.clone()
+    };
+    let reasoning = of(json!({}), "openai/gpt-5.5", Some(OPENAI_CHAT));
+    assert_eq!(
+        (reasoning.max_tokens_field, reasoning.developer_role, reasoning.temperature),
+        (MaxTokensField::MaxCompletionTokens, true, false)
+    );
     let plain = of(json!({}), "openai/gpt-4o-mini", Some(OPENAI_CHAT));
-    assert_eq!((plain.max_tokens_field, plain.developer_role, plain.temperature), (MaxTokensField::MaxTokens, false, true));
+    assert_eq!(
+        (plain.max_tokens_field, plain.developer_role, plain.temperature),
+        (MaxTokensField::MaxTokens, false, true)
+    );
     assert_eq!(plain.reasoning_request, ReasoningRequest::None);
     assert_eq!(of(json!({}), "zai/glm-5.3", None).reasoning_history, Some("reasoning_content"));
-    let mine = |options: Value, model: Value| json!({"provider": {"mine": {"options": options, "models": {"m": model}}}});
+    let mine =
+        |options: Value, model: Value| json!({"provider": {"mine": {"options": options, "models": {"m": model}}}});
     let base = json!({"baseURL": "https://a.test/v1"});
     let usual = of(mine(base.clone(), json!({})), "mine/m", None);
     assert!(usual.streaming && usual.temperature && usual.stream_options && !usual.force_usage);
     assert_eq!(usual.reasoning_request, ReasoningRequest::Effort);
-    let quiet = of(mine(base.clone(), json!({"supports": {"streaming": false, "reasoning_param": false}, "temperature": false})), "mine/m", None);
+    let quiet = of(
+        mine(base.clone(), json!({"supports": {"streaming": false, "reasoning_param": false}, "temperature": false})),
+        "mine/m",
+        None,
+    );
     assert!(!quiet.streaming && !quiet.temperature);
     assert_eq!(quiet.reasoning_request, ReasoningRequest::None);
     let forced = of(mine(json!({"baseURL": "https://a.test/v1", "includeUsage": true}), json!({})), "mine/m", None);
     assert!(forced.force_usage && forced.stream_options);
     let off = of(mine(json!({"baseURL": "https://a.test/v1", "includeUsage": false}), json!({})), "mine/m", None);
     assert!(!off.force_usage && !off.stream_options);
-    let history = |value: Value| of(mine(base.clone(), json!({"interleaved": value})), "mine/m", None).reasoning_history;
+    let history =
+        |value: Value| of(mine(base.clone(), json!({"interleaved": value})), "mine/m", None).reasoning_history;
     assert_eq!(history(json!("reasoning")), Some("reasoning"));
     assert_eq!(history(json!(false)), None);
     assert_eq!(history(json!(true)), Some("reasoning_content"));
@@ -167,12 +219,16 @@ fn timeouts_are_separate_and_the_shipped_ones_can_be_changed() {
     let usual = Timeouts::default();
     let models = json!({"m": {}});
     check(json!({}), "openai/gpt-5.4", usual);
-    check(json!({"options": {"timeout": 5000, "headerTimeout": 2000, "chunkTimeout": 3000}}), "openai/gpt-5.4", Timeouts {
-        first_byte: Duration::from_secs(2),
-        idle: Duration::from_secs(3),
-        total: Some(Duration::from_secs(5)),
-        ..usual
-    });
+    check(
+        json!({"options": {"timeout": 5000, "headerTimeout": 2000, "chunkTimeout": 3000}}),
+        "openai/gpt-5.4",
+        Timeouts {
+            first_byte: Duration::from_secs(2),
+            idle: Duration::from_secs(3),
+            total: Some(Duration::from_secs(5)),
+            ..usual
+        },
+    );
     check(json!({"models": models}), "nvidia-nim/m", Timeouts { total: Some(Duration::from_secs(120)), ..usual });
     check(json!({"models": models, "options": {"timeout": false}}), "nvidia-nim/m", Timeouts { total: None, ..usual });
 }
@@ -184,7 +240,14 @@ fn headers_of_the_model_replace_those_of_the_provider_and_secrets_stay_hidden() 
         "models": {"anthropic/claude-opus-4.6": {"headers": {"X-Title": "model"}}},
     }}}));
     let target = target_of(&catalog, "openrouter/anthropic/claude-opus-4.6", None);
-    let value = |name: &str| target.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>();
+    let value = |name: &str| {
+        target
+            .headers
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, value)| value.to_str().unwrap())
+            .collect::<Vec<_>>()
+    };
     assert_eq!((value("x-title"), value("http-referer")), (vec!["model"], vec!["switchyard"]));
     assert_eq!(value("x-api-token"), ["canary-secret"]);
     assert!(!format!("{target:?}").contains("canary-secret"));

@@ -5,8 +5,11 @@ use sy_config::{Config, Environment, LayerKind, Paths};
 
 use crate::sandbox::{OPENCODE, Sandbox, USER, leaf};
 
+/// Makes a layer say that the small model is the given word.
+type Say = fn(&mut Sandbox, &str);
+
 /// Every layer from low to high, with what makes it say that the small model is `word`.
-const LAYERS: [(LayerKind, fn(&mut Sandbox, &str)); 12] = [
+const LAYERS: [(LayerKind, Say); 12] = [
     (LayerKind::OpenCode, |sandbox, word| sandbox.write("home/.config/opencode/config.json", &small_model(word))),
     (LayerKind::OpenCode, |sandbox, word| sandbox.write(OPENCODE, &small_model(word))),
     (LayerKind::OpenCode, |sandbox, word| sandbox.write("home/.config/opencode/opencode.jsonc", &small_model(word))),

@@ -33,7 +33,7 @@ pub(super) async fn act(State(app): State<App>, request: Request) -> Response {
     match action.as_str() {
         "generateContent" | "streamGenerateContent" => converse(&app, dialect, &hints, request).await,
         "countTokens" => count_tokens(&app, dialect, &hints, request).await,
-        "embedContent" | "batchEmbedContents" => embed(&app, dialect, &hints, request).await,
+        "embedContent" | "batchEmbedContents" => embed(&app, dialect, request).await,
         _ => unknown_action(&app, request),
     }
 }
@@ -44,7 +44,7 @@ fn read_path(uri: &http::Uri) -> Option<(Hints, String)> {
     let rest = percent_decode_str(rest).decode_utf8().ok()?;
     let (model, action) = rest.rsplit_once(':')?;
     let sse = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    let hints = Hints { model: Some(model.to_owned()), stream: action == "streamGenerateContent", sse, batch: action == "batchEmbedContents" };
+    let hints = Hints { model: Some(model.to_owned()), stream: action == "streamGenerateContent", sse };
     Some((hints, action.to_owned()))
 }
 

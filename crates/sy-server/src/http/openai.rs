@@ -50,5 +50,5 @@ pub(super) async fn input_tokens(State(app): State<App>, request: Request) -> Re
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
     (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn embeddings(State(app): State<App>, request: Request) -> Response {
-    embed(&app, app.dialects.chat, &Hints::default(), request).await
+    embed(&app, app.dialects.chat, request).await
 }

@@ -1,0 +1,30 @@
+//! What the surfaces ask beside sending: what a name stands for, who can be called, who rests.
+//!
+//! Called by listings, health and commands; nothing here calls a provider.
+
+use sy_catalog::{ProviderRow, Resolved};
+use sy_types::Failure;
+
+use crate::Router;
+use crate::plan::Linked;
+
+impl Router {
+    /// Returns true when requests to the provider can be authorised now.
+    pub fn is_connected(&self, row: &ProviderRow) -> bool {
+        use sy_catalog::Connected;
+        Linked(&self.inner.credentials).is_connected(row)
+    }
+
+    /// Finds the one model that a name stands for. Aliases of the configuration stand for chains and are not looked up.
+    ///
+    /// # Errors
+    /// As [`sy_catalog::Catalog::resolve`].
+    pub fn resolve(&self, name: &str) -> Result<Resolved, Failure> {
+        self.inner.catalog.resolve(name, &Linked(&self.inner.credentials))
+    }
+
+    /// Returns true when a target of the provider rests because the provider said that it has enough.
+    pub fn is_cooling(&self, provider: &str) -> bool {
+        self.inner.cooling.has(provider)
+    }
+}

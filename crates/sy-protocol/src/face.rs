@@ -127,6 +127,11 @@ pub trait Upstream: Send + Sync {
         None
     }
 
+    /// Takes out of a messages body what the token-counting call refuses.
+    fn count_body(&self, body: Map<String, Value>) -> Map<String, Value> {
+        body
+    }
+
     /// Reads the answer of the token-counting call.
     fn decode_count(&self, _body: &[u8]) -> Option<u64> {
         None
@@ -160,6 +165,14 @@ pub trait Downstream: Send + Sync {
     /// # Errors
     /// `Invalid`, naming the field, what was expected and what came.
     fn decode(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure>;
+
+    /// Reads the body of a token-counting request, which may lack fields that a request for an answer must have.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field, what was expected and what came.
+    fn decode_count_request(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
+        self.decode(body, head)
+    }
 
     /// Writes a whole answer.
     fn encode_response(&self, info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes;
@@ -256,16 +269,26 @@ pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// Adds the fields of `extra` that `body` lacks, going into objects that both have.
+/// Adds the fields of `extra` that `body` lacks, going into objects that both have, unless their `type`s differ: `thinking` of the
+/// type `disabled` has no place for the budget of one that is `enabled`.
 pub fn merge_missing(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
     for (key, value) in extra {
         match (body.get_mut(key), value) {
             (None, _) => {
                 body.insert(key.clone(), value.clone());
             }
-            (Some(Value::Object(inner)), Value::Object(more)) => merge_missing(inner, more),
+            (Some(Value::Object(inner)), Value::Object(more)) if have_one_type(inner, more) => {
+                merge_missing(inner, more)
+            }
             (Some(_), _) => {}
         }
+    }
+}
+
+fn have_one_type(first: &Map<String, Value>, second: &Map<String, Value>) -> bool {
+    match (first.get("type"), second.get("type")) {
+        (Some(first), Some(second)) => first == second,
+        (None, _) | (_, None) => true,
     }
 }
 
@@ -300,5 +323,17 @@ mod tests {
         };
         merge_missing(&mut body, &extra);
         assert_eq!(Value::Object(body), json!({"a": 1, "o": {"x": 1, "y": 3}, "b": 4}));
+    }
+
+    #[test]
+    fn objects_of_different_types_are_not_mixed() {
+        let (Value::Object(mut body), Value::Object(extra)) = (
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ) else {
+            panic!("objects")
+        };
+        merge_missing(&mut body, &extra);
+        assert_eq!(Value::Object(body), json!({"thinking": {"type": "disabled"}}));
     }
 }

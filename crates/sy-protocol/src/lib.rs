@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
+mod anthropic_messages;
 pub mod face;
 mod failure;
 mod fields;

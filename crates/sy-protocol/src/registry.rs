@@ -5,6 +5,7 @@
 
 use sy_types::ProtocolId;
 
+use crate::anthropic_messages::AnthropicMessages;
 use crate::face::{Downstream, Upstream};
 use crate::openai_responses::OpenAiResponses;
 
@@ -33,7 +34,7 @@ pub struct Entry {
 
 /// Every protocol there is.
 pub static REGISTRY: &[Entry] = &[
-    // ANTHROPIC_MESSAGES
+    Entry { id: ANTHROPIC_MESSAGES, upstream: Some(&AnthropicMessages), downstream: Some(&AnthropicMessages) },
     // GEMINI_GENERATE
     // OLLAMA_CHAT
     // OPENAI_CHAT

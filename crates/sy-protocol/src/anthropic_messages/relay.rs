@@ -1,0 +1,93 @@
+//! What must be looked at where bodies of this protocol are passed on as they are.
+//!
+//! Called by the router for a client and a provider that both speak it. A conversation may have begun with another provider: then
+//! its history holds proofs of other protocols, which this provider would refuse, and they are taken out. It deliberately changes
+//! nothing else.
+
+use serde_json::Value;
+use sy_types::chat::StreamEvent;
+use sy_types::{CallBody, Failure};
+
+use super::decoder::Decoder;
+use super::proof;
+use crate::face::{Outgoing, StreamDecoder};
+use crate::frame::Frame;
+
+/// With what a JSON text that we made begins.
+const MARKED: &[u8] = b"\"sy1";
+
+/// Patches the client's body for the target.
+pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
+    let mut edits = vec![("model", Value::from(&*outgoing.target.upstream_model))];
+    if outgoing.stream != outgoing.inbound.head().stream {
+        edits.push(("stream", Value::Bool(outgoing.stream)));
+    }
+    let body = outgoing.inbound.body();
+    if memchr::memmem::find(body, MARKED).is_some() {
+        let messages =
+            crate::json::read::<Value>(body).ok().and_then(|mut body| body.get_mut("messages").map(Value::take));
+        if let Some(Value::Array(messages)) = messages {
+            edits.push(("messages", Value::Array(messages.into_iter().filter_map(own_message).collect())));
+        }
+    }
+    outgoing.inbound.patched(outgoing.target, edits)
+}
+
+/// Returns a message without blocks and citations of other protocols; `None` when nothing is left of it.
+fn own_message(mut message: Value) -> Option<Value> {
+    if let Some(Value::Array(blocks)) = message.get_mut("content") {
+        let before = blocks.len();
+        blocks.retain(|block| !is_foreign(block));
+        if blocks.is_empty() && before > 0 {
+            return None;
+        }
+        for block in blocks.iter_mut().filter_map(Value::as_object_mut) {
+            if let Some(Value::Array(citations)) = block.get_mut("citations") {
+                citations.retain(|citation| !proof::is_marked(citation.get("encrypted_index")));
+                if citations.is_empty() {
+                    block.shift_remove("citations");
+                }
+            }
+        }
+    }
+    Some(message)
+}
+
+fn is_foreign(block: &Value) -> bool {
+    match block.get("type").and_then(Value::as_str) {
+        Some("thinking") => proof::is_marked(block.get("signature")),
+        Some("redacted_thinking") => proof::is_marked(block.get("data")),
+        _ => false,
+    }
+}
+
+/// Looks at a relayed stream: everything up to the first content, then only frames that are not about blocks.
+#[derive(Debug, Default)]
+pub(super) struct RelayDecoder {
+    decoder: Decoder,
+    has_content: bool,
+}
+
+impl StreamDecoder for RelayDecoder {
+    fn decode(&mut self, frame: &Frame, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        if self.has_content && is_plain_block_frame(frame) {
+            return Ok(());
+        }
+        let before = events.len();
+        self.decoder.decode(frame, events)?;
+        self.has_content |= events.iter().skip(before).any(StreamEvent::is_content);
+        Ok(())
+    }
+
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) {
+        self.decoder.finish(events);
+    }
+}
+
+/// Returns true for a frame that says by its name that it is about a block, and that is closed like a JSON object.
+fn is_plain_block_frame(frame: &Frame) -> bool {
+    let data = frame.data.trim_ascii();
+    matches!(&*frame.event, b"content_block_delta" | b"content_block_start" | b"content_block_stop")
+        && data.starts_with(b"{")
+        && data.ends_with(b"}")
+}

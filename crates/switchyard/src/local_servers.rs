@@ -10,7 +10,7 @@ use sy_catalog::LocalServer;
 
 /// Asks the usual ports. Takes a quarter of a second at most.
 pub(crate) async fn find() -> Vec<LocalServer> {
-    sy_catalog::probe_local(&sy_catalog::LocalPorts::default()).await
+    sy_catalog::probe_local(sy_catalog::ProbePorts::default()).await
 }
 
 /// Writes a server that was found into the user's configuration file.

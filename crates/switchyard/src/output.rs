@@ -4,7 +4,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 use owo_colors::OwoColorize;
 
 /// Writes a line to standard output.
@@ -27,7 +28,7 @@ pub(crate) fn json(value: &serde_json::Value) {
 /// Writes rows with aligned columns.
 pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers.to_vec());
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers.to_vec());
     for row in rows {
         table.add_row(row);
     }

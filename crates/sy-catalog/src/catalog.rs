@@ -101,6 +101,11 @@ impl Catalog {
         self.shared.layers.load().provider(id)
     }
 
+    /// Returns the id of the provider that a typed name stands for: the name itself, else one of which it is another name.
+    pub fn provider_id(&self, typed: &str) -> Option<String> {
+        resolve::provider_id(&self.shared.layers.load(), typed)
+    }
+
     /// Finds the one model that a name stands for: `provider/model`, `provider/model:variant`, or the bare id of a model
     /// that exactly one connected provider has.
     ///

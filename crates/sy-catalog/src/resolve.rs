@@ -54,7 +54,7 @@ pub(crate) fn resolve(layers: &Layers, name: &str, connected: &dyn Connected) ->
 }
 
 /// Returns the id of the provider that a typed name stands for: the name itself, else one of which it is another name.
-fn provider_id(layers: &Layers, typed: &str) -> Option<String> {
+pub(crate) fn provider_id(layers: &Layers, typed: &str) -> Option<String> {
     if layers.knows(typed) {
         return Some(typed.to_owned());
     }

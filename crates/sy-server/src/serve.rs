@@ -47,7 +47,7 @@ pub struct Served {
 ///
 /// # Errors
 /// [`ServeError::Bind`] when the name has no address.
-pub fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
+pub(crate) fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
     let failed = |reason: String| ServeError::Bind { address: host.to_owned(), reason };
     let mut found = (host.trim_start_matches('[').trim_end_matches(']'), 0)
         .to_socket_addrs()

@@ -60,7 +60,7 @@ async fn login(arguments: &Login, local: &Local, context: &Context) -> Result<()
     let provider = local.catalog().provider_id(&wanted).ok_or_else(|| unknown_provider(&wanted))?;
     let key = read_key(&provider)?;
     let stored = local.credentials().put(&provider, arguments.account.as_deref(), Credential::ApiKey(key), arguments.label.as_deref())?;
-    for warning in &stored.warnings {
+    if let Some(warning) = &stored.warning {
         output::warning(warning);
     }
     output::note(&format!("{provider} is connected"));
@@ -101,7 +101,7 @@ fn read_key(provider: &str) -> Result<Secret> {
 }
 
 fn logout(provider: &str, account: Option<&str>, local: &Local) -> Result<()> {
-    let id = local.catalog().provider_id(provider).unwrap_or_else(|| provider.into());
+    let id = local.catalog().provider_id(provider).unwrap_or_else(|| provider.to_owned());
     if !local.credentials().remove(&id, account)? {
         let message = format!("there is no stored key for {id}: keys of the configuration or the environment are removed there");
         return Err(anyhow!(Failure::new(ErrorKind::NotFound, Side::Caller, message)));

@@ -36,7 +36,10 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
         output::warning(&format!("not carried to {}: {}", asked.provider, asked.dropped.join(", ")));
     }
     while let Some(event) = asked.events.next().await {
-        printer.print(&event.inspect_err(|_| printer.end_line())?)?;
+        if let Err(error) = event.map_err(anyhow::Error::new).and_then(|event| printer.print(&event)) {
+            printer.end_line();
+            return Err(error);
+        }
     }
     printer.end_line();
     Ok(ExitCode::SUCCESS)

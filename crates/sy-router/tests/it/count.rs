@@ -1,0 +1,51 @@
+//! Token counts.
+
+use http::HeaderMap;
+use serde_json::json;
+use sy_testkit::{FakeUpstream, Script, Wire};
+use sy_types::ErrorKind;
+
+use crate::world::{Plot, context, good, inbound, outcome};
+
+#[tokio::test]
+async fn a_provider_of_the_callers_language_counts_itself() {
+    let upstream = FakeUpstream::always(Script::json(200, json!({"input_tokens": 42}).to_string())).await;
+    let world = Plot::new().provider("a", Wire::Anthropic, &upstream).build();
+    let counted =
+        world.router.count(&context(), inbound(Wire::Anthropic, "a/m", false), HeaderMap::new()).await.unwrap();
+    assert_eq!((counted.tokens, counted.is_estimate, counted.raw.is_some()), (42, false, true));
+    let seen = upstream.requests().remove(0);
+    assert!(seen.path.ends_with("/messages/count_tokens"), "{}", seen.path);
+    assert_eq!((seen.json()["model"].as_str(), seen.header("x-api-key")), (Some("m"), "key-of-a-0123456789"));
+    let record = world.ear.only();
+    assert_eq!((outcome(&record), &*record.provider, record.usage.total()), ("answered", "a", 0));
+}
+
+#[tokio::test]
+async fn elsewhere_it_is_estimated_and_says_so() {
+    let upstream = good(Wire::Chat).await;
+    let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
+    for wire in [Wire::Anthropic, Wire::Chat] {
+        let counted = world.router.count(&context(), inbound(wire, "a/m", false), HeaderMap::new()).await.unwrap();
+        assert_eq!((counted.tokens, counted.is_estimate, counted.trail.attempts), (5, true, 0));
+    }
+    assert_eq!(upstream.hits(), 0);
+}
+
+#[tokio::test]
+async fn a_provider_without_the_route_is_estimated_and_a_rejected_key_is_told() {
+    for (status, is_estimated) in [(404, true), (529, true), (401, false), (400, false)] {
+        let error = Script::json(status, Wire::Anthropic.error(status, "no"));
+        let upstream = FakeUpstream::always(error).await;
+        let world = Plot::new().provider("a", Wire::Anthropic, &upstream).build();
+        let counted = world.router.count(&context(), inbound(Wire::Anthropic, "a/m", false), HeaderMap::new()).await;
+        match counted {
+            Ok(counted) => assert!(is_estimated && counted.is_estimate, "{status}"),
+            Err(refused) => {
+                assert!(!is_estimated, "{status}");
+                assert!(matches!(refused.failure.kind, ErrorKind::Unauthenticated | ErrorKind::Invalid));
+            }
+        }
+        assert_eq!((upstream.hits(), world.ear.records().len()), (1, 1));
+    }
+}

@@ -14,7 +14,7 @@ use crate::models_dev::{Mode, ModelEntry, lay_over, read_price};
 use crate::overlay::{overlay_model, refresh_variants};
 use crate::provider::{Provider, ProviderRow, Route};
 use crate::variants;
-use crate::wire_map::{OPENAI_COMPATIBLE, Place, Speech, wire};
+use crate::wire_map::{Place, Speech, wire};
 
 /// A model under construction.
 #[derive(Clone, Debug, Default)]
@@ -143,9 +143,4 @@ pub(crate) fn place<'a>(provider: &'a str, draft: &'a Draft) -> Place<'a> {
         model: &draft.route.upstream,
         reasons: draft.info.capabilities.reasoning == Some(true),
     }
-}
-
-/// Returns the package of a provider that names none.
-pub(crate) fn default_npm() -> String {
-    OPENAI_COMPATIBLE.to_owned()
 }

@@ -74,6 +74,11 @@ impl Bundle {
         self.head().is_some()
     }
 
+    /// Returns true when both hold the same bytes.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+
     /// Returns how many bytes the bundle takes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

@@ -92,8 +92,7 @@ impl Catalog {
 
     /// Returns what the index tells about each provider that is switched on: the catalog's order, then the configuration's.
     pub fn rows(&self) -> Vec<ProviderRow> {
-        let layers = self.shared.layers.load();
-        layers.ids().iter().filter_map(|id| layers.row(id)).collect()
+        self.shared.layers.load().rows().values().cloned().collect()
     }
 
     /// Returns a provider with its models; `None` when there is none of this id, or when it is switched off.
@@ -145,7 +144,8 @@ impl Catalog {
         choose::small_model(&self.shared.layers.load(), provider)
     }
 
-    /// Returns the models that fit a query, best first.
+    /// Returns the models that fit a query, best first. The first search after a change of a layer reads the whole catalog,
+    /// which takes some tens of milliseconds.
     pub fn search(&self, query: &str, connected: &dyn Connected) -> Vec<Hit> {
         search::search(&self.shared.layers.load(), query, connected)
     }

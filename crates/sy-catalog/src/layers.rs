@@ -18,7 +18,7 @@ use crate::cache::CacheFile;
 use crate::models_dev::lay_over;
 use crate::provider::{Provider, ProviderRow};
 use crate::search::Index;
-use crate::wire_map::{Place, extra_keys, holds_key, preset, wire};
+use crate::wire_map::{OPENAI_COMPATIBLE, Place, Preset, extra_keys, holds_key, preset, wire};
 
 /// All layers.
 pub(crate) struct Layers {
@@ -27,12 +27,13 @@ pub(crate) struct Layers {
     pub(crate) cache: CacheFile,
     bundled: Arc<Bundle>,
     fetched: OnceLock<Option<Arc<Bundle>>>,
+    rows: OnceLock<IndexMap<String, ProviderRow>>,
     providers: Mutex<HashMap<String, Slot>>,
     index: OnceLock<Arc<Index>>,
 }
 
 /// A provider that is put together once, while others can be.
-type Slot = Arc<OnceLock<Option<Arc<Provider>>>>;
+type Slot = Arc<OnceLock<Arc<Provider>>>;
 
 impl Layers {
     pub(crate) fn new(config: Arc<Config>, environment: Environment, cache: CacheFile, bundled: Arc<Bundle>) -> Self {
@@ -42,6 +43,7 @@ impl Layers {
             cache,
             bundled,
             fetched: OnceLock::new(),
+            rows: OnceLock::new(),
             providers: Mutex::new(HashMap::new()),
             index: OnceLock::new(),
         }
@@ -65,12 +67,15 @@ impl Layers {
         self.bundled.decoded() + fetched
     }
 
-    /// Returns the ids of all providers that are switched on: the catalog's order, then those of the configuration.
-    pub(crate) fn ids(&self) -> Vec<String> {
-        let mut ids: IndexMap<&str, ()> = self.bundled.rows().map(|row| (row.id.as_str(), ())).collect();
-        ids.extend(self.fetched().into_iter().flat_map(|bundle| bundle.rows()).map(|row| (row.id.as_str(), ())));
-        ids.extend(self.config.provider.keys().map(|id| (id.as_str(), ())));
-        ids.into_keys().filter(|id| self.is_enabled(id)).map(str::to_owned).collect()
+    /// Returns a row for each provider that is switched on: the catalog's order, then those of the configuration.
+    pub(crate) fn rows(&self) -> &IndexMap<String, ProviderRow> {
+        self.rows.get_or_init(|| {
+            let mut ids: IndexMap<&str, ()> = self.bundled.rows().map(|row| (row.id.as_str(), ())).collect();
+            ids.extend(self.fetched().into_iter().flat_map(|bundle| bundle.rows()).map(|row| (row.id.as_str(), ())));
+            ids.extend(self.config.provider.keys().map(|id| (id.as_str(), ())));
+            let enabled = ids.into_keys().filter(|id| self.is_enabled(id));
+            enabled.map(|id| (id.to_owned(), self.sources(id).row(id))).collect()
+        })
     }
 
     /// Returns true unless the configuration switches the provider off.
@@ -87,12 +92,8 @@ impl Layers {
     }
 
     /// Returns what the index and the configuration tell about a provider that is switched on.
-    pub(crate) fn row(&self, id: &str) -> Option<ProviderRow> {
-        if !self.is_enabled(id) || !self.knows(id) {
-            return None;
-        }
-        let fetched = self.fetched().and_then(|bundle| bundle.row(id));
-        Some(make_row(id, fetched, self.bundled.row(id), self.config.provider.get(id)))
+    pub(crate) fn row(&self, id: &str) -> Option<&ProviderRow> {
+        self.rows().get(id)
     }
 
     /// Returns a provider that is switched on, put together on the first call.
@@ -100,26 +101,42 @@ impl Layers {
         let row = self.row(id)?;
         let slot = {
             let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(providers.entry(id.to_owned()).or_default())
+            match providers.get(id) {
+                Some(slot) => Arc::clone(slot),
+                None => Arc::clone(providers.entry(id.to_owned()).or_default()),
+            }
         };
-        slot.get_or_init(|| Some(Arc::new(assemble::provider(row, &self.entry(id), &self.config)))).clone()
+        Some(Arc::clone(slot.get_or_init(|| Arc::new(self.assemble(row)))))
     }
 
     /// Puts a provider together without keeping it: for a pass over all of them.
-    pub(crate) fn provider_once(&self, id: &str) -> Option<Arc<Provider>> {
-        let kept = self.providers.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(provider) = kept.as_ref().and_then(|slot| slot.get()) {
-            return provider.clone();
+    pub(crate) fn provider_once(&self, row: &ProviderRow) -> Arc<Provider> {
+        let kept = self.providers.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
+        match kept.as_ref().and_then(|slot| slot.get()) {
+            Some(provider) => Arc::clone(provider),
+            None => Arc::new(self.assemble(row)),
         }
-        Some(Arc::new(assemble::provider(self.row(id)?, &self.entry(id), &self.config)))
     }
 
     /// Returns the search index over all models, made on the first call.
     pub(crate) fn index(&self) -> Arc<Index> {
-        Arc::clone(self.index.get_or_init(|| {
-            let providers = self.ids().into_iter().filter_map(|id| self.provider_once(&id));
-            Arc::new(Index::build(providers))
-        }))
+        Arc::clone(
+            self.index.get_or_init(|| Arc::new(Index::build(self.rows().values().map(|row| self.provider_once(row))))),
+        )
+    }
+
+    fn assemble(&self, row: &ProviderRow) -> Provider {
+        assemble::provider(row.clone(), &self.entry(&row.id), &self.config)
+    }
+
+    fn sources(&self, id: &str) -> Sources<'_> {
+        let section = self.config.provider.get(id);
+        Sources {
+            section,
+            fetched: self.fetched().and_then(|bundle| bundle.row(id)),
+            bundled: self.bundled.row(id),
+            preset: section.and_then(|_| preset(id)),
+        }
     }
 
     /// The data's entry: the fetched one over the bundled one.
@@ -149,59 +166,79 @@ impl Layers {
     }
 }
 
-fn make_row(
-    id: &str,
-    fetched: Option<&IndexRow>,
-    bundled: Option<&IndexRow>,
-    section: Option<&ProviderConfig>,
-) -> ProviderRow {
-    let preset = section.and_then(|_| preset(id));
-    let from_data = |pick: fn(&IndexRow) -> Option<&String>| fetched.and_then(pick).or_else(|| bundled.and_then(pick));
-    let base_url = section.and_then(|section| section.options.base_url.as_ref());
-    let api = section.and_then(|section| section.api.as_ref());
-    let own_address = base_url.or(api);
-    let name = section
-        .and_then(|section| section.name.as_ref())
-        .or_else(|| from_data(|row| Some(&row.name)))
-        .map_or_else(|| preset.map_or(id, |preset| preset.name).to_owned(), Clone::clone);
-    // An address that ends in /v1 is the OpenAI-compatible one, also of a server that has a protocol of its own.
-    let preset_npm = preset.filter(|_| !own_address.is_some_and(|url| url.trim_end_matches('/').ends_with("/v1")));
-    let npm = section
-        .and_then(|section| section.npm.as_ref())
-        .or_else(|| from_data(|row| row.npm.as_ref()))
-        .map_or_else(|| preset_npm.map_or_else(assemble::default_npm, |preset| preset.npm.to_owned()), Clone::clone);
-    let api = own_address
-        .or_else(|| from_data(|row| row.api.as_ref()))
-        .cloned()
-        .or_else(|| preset.map(|preset| preset.api.to_owned()));
-    let (env, settings) = match section.and_then(|section| section.env.clone()) {
-        Some(env) => (env, Vec::new()),
-        None => split_env(
-            id,
-            fetched.or(bundled).map_or_else(
-                || preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default(),
-                |row| row.env.clone(),
-            ),
-        ),
-    };
-    let package_base = wire(Place { provider: id, npm: &npm, model: "", reasons: false }).base;
-    let has_own_key = |section: &ProviderConfig| {
-        section.options.api_key.is_some() || section.env.as_ref().is_some_and(|env| !env.is_empty())
-    };
-    let needs_key = section.is_some_and(has_own_key) || !api.as_deref().or(package_base).is_some_and(is_near);
-    let declared = section.map_or(0, |section| section.models.len());
-    let model_count = fetched.into_iter().chain(bundled).map(|row| row.models).max().unwrap_or(declared);
-    ProviderRow {
-        id: id.to_owned(),
-        name,
-        env,
-        settings,
-        npm,
-        api,
-        model_count,
-        configured: section.is_some(),
-        needs_key,
+/// Everything that says something about a provider's row, the closest first.
+struct Sources<'a> {
+    section: Option<&'a ProviderConfig>,
+    fetched: Option<&'a IndexRow>,
+    bundled: Option<&'a IndexRow>,
+    preset: Option<&'static Preset>,
+}
+
+impl<'a> Sources<'a> {
+    fn row(&self, id: &str) -> ProviderRow {
+        let npm = self.npm();
+        let api = self.api();
+        let (env, settings) = self.variables(id);
+        let package_base = wire(Place { provider: id, npm: &npm, model: "", reasons: false }).base;
+        let is_near = api.as_deref().or(package_base).is_some_and(is_near);
+        let declared = self.section.map_or(0, |section| section.models.len());
+        ProviderRow {
+            id: id.to_owned(),
+            name: self.name(id),
+            env,
+            settings,
+            npm,
+            api,
+            model_count: self.data().map(|row| row.models).max().unwrap_or(declared),
+            configured: self.section.is_some(),
+            needs_key: !self.section.is_some_and(|section| is_near && !has_own_key(section)),
+        }
     }
+
+    /// The data's rows, the fetched one first.
+    fn data(&self) -> impl Iterator<Item = &'a IndexRow> {
+        self.fetched.into_iter().chain(self.bundled)
+    }
+
+    fn name(&self, id: &str) -> String {
+        let configured = self.section.and_then(|section| section.name.as_deref());
+        let from_data = || self.data().next().map(|row| row.name.as_str());
+        configured.or_else(from_data).or_else(|| Some(self.preset?.name)).unwrap_or(id).to_owned()
+    }
+
+    fn npm(&self) -> String {
+        // An address that ends in /v1 is the OpenAI-compatible one, also of a server that has a protocol of its own.
+        let is_compatible = self.own_address().is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
+        let configured = self.section.and_then(|section| section.npm.as_deref());
+        let from_data = || self.data().find_map(|row| row.npm.as_deref());
+        let from_preset = || self.preset.filter(|_| !is_compatible).map(|preset| preset.npm);
+        configured.or_else(from_data).or_else(from_preset).unwrap_or(OPENAI_COMPATIBLE).to_owned()
+    }
+
+    fn api(&self) -> Option<String> {
+        let from_data = || self.data().find_map(|row| row.api.as_deref());
+        self.own_address().or_else(from_data).or_else(|| Some(self.preset?.api)).map(str::to_owned)
+    }
+
+    fn own_address(&self) -> Option<&'a str> {
+        let section = self.section?;
+        section.options.base_url.as_deref().or(section.api.as_deref())
+    }
+
+    /// Returns the variables that hold a key and those that the address needs.
+    fn variables(&self, id: &str) -> (Vec<String>, Vec<String>) {
+        if let Some(env) = self.section.and_then(|section| section.env.clone()) {
+            return (env, Vec::new());
+        }
+        let from_preset = || self.preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect());
+        let variables = self.data().next().map(|row| row.env.clone()).or_else(from_preset);
+        split_env(id, variables.unwrap_or_default())
+    }
+}
+
+/// Returns true where the operator named a key, or a variable for it.
+fn has_own_key(section: &ProviderConfig) -> bool {
+    section.options.api_key.is_some() || section.env.as_ref().is_some_and(|env| !env.is_empty())
 }
 
 /// Tells variables that hold a key from those that hold an account, a region or an address.

@@ -31,7 +31,8 @@ pub struct ProviderRow {
     pub model_count: usize,
     /// Whether the configuration has a section for it.
     pub configured: bool,
-    /// Whether it cannot be called without a key: false for servers on this machine or in its network.
+    /// Whether it cannot be called without a key: false for a server on this machine or in its network that the
+    /// configuration adds without naming a key. Such a server gets a key only where one is stored for it.
     pub needs_key: bool,
 }
 

@@ -14,6 +14,7 @@ use crate::Catalog;
 use crate::bundle::{Bundle, pack_quickly};
 use crate::cache::CacheFile;
 use crate::fetch::{Fetched, fetch};
+use crate::layers::Layers;
 
 /// How a refresh ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,43 +98,47 @@ impl Catalog {
     async fn refresh_alone(&self, force: bool) -> Result<Refresh, Failure> {
         let layers = self.shared.layers.load_full();
         let cache = layers.cache.clone();
-        let about = blocking(move || {
-            let bundle = cache.read()?;
-            cache.about(bundle.len()).map(|about| (about, bundle.len()))
-        })
-        .await?;
+        let cached = blocking(move || cache.read()).await?.map(Arc::new);
+        self.take_if_other(&layers, cached.as_ref());
+        let length = cached.as_ref().map_or(0, |bundle| bundle.len());
+        let about = cached.and_then(|bundle| layers.cache.about(bundle.len()));
         let time_to_live = Duration::from_secs(layers.config.catalog.ttl_seconds);
-        let is_fresh = |(about, _): &(crate::cache::About, usize)| {
-            about.age(SystemTime::now()).is_some_and(|age| age < time_to_live)
-        };
-        if !force && about.as_ref().is_some_and(is_fresh) {
+        let age = about.as_ref().and_then(|about| about.age(SystemTime::now()));
+        if !force && age.is_some_and(|age| age < time_to_live) {
             return Ok(Refresh::Fresh);
         }
-        let etag = about.as_ref().and_then(|(about, _)| about.etag.clone());
-        let source = layers.cache.source().to_owned();
-        match fetch(&source, etag.as_deref()).await? {
+        let etag = about.and_then(|about| about.etag);
+        match fetch(layers.cache.source(), etag.as_deref()).await? {
             Fetched::NotModified => {
-                let length = about.map_or(0, |(_, length)| length);
                 let cache = layers.cache.clone();
                 let written = blocking(move || cache.write_about(etag, length, SystemTime::now())).await?;
                 note_unwritten(written, &layers.cache);
                 Ok(Refresh::NotModified)
             }
-            Fetched::Text { text, etag } => {
-                let dictionary = layers.dictionary().to_vec();
-                let packed = blocking(move || pack_quickly(&text, &dictionary)).await??;
-                let packed = Bytes::from(packed);
-                let (cache, bytes) = (layers.cache.clone(), packed.clone());
-                let written = blocking(move || cache.write(&bytes, etag, SystemTime::now())).await?;
-                note_unwritten(written, &layers.cache);
-                let bundle = Bundle::new(packed);
-                let (providers, models) =
-                    bundle.rows().fold((0, 0), |(providers, models), row| (providers + 1, models + row.models));
-                self.take_fetched(&source, Arc::new(bundle));
-                tracing::info!(providers, models, "the catalog was refreshed");
-                Ok(Refresh::Updated { providers, models })
-            }
+            Fetched::Text { text, etag } => self.take_text(&layers, text, etag).await,
         }
+    }
+
+    /// Takes over what another process fetched since this one read the cache.
+    fn take_if_other(&self, layers: &Layers, cached: Option<&Arc<Bundle>>) {
+        let (Some(cached), Some(in_use)) = (cached, layers.fetched_if_read()) else { return };
+        if !in_use.is_some_and(|in_use| in_use.is_same(cached)) {
+            self.take_fetched(layers.cache.source(), Arc::clone(cached));
+        }
+    }
+
+    async fn take_text(&self, layers: &Layers, text: Bytes, etag: Option<String>) -> Result<Refresh, Failure> {
+        let dictionary = layers.dictionary().to_vec();
+        let packed = Bytes::from(blocking(move || pack_quickly(&text, &dictionary)).await??);
+        let (cache, bytes) = (layers.cache.clone(), packed.clone());
+        let written = blocking(move || cache.write(&bytes, etag, SystemTime::now())).await?;
+        note_unwritten(written, &layers.cache);
+        let bundle = Bundle::new(packed);
+        let providers = bundle.rows().count();
+        let models = bundle.rows().map(|row| row.models).sum();
+        self.take_fetched(layers.cache.source(), Arc::new(bundle));
+        tracing::info!(providers, models, "the catalog was refreshed");
+        Ok(Refresh::Updated { providers, models })
     }
 }
 

@@ -75,7 +75,7 @@ fn within(layers: &Layers, id: &str, rest: &str) -> Result<Resolved, Failure> {
         }
     }
     let full: Vec<String> = provider.models.keys().map(|model| format!("{id}/{model}")).collect();
-    let near = nearest(&format!("{id}/{rest}"), &full);
+    let near = nearest(&format!("{id}/{rest}"), full.iter());
     Err(not_found(format!("the provider {id} has no model `{rest}`{}", did_you_mean(&near))))
 }
 
@@ -113,20 +113,19 @@ fn among_connected(layers: &Layers, name: &str, connected: &dyn Connected) -> Re
 
 /// Returns the connected providers in the catalog's order.
 pub(crate) fn connected_providers(layers: &Layers, connected: &dyn Connected) -> Vec<Arc<Provider>> {
-    let is_connected = |id: &String| layers.row(id).is_some_and(|row| connected.is_connected(&row));
-    layers.ids().into_iter().filter(is_connected).filter_map(|id| layers.provider(&id)).collect()
+    let rows = layers.rows().values().filter(|row| connected.is_connected(row));
+    rows.filter_map(|row| layers.provider(&row.id)).collect()
 }
 
 fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure {
     let models = || providers.iter().flat_map(|provider| provider.models.keys().map(|model| (&provider.row.id, model)));
     let mut near: Vec<String> = match name.split_once('/') {
         Some((head, rest)) => {
-            nearest(&aliases::normal(head), &layers.ids()).into_iter().map(|id| format!("{id}/{rest}")).collect()
+            nearest(&aliases::normal(head), layers.rows().keys()).into_iter().map(|id| format!("{id}/{rest}")).collect()
         }
         None => Vec::new(),
     };
-    let ids: Vec<String> = models().map(|(_, model)| model.clone()).collect();
-    for id in nearest(name, &ids) {
+    for id in nearest(name, models().map(|(_, model)| model)) {
         near.extend(
             models().filter(|(_, model)| **model == id).map(|(provider, model)| format!("{provider}/{model}")).take(1),
         );
@@ -144,7 +143,7 @@ fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure 
 }
 
 /// Returns up to three of the given texts that are most like the wanted one, best first.
-fn nearest(wanted: &str, known: &[String]) -> Vec<String> {
+fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let words: Vec<&str> =
         wanted.split(|letter: char| !letter.is_alphanumeric()).filter(|word| word.len() > 1).collect();
@@ -154,7 +153,7 @@ fn nearest(wanted: &str, known: &[String]) -> Vec<String> {
         let share = if words.is_empty() { 0.0 } else { contained as f64 / words.len() as f64 };
         strsim::jaro_winkler(&wanted, &text) + share
     };
-    let mut scored: Vec<(f64, &String)> = known.iter().map(|text| (likeness(text), text)).collect();
+    let mut scored: Vec<(f64, &String)> = known.map(|text| (likeness(text), text)).collect();
     scored.retain(|(score, _)| *score >= 0.8);
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);

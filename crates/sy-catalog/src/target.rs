@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use sy_config::{HeaderText, ProviderOptions};
 use sy_types::target::ReasoningRequest;
-use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts};
+use sy_types::{Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts};
 use url::Url;
 
 use crate::address;
@@ -67,7 +67,7 @@ impl Build<'_> {
             upstream_model: Arc::from(self.route.upstream.as_str()),
             protocol,
             base_url: self.base_url(&template)?,
-            auth: self.auth(&wire, protocol),
+            auth: wire.auth(protocol),
             dialect: self.dialect(&wire, protocol)?,
             headers: self.headers(&wire)?,
             options: self.options(protocol),
@@ -136,14 +136,6 @@ impl Build<'_> {
             .flatten()
             .find_map(|(option, value)| setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten());
         from_option.or_else(|| self.layers.environment.get(name))
-    }
-
-    /// A server that needs no key gets one only where somebody set it.
-    fn auth(&self, wire: &Wire, protocol: ProtocolId) -> AuthScheme {
-        let row = &self.provider.row;
-        let has_key = self.configured.is_some_and(|options| options.api_key.is_some())
-            || row.env.iter().any(|name| self.layers.environment.get(name).is_some());
-        if row.needs_key || has_key { wire.auth(protocol) } else { AuthScheme::None }
     }
 
     fn dialect(&self, wire: &Wire, protocol: ProtocolId) -> Result<Dialect, Failure> {

@@ -3,11 +3,13 @@
 //! Called by the surfaces that have a counting route, and by the meter for streams whose provider reported nothing. The
 //! estimate is a rule of thumb, and every answer says whether it is one.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use sy_protocol::{Inbound, Outgoing, Upstream, face};
 use sy_types::chat::{ChatRequest, ImageDetail, Media, Message, Part, Source, ToolKind};
-use sy_types::{ErrorKind, Failure, HttpCall, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Target};
 use tokio::time::Instant;
 
 use crate::Inner;
@@ -44,39 +46,62 @@ pub struct Counted {
     pub raw: Option<Bytes>,
 }
 
-/// Estimates the prompt tokens of a request.
+/// Estimates the prompt tokens of a request for an answer.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
     match inbound.chat() {
         Ok(chat) => of_request(chat),
-        Err(_) => (inbound.body().len() as u64).div_ceil(BYTES_PER_TOKEN),
+        Err(_) => of_length(inbound.body().len()),
+    }
+}
+
+/// Estimates the prompt tokens of a request for a count.
+///
+/// # Errors
+/// `Invalid` when it cannot be read.
+pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
+    counted_request(inbound).map(|chat| of_request(&chat))
+}
+
+/// Reads a request for a count, which may lack fields that a request for an answer must have.
+fn counted_request(inbound: &Inbound) -> Result<Cow<'_, ChatRequest>, Failure> {
+    match inbound.downstream() {
+        Some(downstream) => downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned),
+        None => inbound.chat().map(Cow::Borrowed),
     }
 }
 
 impl Inner {
-    /// Asks a target for the number of tokens; `None` where it cannot tell.
+    /// Asks a target for the number of tokens; `None` where it cannot tell. The provider's own answer comes with it where the
+    /// client speaks its language.
     pub(crate) async fn ask_count(
         &self,
         inbound: &Inbound,
         passthrough: &HeaderMap,
         planned: &Planned,
         trail: &mut Trail,
-    ) -> Result<Option<(u64, Bytes)>, Missed> {
+    ) -> Result<Option<(u64, Option<Bytes>)>, Missed> {
         let target = &*planned.target;
         let upstream = protocol_of(target)?;
-        let Some(path) = upstream.count_path(target).filter(|_| inbound.protocol() == Some(upstream.wire())) else {
-            return Ok(None);
+        let Some(path) = upstream.count_path(target) else { return Ok(None) };
+        let relay = inbound.protocol() == Some(upstream.wire());
+        let mut call = HttpCall {
+            method: Method::POST,
+            url: face::join(&target.base_url, &path)?,
+            headers: face::call_headers(upstream, target),
+            body: counting_body(upstream, target, inbound, relay)?,
         };
-        let mut call = counting_call(upstream, target, inbound, &path)?;
-        pass_on(passthrough, &mut call.headers);
+        if relay {
+            pass_on(passthrough, &mut call.headers);
+        }
         self.sign(planned, &mut call)?;
         trail.turn_to(target);
-        trail.relay = true;
+        trail.relay = relay;
         let mut watch = Watch::start(&target.timeouts, Instant::now());
         let reply = self.connector.send(target, call, &mut watch).await?;
         let mut reply = accepted(upstream, reply, &mut watch, trail).await?;
         let raw = reply.body.whole(&mut watch).await?;
         match upstream.decode_count(&raw) {
-            Some(tokens) => Ok(Some((tokens, raw))),
+            Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
                 let text = "the provider answered a token count with something else";
                 Err(Failure::provider(ErrorKind::Malformed, text).into())
@@ -107,19 +132,21 @@ pub(crate) fn can_be_estimated(failure: &Failure) -> bool {
     }
 }
 
-/// Makes the call. Options of the target stay out: counting routes refuse fields that they do not know.
-fn counting_call(
+/// Makes the body. Options of the target stay out: counting routes refuse fields that they do not know.
+fn counting_body(
     upstream: &dyn Upstream,
     target: &Target,
     inbound: &Inbound,
-    path: &str,
-) -> Result<HttpCall, Failure> {
+    relay: bool,
+) -> Result<CallBody, Failure> {
+    if !relay {
+        let body = upstream.build(&*counted_request(inbound)?, target, false)?.body;
+        return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(&upstream.count_body(body)))));
+    }
     let mut bare = target.clone();
     bare.options = serde_json::Map::new();
     bare.dialect.force_usage = false;
-    let body = upstream.relay(&Outgoing { target: &bare, inbound, stream: inbound.head().stream })?;
-    let url = face::join(&target.base_url, path)?;
-    Ok(HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body })
+    upstream.relay(&Outgoing { target: &bare, inbound, stream: inbound.head().stream })
 }
 
 fn of_request(chat: &ChatRequest) -> u64 {

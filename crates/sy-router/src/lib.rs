@@ -187,8 +187,7 @@ impl Router {
         Err(meter.refuse(failure, trail, attempts))
     }
 
-    /// Counts the tokens of a chat request: by the first target's own word where it speaks the caller's language and has a
-    /// counting route, else by estimate.
+    /// Counts the tokens of a chat request: by the first target's own word where it has a counting route, else by estimate.
     ///
     /// # Errors
     /// When the model leads nowhere, the request is malformed, or the provider rejects our credential.
@@ -208,10 +207,10 @@ impl Router {
         };
         meter.called(&trail);
         let counted = match asked {
-            Ok(Some((tokens, raw))) => Counted { trail, tokens, is_estimate: false, raw: Some(raw) },
+            Ok(Some((tokens, raw))) => Counted { trail, tokens, is_estimate: false, raw },
             // An estimate needs the whole request, so its faults are found here.
-            Ok(None) => match inbound.chat() {
-                Ok(_) => Counted { trail, tokens: count::estimate(&inbound), is_estimate: true, raw: None },
+            Ok(None) => match count::estimate_count(&inbound) {
+                Ok(tokens) => Counted { trail, tokens, is_estimate: true, raw: None },
                 Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
             },
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
@@ -241,7 +240,7 @@ impl Inner {
         passthrough: &HeaderMap,
         plan: &Plan,
         trail: &mut Trail,
-    ) -> Result<Option<(u64, Bytes)>, Failure> {
+    ) -> Result<Option<(u64, Option<Bytes>)>, Failure> {
         let Some(planned) = plan.targets.first() else { return Ok(None) };
         match self.ask_count(inbound, passthrough, planned, trail).await {
             Ok(counted) => Ok(counted),

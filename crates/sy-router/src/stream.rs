@@ -59,6 +59,8 @@ pub(crate) struct Source {
     state: State,
     /// The events of one frame of a relay, kept to be used again.
     scratch: Vec<StreamEvent>,
+    /// True once a relay has given content on: frames without events are then more of it.
+    has_begun: bool,
 }
 
 impl std::fmt::Debug for Source {
@@ -79,7 +81,7 @@ impl Source {
     pub(crate) fn open(upstream: &dyn Upstream, body: ReplyBody, watch: Watch, purpose: Purpose) -> Self {
         let decoder = if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
         let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
-        Self { body, reader, decoder, watch, purpose, state: State::Reading, scratch: Vec::new() }
+        Self { body, reader, decoder, watch, purpose, state: State::Reading, scratch: Vec::new(), has_begun: false }
     }
 
     /// Returns the next piece, `None` after the last. After a failure it is not polled again.
@@ -234,6 +236,10 @@ impl Source {
                 Err(failure) => End::Broken(failure),
             };
             has_content |= events.iter().any(StreamEvent::is_content);
+            if self.has_begun && events.is_empty() && matches!(end, End::Open) {
+                tally.note_unread();
+            }
+            self.has_begun |= has_content;
             let only_usage = !events.is_empty() && events.iter().all(|event| matches!(event, StreamEvent::Usage(_)));
             if self.purpose.hide_usage && only_usage {
                 raw.leave_out(begin, frame.end);

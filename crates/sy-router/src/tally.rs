@@ -35,6 +35,11 @@ impl Tally {
         }
     }
 
+    /// A content frame went by whose events nobody read.
+    pub(crate) fn note_unread(&mut self) {
+        self.deltas += 1;
+    }
+
     /// Takes a whole answer in.
     pub(crate) fn note_whole(&mut self, response: &ChatResponse) {
         self.finished = true;

@@ -71,6 +71,10 @@ impl Seen {
     }
 }
 
+/// How long a body rests before its connection is cut, so that what was written has left: a cut takes along what is
+/// still in a buffer, and a test could not tell how far the client had read.
+const FLUSH_TIME: Duration = Duration::from_millis(25);
+
 type Play = dyn Fn(usize, &Seen) -> Script + Send + Sync;
 
 struct Stage {
@@ -241,8 +245,12 @@ async fn answer(
     };
     stage.news.notify_waiters();
     let script = (stage.play)(number, &seen);
+    let mut steps: VecDeque<Step> = script.steps.into();
+    if matches!(script.end, End::Drop | End::Reset) {
+        steps.push_back(Step::Wait(FLUSH_TIME));
+    }
     let mut performance = Performance {
-        steps: script.steps.into(),
+        steps,
         waiting: None,
         end: script.end,
         resets,

@@ -118,7 +118,7 @@ fn other_names_of_providers_are_found_and_narrowing_never_ends_blank() {
 fn writes_documents_for_the_recording() {
     let layers = bundled();
     let mut documents = Vec::new();
-    for provider in layers.ids().iter().filter_map(|id| layers.provider_once(id)) {
+    for provider in layers.rows().values().map(|row| layers.provider_once(row)) {
         for model in provider.models.values() {
             let mut document = json!({"id": format!("{}/{}", provider.row.id, model.id)});
             for ((field, _), text) in FIELDS.iter().zip(texts(&provider.row, model)) {

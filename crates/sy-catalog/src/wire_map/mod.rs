@@ -1,6 +1,6 @@
 //! Which protocol, address, credential form and dialect a package name or a provider stands for: the tables.
 //!
-//! Read when a target is made. A new vendor on a known protocol is at most a row in [`packages`] or [`quirks`]. With
+//! Read when a target is made. A new vendor on a known protocol is at most a row in `packages` or `quirks`. With
 //! `aliases` it is the only place that may name vendors. It does not know any model list.
 
 mod packages;
@@ -11,7 +11,7 @@ use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, Structured
 use sy_types::{AuthScheme, Dialect, ProtocolId};
 
 pub(crate) use packages::{OPENAI_COMPATIBLE, package};
-pub(crate) use presets::{extra_keys, holds_key, preset, setting_of_option};
+pub(crate) use presets::{Preset, extra_keys, holds_key, preset, setting_of_option};
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");

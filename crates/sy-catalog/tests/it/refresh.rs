@@ -117,6 +117,20 @@ async fn callers_that_come_together_share_one_fetch() {
 }
 
 #[tokio::test]
+async fn what_another_process_fetched_is_taken_over() {
+    let source = Source::start(answer("\"v1\"", &newcomer())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let waiting = of_source(&source, folder.path(), 3600, false);
+    assert!(waiting.resolve("newcomer/first", &Connections(&[])).is_err(), "read before anybody fetched");
+    of_source(&source, folder.path(), 3600, false).refresh(true).await.unwrap();
+    assert_eq!(waiting.refresh(false).await.unwrap(), Refresh::Fresh);
+    assert!(waiting.resolve("newcomer/first", &Connections(&[])).is_ok());
+    let generation = waiting.generation();
+    assert_eq!(waiting.refresh(false).await.unwrap(), Refresh::Fresh);
+    assert_eq!((waiting.generation(), source.requests().len()), (generation, 1), "nothing changed, nobody was asked");
+}
+
+#[tokio::test]
 async fn another_source_has_another_copy() {
     let source = Source::start(answer("\"v1\"", &newcomer())).await;
     let folder = tempfile::tempdir().unwrap();

@@ -67,25 +67,21 @@ fn addresses_come_from_the_closest_source() {
 }
 
 #[test]
-fn local_servers_speak_what_their_address_says() {
-    let check = |section: Value, protocol: ProtocolId, auth: AuthScheme| {
-        let catalog = catalog_with(json!({"provider": {"ollama": section}}), &[("MY_KEY", "k")]);
+fn local_servers_speak_what_their_address_says_and_need_a_key_only_where_one_is_named() {
+    let check = |section: Value, protocol: ProtocolId, needs_key: bool| {
+        let catalog = catalog(json!({"provider": {"ollama": section}}));
         let target = target_of(&catalog, "ollama/m", None);
-        assert_eq!((target.protocol, target.auth), (protocol, auth));
+        let row = &catalog.provider("ollama").unwrap().row;
+        assert_eq!((target.protocol, target.auth, row.needs_key), (protocol, AuthScheme::Bearer, needs_key));
     };
-    check(json!({"models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::None);
-    check(
-        json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": {"m": {}}}),
-        OPENAI_CHAT,
-        AuthScheme::None,
-    );
-    check(
-        json!({"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": "http://localhost:1/x"}, "models": {"m": {}}}),
-        OPENAI_CHAT,
-        AuthScheme::None,
-    );
-    check(json!({"env": ["MY_KEY"], "models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::Bearer);
-    check(json!({"options": {"apiKey": "k"}, "models": {"m": {}}}), OLLAMA_CHAT, AuthScheme::Bearer);
+    let compatible = "@ai-sdk/openai-compatible";
+    let models = json!({"m": {}});
+    check(json!({"models": models}), OLLAMA_CHAT, false);
+    check(json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": models}), OPENAI_CHAT, false);
+    check(json!({"npm": compatible, "options": {"baseURL": "http://gpu:1/x"}, "models": models}), OPENAI_CHAT, false);
+    check(json!({"options": {"baseURL": "https://ollama.test"}, "models": models}), OLLAMA_CHAT, true);
+    check(json!({"env": ["MY_KEY"], "models": models}), OLLAMA_CHAT, true);
+    check(json!({"options": {"apiKey": "k"}, "models": models}), OLLAMA_CHAT, true);
 }
 
 #[test]

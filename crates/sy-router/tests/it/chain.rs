@@ -146,7 +146,8 @@ async fn a_lone_target_is_asked_again() {
     let upstream = FakeUpstream::sequence([fail(), fail(), Script::json(200, Wire::Chat.whole("hello"))]).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(2).build();
     assert_eq!(world.ask(Wire::Chat, "a/m", false).await.unwrap().trail.attempts, 3);
-    let world = Plot::new().provider("a", Wire::Chat, &bad(Wire::Chat, 401, "key").await).retries(2).build();
+    let rejecting = bad(Wire::Chat, 401, "key").await;
+    let world = Plot::new().provider("a", Wire::Chat, &rejecting).retries(2).build();
     assert_eq!(world.ask(Wire::Chat, "a/m", false).await.unwrap_err().trail.attempts, 1);
 }
 

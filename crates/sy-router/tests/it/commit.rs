@@ -7,11 +7,11 @@ use sy_router::Outcome;
 use sy_testkit::{End, FakeUpstream, Script, Wire};
 use sy_types::ErrorKind;
 
-use crate::world::{Plot, another, good, outcome, read, stream_of};
+use crate::world::{Plot, another, good, outcome, read, stream_of, wires};
 
 #[tokio::test]
 async fn an_error_inside_a_stream_falls_back_before_content_and_never_after() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         for words in [0, 1, 2] {
             let mut frames = wire.begun(words);
             frames.push(wire.error_event());
@@ -60,7 +60,7 @@ async fn what_is_held_is_bounded() {
 
 #[tokio::test]
 async fn an_empty_answer_is_an_answer() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         let upstream = FakeUpstream::always(Script::events(wire.stream(0))).await;
         let world = Plot::new().provider("a", wire, &upstream).build();
         let got = read(stream_of(world.ask(wire, "a/m", true).await.unwrap())).await;
@@ -79,7 +79,7 @@ async fn a_stream_that_says_nothing_is_malformed() {
 
 #[tokio::test]
 async fn tokens_and_cost_are_those_of_the_target_that_answered() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         for (caller, stream) in [(wire, true), (another(wire), true), (wire, false), (another(wire), false)] {
             let upstream = good(wire).await;
             let world = Plot::new().provider("a", wire, &upstream).build();

@@ -5,14 +5,17 @@ use serde_json::json;
 use sy_testkit::{FakeUpstream, Script, Wire};
 use sy_types::ErrorKind;
 
-use crate::world::{Plot, context, good, inbound, outcome};
+use crate::world::{Plot, context, good, inbound, inbound_of, outcome};
 
 #[tokio::test]
 async fn a_provider_of_the_callers_language_counts_itself() {
     let upstream = FakeUpstream::always(Script::json(200, json!({"input_tokens": 42}).to_string())).await;
     let world = Plot::new().provider("a", Wire::Anthropic, &upstream).build();
-    let counted =
-        world.router.count(&context(), inbound(Wire::Anthropic, "a/m", false), HeaderMap::new()).await.unwrap();
+    let mut body = Wire::Anthropic.request("a/m", false);
+    // Requests for a count have none.
+    body.as_object_mut().unwrap().retain(|key, _| key != "max_tokens" && key != "stream");
+    let request = inbound_of(Wire::Anthropic, "a/m", false, &body);
+    let counted = world.router.count(&context(), request, HeaderMap::new()).await.unwrap();
     assert_eq!((counted.tokens, counted.is_estimate, counted.raw.is_some()), (42, false, true));
     let seen = upstream.requests().remove(0);
     assert!(seen.path.ends_with("/messages/count_tokens"), "{}", seen.path);
@@ -22,11 +25,23 @@ async fn a_provider_of_the_callers_language_counts_itself() {
 }
 
 #[tokio::test]
+async fn a_client_of_another_language_is_counted_by_the_provider_too() {
+    let upstream = FakeUpstream::always(Script::json(200, json!({"input_tokens": 42}).to_string())).await;
+    let world = Plot::new().provider("a", Wire::Anthropic, &upstream).build();
+    let counted = world.router.count(&context(), inbound(Wire::Chat, "a/m", false), HeaderMap::new()).await.unwrap();
+    assert_eq!((counted.tokens, counted.is_estimate, counted.raw), (42, false, None));
+    let body = upstream.requests().remove(0).json();
+    assert!(body["messages"].is_array() && body["max_tokens"].is_null() && body["stream"].is_null(), "{body}");
+}
+
+#[tokio::test]
 async fn elsewhere_it_is_estimated_and_says_so() {
     let upstream = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
-    for wire in [Wire::Anthropic, Wire::Chat] {
-        let counted = world.router.count(&context(), inbound(wire, "a/m", false), HeaderMap::new()).await.unwrap();
+    let mut bare = Wire::Anthropic.request("a/m", false);
+    bare.as_object_mut().unwrap().retain(|key, _| key != "max_tokens");
+    for request in [inbound(Wire::Chat, "a/m", false), inbound_of(Wire::Anthropic, "a/m", false, &bare)] {
+        let counted = world.router.count(&context(), request, HeaderMap::new()).await.unwrap();
         assert_eq!((counted.tokens, counted.is_estimate, counted.trail.attempts), (5, true, 0));
     }
     assert_eq!(upstream.hits(), 0);

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::stream::iter;
 use sy_testkit::{End, FakeUpstream, Script, Wire};
 
-use crate::world::{Plot, another, good, outcome, read, stream_of};
+use crate::world::{Plot, another, good, outcome, read, stream_of, wires};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -69,7 +69,7 @@ async fn check(wire: Wire, caller: Wire, words: usize, fault: Fault) {
 #[tokio::test]
 async fn every_fault_falls_back_before_content_and_breaks_the_stream_after_it() {
     let mut cases = Vec::new();
-    for wire in Wire::ALL {
+    for wire in wires() {
         for fault in FAULTS {
             let last = if matches!(fault, Fault::Status(_) | Fault::RetryAfter) { 0 } else { WORDS };
             for words in 0..=last {

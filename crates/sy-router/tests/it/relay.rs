@@ -6,11 +6,11 @@ use sy_router::Body;
 use sy_testkit::{FakeUpstream, Script, Wire};
 use sy_types::ErrorKind;
 
-use crate::world::{Plot, another, context, good, inbound_of, outcome, read, stream_of, text_of};
+use crate::world::{Plot, another, context, good, inbound_of, outcome, read, stream_of, text_of, wires};
 
 #[tokio::test]
 async fn a_body_of_the_providers_language_is_relayed_both_ways() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         let odd = format!("{} ", String::from_utf8(wire.whole("hello").to_vec()).unwrap());
         let upstream = FakeUpstream::always(Script::json(200, odd.clone())).await;
         let world = Plot::new().provider("a", wire, &upstream).build();
@@ -25,7 +25,7 @@ async fn a_body_of_the_providers_language_is_relayed_both_ways() {
 
 #[tokio::test]
 async fn a_stream_is_relayed_byte_for_byte_however_it_is_cut() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         let all: Vec<u8> = wire.stream(6).concat();
         for size in [1, 7, 64, all.len()] {
             let pieces: Vec<Bytes> = all.chunks(size).map(Bytes::copy_from_slice).collect();
@@ -40,7 +40,7 @@ async fn a_stream_is_relayed_byte_for_byte_however_it_is_cut() {
 
 #[tokio::test]
 async fn another_language_is_translated() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         let upstream = good(wire).await;
         let world = Plot::new().provider("a", wire, &upstream).build();
         let answer = world.ask(another(wire), "a/m", true).await.unwrap();
@@ -53,7 +53,7 @@ async fn another_language_is_translated() {
 
 #[tokio::test]
 async fn a_whole_answer_to_a_streaming_request_becomes_a_stream() {
-    for wire in Wire::ALL {
+    for wire in wires() {
         for caller in [wire, another(wire)] {
             let upstream = FakeUpstream::always(Script::json(200, wire.whole("hello"))).await;
             let world = Plot::new().provider("a", wire, &upstream).build();

@@ -161,6 +161,12 @@ pub(crate) fn protocol(wire: Wire) -> ProtocolId {
     sy_protocol::REGISTRY.iter().find(|entry| entry.id.as_str() == wire.protocol()).unwrap().id
 }
 
+/// Returns the dialects that are registered.
+pub(crate) fn wires() -> Vec<Wire> {
+    let registered = |wire: &Wire| sy_protocol::REGISTRY.iter().any(|entry| entry.id.as_str() == wire.protocol());
+    Wire::ALL.into_iter().filter(registered).collect()
+}
+
 /// Makes a client's request.
 pub(crate) fn inbound(wire: Wire, model: &str, stream: bool) -> Arc<Inbound> {
     inbound_of(wire, model, stream, &wire.request(model, stream))
@@ -175,7 +181,8 @@ pub(crate) fn inbound_of(wire: Wire, model: &str, stream: bool, body: &Value) ->
 
 /// A dialect that is not the given one.
 pub(crate) fn another(wire: Wire) -> Wire {
-    if wire == Wire::Chat { Wire::Anthropic } else { Wire::Chat }
+    // Places of OpenAI's own package speak chat completions as well, and would be called in it.
+    if wire == Wire::Anthropic { Wire::Chat } else { Wire::Anthropic }
 }
 
 impl World {

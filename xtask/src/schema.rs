@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 ///
 /// # Errors
 /// When a file cannot be read or written, and with `check` when one is stale.
-pub fn run(check: bool, root: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(check: bool, root: &Path) -> anyhow::Result<()> {
     let folder = root.join("docs/reference");
     let files = [("config.schema.json", sy_config::schema_text()), ("config.md", sy_config::reference_page())];
     for (name, text) in files {

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 ///
 /// # Errors
 /// When the source cannot be read or is no catalog, or when the output cannot be written.
-pub fn run(source: &str, output: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(source: &str, output: &Path) -> anyhow::Result<()> {
     let text = if source.starts_with("http://") || source.starts_with("https://") {
         download(source)?
     } else {

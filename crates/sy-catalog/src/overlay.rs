@@ -95,6 +95,7 @@ fn overlay_route(route: &mut Route, config: &ModelConfig, section: &ProviderConf
     for (header, text) in &config.headers {
         route.headers.insert(header.clone(), text.clone());
     }
+    route.shape = config.provider.shape.or(route.shape);
     route.streaming = config.supports.streaming.or(route.streaming);
     route.reasoning_param = config.supports.reasoning_param.or(route.reasoning_param);
 }

@@ -69,4 +69,6 @@ pub(crate) struct Route {
     pub(crate) reasoning_param: Option<bool>,
     /// Whether anybody said where reasoning goes in the history.
     pub(crate) says_interleaved: bool,
+    /// The operator's word on which of OpenAI's two protocols is spoken.
+    pub(crate) shape: Option<sy_config::Shape>,
 }

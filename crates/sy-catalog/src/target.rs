@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
-use sy_config::{HeaderText, ProviderOptions};
+use sy_config::{HeaderText, ProviderOptions, Shape};
 use sy_types::target::ReasoningRequest;
 use sy_types::{Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts};
 use url::Url;
@@ -87,6 +87,13 @@ impl Build<'_> {
             self.configured.is_some_and(|options| options.extra.get("useCompletionUrls") == Some(&Value::Bool(true)));
         if asked_for_chat && spoken.contains(&OPENAI_CHAT) {
             return Ok(OPENAI_CHAT);
+        }
+        let shape = self.route.shape.map(|shape| match shape {
+            Shape::Completions => OPENAI_CHAT,
+            Shape::Responses => OPENAI_RESPONSES,
+        });
+        if let Some(shape) = shape.filter(|shape| spoken.contains(shape)) {
+            return Ok(shape);
         }
         // A mode of reasoning exists in the responses protocol only.
         let has_mode = self.route.options.get("reasoning").is_some_and(|reasoning| reasoning.get("mode").is_some());

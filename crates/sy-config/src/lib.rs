@@ -48,6 +48,6 @@ pub use schema::{SCHEMA_PATH, schema, schema_text};
 pub use section::{
     Alias, CatalogSettings, Config, Cost, CredentialSettings, DefaultModels, HeaderText, Headers, Limit, Log,
     LogFormat, LongContextCost, Modalities, ModelConfig, ModelDefaults, ModelLimit, ModelProvider, ProviderConfig,
-    ProviderOptions, Retry, Server, Supports,
+    ProviderOptions, Retry, Server, Shape, Supports,
 };
 pub use view::view;

@@ -157,7 +157,9 @@ fn of_request(chat: &ChatRequest) -> u64 {
         .map(|tool| {
             let declared = match &tool.kind {
                 ToolKind::Function { parameters, .. } => sy_protocol::json::text(parameters).len(),
-                ToolKind::Custom { format } => format.as_ref().map_or(0, |format| sy_protocol::json::text(format).len()),
+                ToolKind::Custom { format } => {
+                    format.as_ref().map_or(0, |format| sy_protocol::json::text(format).len())
+                }
                 ToolKind::Server { declaration, .. } => sy_protocol::json::text(declaration).len(),
             };
             let words = tool.name.len() + tool.description.as_ref().map_or(0, String::len);

@@ -88,8 +88,7 @@ impl Planner {
         let plan = Arc::new(make(grounds, requested, caller)?);
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         if !shelf.is_of(generation, grounds.config) || shelf.plans.len() >= PLAN_LIMIT {
-            *shelf =
-                Shelf { generation, config: Some(Arc::clone(grounds.config)), plans: HashMap::new() };
+            *shelf = Shelf { generation, config: Some(Arc::clone(grounds.config)), plans: HashMap::new() };
         }
         let kept = shelf.plans.entry(requested.to_owned()).or_default();
         kept.retain(|kept| kept.caller != caller);

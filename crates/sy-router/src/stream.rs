@@ -181,8 +181,7 @@ impl Source {
             };
             if !events.is_empty() {
                 let has_content = events.iter().any(StreamEvent::is_content);
-                let piece =
-                    piece.get_or_insert_with(|| Piece { chunk: self.empty_chunk(), has_content: false });
+                let piece = piece.get_or_insert_with(|| Piece { chunk: self.empty_chunk(), has_content: false });
                 piece.has_content |= has_content;
                 if !self.purpose.relay {
                     piece.chunk.events.append(&mut events);

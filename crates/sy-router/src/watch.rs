@@ -124,18 +124,15 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn expires(mut watch: Watch, after_touches: u32, every: u64) -> impl Future<Output = (u64, String)> {
-        async move {
-            let began = Instant::now();
-            for _ in 0..after_touches {
-                tokio::time::sleep(Duration::from_secs(every)).await;
-                watch.touch();
-            }
-            let failure = poll_fn(|context| watch.poll_expired(context)).await;
-            assert_eq!(failure.kind, ErrorKind::Timeout);
-            (began.elapsed().as_secs(), failure.message)
+    async fn expires(mut watch: Watch, after_touches: u32, every: u64) -> (u64, String) {
+        let began = Instant::now();
+        for _ in 0..after_touches {
+            tokio::time::sleep(Duration::from_secs(every)).await;
+            watch.touch();
         }
+        let failure = poll_fn(|context| watch.poll_expired(context)).await;
+        assert_eq!(failure.kind, ErrorKind::Timeout);
+        (began.elapsed().as_secs(), failure.message)
     }
 
     #[tokio::test(start_paused = true)]

@@ -249,13 +249,8 @@ async fn answer(
     if matches!(script.end, End::Drop | End::Reset) {
         steps.push_back(Step::Wait(FLUSH_TIME));
     }
-    let mut performance = Performance {
-        steps,
-        waiting: None,
-        end: script.end,
-        resets,
-        watch: Watch { fate, stage, is_over: false },
-    };
+    let mut performance =
+        Performance { steps, waiting: None, end: script.end, resets, watch: Watch { fate, stage, is_over: false } };
     if !script.before.is_zero() {
         tokio::time::sleep(script.before).await;
     }
@@ -360,6 +355,10 @@ impl http_body::Body for Performance {
             }
         }
         // One piece goes out with a length, several go out chunked, as real providers do it.
-        if is_whole && self.steps.len() <= 1 { http_body::SizeHint::with_exact(length) } else { http_body::SizeHint::default() }
+        if is_whole && self.steps.len() <= 1 {
+            http_body::SizeHint::with_exact(length)
+        } else {
+            http_body::SizeHint::default()
+        }
     }
 }

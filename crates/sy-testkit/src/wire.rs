@@ -91,7 +91,9 @@ impl Wire {
     /// Returns the frame by which a provider reports an error inside a stream.
     pub fn error_event(self) -> Bytes {
         match self {
-            Self::Chat => data(&json!({"error": {"message": "the engine is overloaded", "type": "server_error", "code": null}})),
+            Self::Chat => {
+                data(&json!({"error": {"message": "the engine is overloaded", "type": "server_error", "code": null}}))
+            }
             Self::Responses => event(
                 "error",
                 &json!({"type": "error", "code": "server_error", "message": "the engine is overloaded", "param": null, "sequence_number": 99}),
@@ -100,14 +102,18 @@ impl Wire {
                 "error",
                 &json!({"type": "error", "error": {"type": "overloaded_error", "message": "the engine is overloaded"}}),
             ),
-            Self::Gemini => data(&json!({"error": {"code": 503, "message": "the engine is overloaded", "status": "UNAVAILABLE"}})),
+            Self::Gemini => {
+                data(&json!({"error": {"code": 503, "message": "the engine is overloaded", "status": "UNAVAILABLE"}}))
+            }
         }
     }
 
     /// Returns the body of an error answer.
     pub fn error(self, status: u16, message: &str) -> Bytes {
         to_bytes(&match self {
-            Self::Chat | Self::Responses => json!({"error": {"message": message, "type": "error", "param": null, "code": null}}),
+            Self::Chat | Self::Responses => {
+                json!({"error": {"message": message, "type": "error", "param": null, "code": null}})
+            }
             Self::Anthropic => json!({"type": "error", "error": {"type": "error", "message": message}}),
             Self::Gemini => json!({"error": {"code": status, "message": message, "status": "UNKNOWN"}}),
         })
@@ -117,17 +123,32 @@ impl Wire {
         match self {
             Self::Chat => vec![chat_chunk(&json!({"role": "assistant", "content": ""}), None)],
             Self::Responses => vec![
-                event("response.created", &json!({"type": "response.created", "response": responses_object("in_progress", "", 0), "sequence_number": 0})),
-                event("response.output_item.added", &json!({"type": "response.output_item.added", "output_index": 0, "sequence_number": 1,
-                    "item": {"id": "msg_1", "type": "message", "status": "in_progress", "role": "assistant", "content": []}})),
-                event("response.content_part.added", &json!({"type": "response.content_part.added", "item_id": "msg_1", "output_index": 0,
-                    "content_index": 0, "sequence_number": 2, "part": {"type": "output_text", "text": "", "annotations": []}})),
+                event(
+                    "response.created",
+                    &json!({"type": "response.created", "response": responses_object("in_progress", "", 0), "sequence_number": 0}),
+                ),
+                event(
+                    "response.output_item.added",
+                    &json!({"type": "response.output_item.added", "output_index": 0, "sequence_number": 1,
+                    "item": {"id": "msg_1", "type": "message", "status": "in_progress", "role": "assistant", "content": []}}),
+                ),
+                event(
+                    "response.content_part.added",
+                    &json!({"type": "response.content_part.added", "item_id": "msg_1", "output_index": 0,
+                    "content_index": 0, "sequence_number": 2, "part": {"type": "output_text", "text": "", "annotations": []}}),
+                ),
             ],
             Self::Anthropic => vec![
-                event("message_start", &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
+                event(
+                    "message_start",
+                    &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
                     "model": "fake", "content": [], "stop_reason": null, "stop_sequence": null,
-                    "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": 1}}})),
-                event("content_block_start", &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+                    "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": 1}}}),
+                ),
+                event(
+                    "content_block_start",
+                    &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+                ),
                 event("ping", &json!({"type": "ping"})),
             ],
             Self::Gemini => vec![],
@@ -156,25 +177,42 @@ impl Wire {
         match self {
             Self::Chat => vec![
                 chat_chunk(&json!({}), Some("stop")),
-                data(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "fake", "choices": [],
-                    "usage": {"prompt_tokens": INPUT_TOKENS, "completion_tokens": words, "total_tokens": INPUT_TOKENS + words as u64}})),
+                data(
+                    &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "fake", "choices": [],
+                    "usage": {"prompt_tokens": INPUT_TOKENS, "completion_tokens": words, "total_tokens": INPUT_TOKENS + words as u64}}),
+                ),
                 Bytes::from_static(b"data: [DONE]\n\n"),
             ],
             Self::Responses => vec![
-                event("response.output_text.done", &json!({"type": "response.output_text.done", "item_id": "msg_1", "output_index": 0,
-                    "content_index": 0, "sequence_number": words + 3, "text": text})),
-                event("response.content_part.done", &json!({"type": "response.content_part.done", "item_id": "msg_1", "output_index": 0,
-                    "content_index": 0, "sequence_number": words + 4, "part": {"type": "output_text", "text": text, "annotations": []}})),
-                event("response.output_item.done", &json!({"type": "response.output_item.done", "output_index": 0, "sequence_number": words + 5,
+                event(
+                    "response.output_text.done",
+                    &json!({"type": "response.output_text.done", "item_id": "msg_1", "output_index": 0,
+                    "content_index": 0, "sequence_number": words + 3, "text": text}),
+                ),
+                event(
+                    "response.content_part.done",
+                    &json!({"type": "response.content_part.done", "item_id": "msg_1", "output_index": 0,
+                    "content_index": 0, "sequence_number": words + 4, "part": {"type": "output_text", "text": text, "annotations": []}}),
+                ),
+                event(
+                    "response.output_item.done",
+                    &json!({"type": "response.output_item.done", "output_index": 0, "sequence_number": words + 5,
                     "item": {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant",
-                        "content": [{"type": "output_text", "text": text, "annotations": []}]}})),
-                event("response.completed", &json!({"type": "response.completed", "sequence_number": words + 6,
-                    "response": responses_object("completed", &text, words)})),
+                        "content": [{"type": "output_text", "text": text, "annotations": []}]}}),
+                ),
+                event(
+                    "response.completed",
+                    &json!({"type": "response.completed", "sequence_number": words + 6,
+                    "response": responses_object("completed", &text, words)}),
+                ),
             ],
             Self::Anthropic => vec![
                 event("content_block_stop", &json!({"type": "content_block_stop", "index": 0})),
-                event("message_delta", &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
-                    "usage": {"output_tokens": words}})),
+                event(
+                    "message_delta",
+                    &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
+                    "usage": {"output_tokens": words}}),
+                ),
                 event("message_stop", &json!({"type": "message_stop"})),
             ],
             Self::Gemini => vec![data(&gemini_chunk("", Some(words)))],

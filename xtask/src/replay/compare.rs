@@ -28,7 +28,9 @@ pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, report
     let reported = |words: &[&str]| reports.iter().filter(|dropped| words.iter().any(|word| dropped.field.starts_with(word))).count();
     let content = reported(&["messages", "input", "contents", "system", "instructions"]);
     let (first, second) = (instructions(before), instructions(after));
-    if first != second && content == 0 {
+    // A target without a JSON mode is told in words to answer in JSON, and says so.
+    let told_json = reported(&["text.format", "response_format", "generationConfig", "output_"]) > 0 && second.starts_with(&first);
+    if first != second && content == 0 && !told_json {
         return Some(format!("instructions: {} became {}", short(&first), short(&second)));
     }
     let (first, second) = (conversation(before), conversation(after));
@@ -46,7 +48,7 @@ pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, report
     }
     let (first, second) = (tools(before), tools(after));
     let lost: Vec<_> = first.iter().filter(|tool| !second.contains(tool)).collect();
-    if lost.len() > reported(&["tools", "web_search", "functions"]) || second.len() > first.len() {
+    if lost.len() > reported(&["tools", "web_search", "functions", "tool_choice", "toolConfig"]) || second.len() > first.len() {
         return Some(format!("tools: lost {}, of {} came {}", short(&format!("{lost:?}")), first.len(), second.len()));
     }
     if choice(before) != choice(after) && reported(&["tool_choice", "tool_config", "toolConfig", "function_call", "tools"]) == 0 {
@@ -74,6 +76,8 @@ fn conversation(chat: &ChatRequest) -> Vec<Item> {
             match part {
                 Part::Text(text) => say(&mut items, speaker, &text.text),
                 Part::Refusal(text) => say(&mut items, speaker, text),
+                // A document of plain text is text wherever there are no documents.
+                Part::Media(media) if plain_text(media).is_some() => say(&mut items, speaker, &plain_text(media).unwrap_or_default()),
                 Part::Media(media) => items.push(Item::Media(speaker, media_name(media))),
                 Part::ToolCall(call) => {
                     calls.push((call.id.clone(), call.name.clone()));
@@ -81,15 +85,41 @@ fn conversation(chat: &ChatRequest) -> Vec<Item> {
                 }
                 Part::ToolResult(result) => {
                     let of = calls.iter().rev().find(|(id, _)| *id == result.call_id).map(|(_, name)| name.clone());
-                    let media = result.parts.iter().filter_map(|part| if let Part::Media(media) = part { Some(media_name(media)) } else { None });
                     let of = of.or_else(|| result.name.clone()).unwrap_or_default();
-                    items.push(Item::Result { of, text: result_text(&result.joined_text()), media: media.collect() });
+                    items.push(result_item(of, &result.parts));
                 }
                 Part::Reasoning(_) | Part::Opaque(_) => {}
             }
         }
     }
     items
+}
+
+/// Returns the words of a document that is plain text, however it is carried.
+fn plain_text(media: &Media) -> Option<String> {
+    match &media.source {
+        Source::Text(text) => Some(text.clone()),
+        Source::Base64(data) if media.kind == sy_types::Media::Text => {
+            use base64::Engine as _;
+            String::from_utf8(base64::engine::general_purpose::STANDARD.decode(data).ok()?).ok()
+        }
+        Source::Base64(_) | Source::Url(_) | Source::FileId(_) => None,
+    }
+}
+
+fn result_item(of: String, parts: &[Part]) -> Item {
+    let (mut texts, mut media) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Part::Text(text) => texts.push(text.text.clone()),
+            Part::Media(other) => match plain_text(other) {
+                Some(text) => texts.push(text),
+                None => media.push(media_name(other)),
+            },
+            _ => {}
+        }
+    }
+    Item::Result { of, text: result_text(&texts.join("\n")), media }
 }
 
 /// Joins texts of one speaker that follow each other: protocols cut them differently.
@@ -132,7 +162,8 @@ fn arguments(call: &ToolCall) -> Value {
     match serde_json::from_str::<Value>(&call.arguments) {
         Ok(value) => sorted(&value),
         Err(_) if call.arguments.trim().is_empty() => Value::Object(serde_json::Map::new()),
-        Err(_) => Value::String(call.arguments.clone()),
+        // Free text of a custom tool is the one argument of a function where there are no custom tools.
+        Err(_) => serde_json::json!({"input": call.arguments}),
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sy_protocol::patch::Spans;
 use sy_protocol::{Downstream, Hints, Inbound, Outgoing, REGISTRY, Upstream, encode};
 use sy_types::chat::Dropped;
-use sy_types::{AuthScheme, Dialect, Limits, ModelInfo, ProtocolId, Target, Timeouts};
+use sy_types::{AuthScheme, Dialect, ErrorKind, Limits, ModelInfo, ProtocolId, Target, Timeouts};
 
 use super::compare::questions_differ;
 use super::record::Recording;
@@ -29,6 +29,11 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
         Err(failure) => return report.note(&recording.id, &name, Err(failure.to_string())),
     };
     let decoded = inbound.chat().map(|_| ());
+    if decoded.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Unsupported) {
+        // What only the provider's own memory can answer (an earlier answer by its id, say) is refused by name.
+        report.note(&recording.id, &format!("{protocol} request, refused for what only its own protocol can do"), Ok(()));
+        return relay_only(protocol, &inbound, &recording.id, report);
+    }
     report.note(&recording.id, &name, decoded.clone().map_err(|failure| failure.to_string()));
     for entry in REGISTRY {
         let Some(upstream) = entry.upstream else { continue };
@@ -38,6 +43,12 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
             let outcome = round_trip(upstream, other, &inbound);
             report.note(&recording.id, &format!("{protocol} request via {}", entry.id), outcome);
         }
+    }
+}
+
+fn relay_only(protocol: ProtocolId, inbound: &Inbound, id: &str, report: &mut Report) {
+    if let Some(upstream) = sy_protocol::upstream(protocol) {
+        report.note(id, &format!("{protocol} relay"), relays(upstream, inbound));
     }
 }
 

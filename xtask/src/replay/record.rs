@@ -24,9 +24,26 @@ pub(super) struct Recording {
     pub(super) content_type: Option<String>,
     #[serde(default)]
     pub(super) response: Option<String>,
-    /// The data payloads of a stream, one a line, where the framing was lost.
+    /// The data payloads of a stream, where the framing was lost.
     #[serde(default)]
-    pub(super) events: Option<String>,
+    pub(super) events: Option<Events>,
+}
+
+/// Payloads of a stream: a list, or one a line.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Events {
+    Lines(String),
+    List(Vec<serde_json::Value>),
+}
+
+impl Events {
+    fn payloads(&self) -> Vec<String> {
+        match self {
+            Self::Lines(text) => text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
+            Self::List(list) => list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect(),
+        }
+    }
 }
 
 impl Recording {
@@ -51,11 +68,12 @@ impl Recording {
     /// Returns the answer as the bytes of a stream, if it is one. Lost framing is made anew.
     pub(super) fn stream(&self, framing: sy_protocol::Framing) -> Option<Vec<u8>> {
         if let Some(events) = &self.events {
-            let framed = events.lines().filter(|line| !line.trim().is_empty());
+            let payloads = events.payloads();
             return Some(match framing {
-                sy_protocol::Framing::Sse => framed.map(|line| format!("data: {line}\n\n")).collect::<String>().into_bytes(),
-                sy_protocol::Framing::NdJson => framed.map(|line| format!("{line}\n")).collect::<String>().into_bytes(),
-            });
+                sy_protocol::Framing::Sse => payloads.iter().map(|line| format!("data: {line}\n\n")).collect::<String>(),
+                sy_protocol::Framing::NdJson => payloads.iter().map(|line| format!("{line}\n")).collect::<String>(),
+            }
+            .into_bytes());
         }
         let response = self.response.as_ref()?;
         let content_type = self.content_type.as_deref().unwrap_or_default();

@@ -160,6 +160,19 @@ pub struct ModelProvider {
     pub npm: Option<String>,
     /// The base URL for this model.
     pub api: Option<String>,
+    /// Which of OpenAI's two protocols this model is called in, where its package speaks both. Without it, a client's own
+    /// protocol is kept.
+    pub shape: Option<Shape>,
+}
+
+/// One of OpenAI's two chat protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Chat completions.
+    Completions,
+    /// Responses.
+    Responses,
 }
 
 /// What a model really supports; not set means that nobody said.

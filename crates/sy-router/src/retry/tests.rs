@@ -53,13 +53,9 @@ fn every_kind_has_its_place() {
     ] {
         check(kind, Some(Step::Next), Step::Next);
     }
-    for kind in [
-        ErrorKind::RateLimited,
-        ErrorKind::Unavailable,
-        ErrorKind::Timeout,
-        ErrorKind::Malformed,
-        ErrorKind::Conflict,
-    ] {
+    for kind in
+        [ErrorKind::RateLimited, ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Malformed, ErrorKind::Conflict]
+    {
         check(kind, None, Step::Next);
     }
 }

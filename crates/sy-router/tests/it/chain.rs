@@ -23,7 +23,10 @@ async fn check(script: Script, falls_back: bool, kind: ErrorKind) {
         Ok(answer) => {
             assert!(falls_back, "{name}");
             assert_eq!((&*answer.trail.provider, answer.trail.relay), ("b", true));
-            assert_eq!((outcome(&record), &*record.provider, record.attempts), ("answered", "b", answer.trail.attempts));
+            assert_eq!(
+                (outcome(&record), &*record.provider, record.attempts),
+                ("answered", "b", answer.trail.attempts)
+            );
             assert!(text_of(answer).contains("hello"));
         }
         Err(refused) => {
@@ -46,7 +49,8 @@ async fn the_chain_goes_on_where_another_target_may_help() {
     check(Script::hang_up(End::Drop), true, ErrorKind::Internal).await;
     check(Script::hang_up(End::Reset), true, ErrorKind::Internal).await;
     check(Script::never(), true, ErrorKind::Internal).await;
-    check(Script::status(200).header("content-type", "text/html").send("<html></html>"), true, ErrorKind::Internal).await;
+    check(Script::status(200).header("content-type", "text/html").send("<html></html>"), true, ErrorKind::Internal)
+        .await;
     check(Script::json(200, "{not json"), true, ErrorKind::Internal).await;
     check(Script::json(200, &b"{\"choices\":"[..]).end(End::Drop), true, ErrorKind::Internal).await;
 }
@@ -85,7 +89,10 @@ async fn every_target_is_named_when_none_answers() {
     let refused = world.ask(Wire::Chat, "chain", false).await.unwrap_err();
     let kinds: Vec<ErrorKind> = refused.attempts.iter().map(|attempted| attempted.kind).collect();
     assert_eq!(kinds, [ErrorKind::NotFound, ErrorKind::Unauthenticated, ErrorKind::Unavailable]);
-    assert_eq!((refused.failure.kind, &*refused.trail.provider, refused.trail.attempts), (ErrorKind::Unavailable, "b", 2));
+    assert_eq!(
+        (refused.failure.kind, &*refused.trail.provider, refused.trail.attempts),
+        (ErrorKind::Unavailable, "b", 2)
+    );
     for part in ["nowhere/x", "a/m: bad key", "b/m: busy"] {
         assert!(refused.failure.message.contains(part), "{}", refused.failure.message);
     }
@@ -134,7 +141,8 @@ async fn a_wait_that_the_provider_asks_for_is_kept() {
 
 #[tokio::test]
 async fn a_wait_beyond_the_longest_is_not_begun() {
-    let upstream = FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after", "30")).await;
+    let upstream =
+        FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after", "30")).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(3).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
     assert_eq!((upstream.hits(), refused.failure.retry_after), (1, Some(Duration::from_secs(30))));
@@ -153,7 +161,8 @@ async fn a_lone_target_is_asked_again() {
 
 #[tokio::test]
 async fn a_target_that_was_left_rests_for_the_next_requests() {
-    let limited = FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", "100")).await;
+    let limited =
+        FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", "100")).await;
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &limited).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &CHAIN).retries(2).build();
@@ -170,7 +179,8 @@ async fn a_target_that_was_left_rests_for_the_next_requests() {
 
 #[tokio::test]
 async fn a_broken_connection_is_mended_without_a_fallback() {
-    let upstream = FakeUpstream::sequence([Script::hang_up(End::Drop), Script::json(200, Wire::Chat.whole("hello"))]).await;
+    let upstream =
+        FakeUpstream::sequence([Script::hang_up(End::Drop), Script::json(200, Wire::Chat.whole("hello"))]).await;
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &CHAIN).build();

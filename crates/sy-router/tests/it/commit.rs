@@ -89,7 +89,11 @@ async fn tokens_and_cost_are_those_of_the_target_that_answered() {
             }
             let record = world.ear.only();
             let output = if stream { 3 } else { 1 };
-            assert_eq!((record.usage.input, record.usage.output), (sy_testkit::wire::INPUT_TOKENS, output), "{wire:?} {caller:?}");
+            assert_eq!(
+                (record.usage.input, record.usage.output),
+                (sy_testkit::wire::INPUT_TOKENS, output),
+                "{wire:?} {caller:?}"
+            );
             assert!(!record.usage_estimated && record.stream == stream && record.first_byte.is_some());
             assert_eq!(record.relay, caller == wire);
             let cost = (11.0 + 2.0 * output as f64) / 1e6;

@@ -10,7 +10,8 @@ use crate::world::{Plot, bad, context, outcome};
 #[tokio::test]
 async fn a_body_is_relayed_with_the_models_name_along_the_chain() {
     let answer = json!({"object": "list", "data": [{"embedding": [0.1], "index": 0}], "usage": {"prompt_tokens": 9, "total_tokens": 9}});
-    let (first, second) = (bad(Wire::Chat, 503, "busy").await, FakeUpstream::always(Script::json(200, answer.to_string())).await);
+    let (first, second) =
+        (bad(Wire::Chat, 503, "busy").await, FakeUpstream::always(Script::json(200, answer.to_string())).await);
     let world = Plot::new().provider("a", Wire::Chat, &first).provider("b", Wire::Chat, &second);
     let world = world.alias("vectors", &["a/m", "b/m"]).build();
     let body = Bytes::from(json!({"model": "vectors", "input": "hello", "dimensions": 8}).to_string());

@@ -2,9 +2,9 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
-use sy_testkit::{End, FakeUpstream, Script, Wire};
+use sy_testkit::{End, FakeUpstream, Script, Seen, Wire};
 
-use crate::world::{Plot, another, good, outcome, read, stream_of, wires};
+use crate::world::{Plot, World, another, good, outcome, read, stream_of, wires};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -46,37 +46,111 @@ fn script(wire: Wire, words: usize, fault: Fault) -> Script {
     }
 }
 
-async fn check(wire: Wire, caller: Wire, words: usize, fault: Fault) {
-    let place = format!("{wire:?} for {caller:?}, {fault:?} after {words}");
-    let (first, second) = (FakeUpstream::always(script(wire, words, fault)).await, good(wire).await);
-    let world = Plot::new().provider("a", wire, &first).provider("b", wire, &second);
-    let world = world.alias("chain", &["a/m", "b/m"]).idle(400).build();
-    let answer = world.ask(caller, "chain", true).await.unwrap_or_else(|refused| panic!("{place}: {refused:?}"));
-    let provider = answer.trail.provider.to_string();
-    let got = read(stream_of(answer)).await;
-    let record = world.ear.only();
-    if words == 0 {
-        assert_eq!((provider.as_str(), got.words(), second.hits()), ("b", 3, 1), "{place}");
-        assert!(got.failure.is_none() && outcome(&record) == "answered", "{place}: {got:?}");
-    } else {
-        assert_eq!((provider.as_str(), got.words(), second.hits()), ("a", words, 0), "{place}");
-        assert!(got.failure.is_some() && !got.finished && outcome(&record) == "broken", "{place}: {got:?}");
-        assert!(!got.raw.contains("broken") && !got.raw.contains("overloaded"), "{place}: {got:?}");
-        assert!(record.usage.output >= words as u64 && record.cost_usd > 0.0, "{place}: {record:?}");
+/// One fault at one place.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    number: usize,
+    wire: Wire,
+    caller: Wire,
+    words: usize,
+    fault: Fault,
+}
+
+impl Case {
+    /// Returns the model's name, by which the fake providers know the case.
+    fn model(&self) -> String {
+        format!("case-{}-", self.number)
     }
 }
 
-#[tokio::test]
-async fn every_fault_falls_back_before_content_and_breaks_the_stream_after_it() {
+fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for wire in wires() {
         for fault in FAULTS {
             let last = if matches!(fault, Fault::Status(_) | Fault::RetryAfter) { 0 } else { WORDS };
             for words in 0..=last {
-                cases.extend([wire, another(wire)].map(|caller| check(wire, caller, words, fault)));
+                for caller in [wire, another(wire)] {
+                    cases.push(Case { number: cases.len(), wire, caller, words, fault });
+                }
             }
         }
     }
-    // 24 at a time: enough to overlap the stalls, few enough for the machine's sockets.
-    iter(cases).buffer_unordered(24).collect::<Vec<()>>().await;
+    cases
+}
+
+fn is_of(seen: &Seen, case: &Case) -> bool {
+    format!("{} {}", seen.path, String::from_utf8_lossy(&seen.body)).contains(&case.model())
+}
+
+/// For each dialect a provider that fails as the case wants it, and one that answers.
+struct Stage {
+    wire: Wire,
+    failing: FakeUpstream,
+    good: FakeUpstream,
+}
+
+impl Stage {
+    async fn set(wire: Wire, cases: &[Case]) -> Self {
+        let own: Vec<Case> = cases.iter().copied().filter(|case| case.wire == wire).collect();
+        let failing = FakeUpstream::start(move |_, seen| {
+            let case = own.iter().find(|case| is_of(seen, case)).expect("a case");
+            script(wire, case.words, case.fault)
+        });
+        Self { wire, failing: failing.await, good: good(wire).await }
+    }
+}
+
+fn world(stages: &[Stage], cases: &[Case]) -> World {
+    let mut plot = Plot::new().idle(600);
+    for (number, stage) in stages.iter().enumerate() {
+        let (first, second) = (format!("a{number}"), format!("b{number}"));
+        plot = plot.provider(&first, stage.wire, &stage.failing).provider(&second, stage.wire, &stage.good);
+        for case in cases.iter().filter(|case| case.wire == stage.wire) {
+            let model = case.model();
+            for provider in [&first, &second] {
+                let like = plot.value["provider"][provider]["models"]["m"].clone();
+                plot.value["provider"][provider]["models"][&model] = like;
+            }
+            plot = plot
+                .alias(&format!("chain-{}", case.number), &[&format!("{first}/{model}"), &format!("{second}/{model}")]);
+        }
+    }
+    plot.build()
+}
+
+async fn check(world: &World, stage: &Stage, case: Case) {
+    let Case { number, caller, words, .. } = case;
+    let name = format!("chain-{number}");
+    let answer = world.ask(caller, &name, true).await.unwrap_or_else(|refused| panic!("{case:?}: {refused:?}"));
+    let provider = answer.trail.provider.to_string();
+    let got = read(stream_of(answer)).await;
+    let records = world.ear.records().into_iter().filter(|record| record.requested_model == name);
+    let [record] = <[_; 1]>::try_from(records.collect::<Vec<_>>()).expect("exactly one record");
+    let fallbacks = stage.good.requests().iter().filter(|seen| is_of(seen, &case)).count();
+    if words == 0 {
+        assert_eq!((provider.starts_with('b'), got.words(), fallbacks), (true, 3, 1), "{case:?}");
+        assert!(got.failure.is_none() && outcome(&record) == "answered", "{case:?}: {got:?}");
+    } else {
+        assert_eq!((provider.starts_with('a'), got.words(), fallbacks), (true, words, 0), "{case:?}");
+        assert!(got.failure.is_some() && !got.finished && outcome(&record) == "broken", "{case:?}: {got:?}");
+        assert!(!got.raw.contains("broken") && !got.raw.contains("overloaded"), "{case:?}: {got:?}");
+        assert!(record.usage.output >= words as u64 && record.cost_usd > 0.0, "{case:?}: {record:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_fault_falls_back_before_content_and_breaks_the_stream_after_it() {
+    let cases = cases();
+    let mut stages = Vec::new();
+    for wire in wires() {
+        stages.push(Stage::set(wire, &cases).await);
+    }
+    let world = world(&stages, &cases);
+    let checks = cases.iter().map(|case| {
+        let stage = stages.iter().find(|stage| stage.wire == case.wire).expect("a stage");
+        check(&world, stage, *case)
+    });
+    // So many at a time overlap the stalls and leave the machine some sockets.
+    iter(checks).buffer_unordered(48).collect::<Vec<()>>().await;
+    assert_eq!(world.ear.records().len(), cases.len());
 }

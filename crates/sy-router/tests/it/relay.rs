@@ -96,10 +96,8 @@ async fn a_stream_in_answer_to_a_whole_request_is_folded() {
 #[tokio::test]
 async fn a_usage_frame_that_the_client_did_not_ask_for_is_kept_back() {
     let upstream = good(Wire::Chat).await;
-    let world = Plot::new()
-        .provider("a", Wire::Chat, &upstream)
-        .set("/provider/a/options/includeUsage", json!(true))
-        .build();
+    let world =
+        Plot::new().provider("a", Wire::Chat, &upstream).set("/provider/a/options/includeUsage", json!(true)).build();
     let got = read(stream_of(world.ask(Wire::Chat, "a/m", true).await.unwrap())).await;
     assert_eq!(upstream.requests()[0].json()["stream_options"]["include_usage"], true);
     assert!(!got.raw.contains("prompt_tokens") && got.raw.ends_with("[DONE]\n\n"), "{}", got.raw);
@@ -140,7 +138,8 @@ async fn a_large_request_arrives_whole() {
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_refused() {
     let piece = Bytes::from(vec![b' '; 8 << 20]);
-    let upstream = FakeUpstream::always((0..9).fold(Script::json(200, "{"), |script, _| script.send(piece.clone()))).await;
+    let upstream =
+        FakeUpstream::always((0..9).fold(Script::json(200, "{"), |script, _| script.send(piece.clone()))).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
     assert!(refused.failure.kind == ErrorKind::Malformed && refused.failure.message.contains("more than"));

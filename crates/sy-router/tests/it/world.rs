@@ -227,7 +227,7 @@ pub(crate) async fn read(mut stream: AnswerStream) -> Got {
         match item {
             Err(failure) => got.failure = Some(failure),
             Ok(chunk) => {
-                got.raw.push_str(&String::from_utf8(chunk.raw.unwrap_or_default().to_vec()).unwrap());
+                got.raw.push_str(std::str::from_utf8(&chunk.raw.unwrap_or_default()).unwrap());
                 for event in chunk.events {
                     match event {
                         StreamEvent::Delta { delta: Delta::Text(text), .. } => got.text.push_str(&text),

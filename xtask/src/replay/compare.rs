@@ -29,7 +29,7 @@ pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, report
     let content = reported(&["messages", "input", "contents", "system", "instructions"]);
     let (first, second) = (instructions(before), instructions(after));
     // A target without a JSON mode is told in words to answer in JSON, and says so.
-    let told_json = reported(&["text.format", "response_format", "generationConfig", "output_"]) > 0 && second.starts_with(&first);
+    let told_json = reported(&["text.format", "response_format", "generationConfig", "output"]) > 0 && second.starts_with(&first);
     if first != second && content == 0 && !told_json {
         return Some(format!("instructions: {} became {}", short(&first), short(&second)));
     }

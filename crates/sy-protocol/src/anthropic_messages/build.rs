@@ -68,9 +68,14 @@ fn tools(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, dro
         Some(ToolChoice::Allowed { names, .. }) => Some(names),
         _ => None,
     };
-    let is_allowed = |tool: &Tool| allowed.is_none_or(|names| names.contains(&tool.name));
-    let offered = chat.tools.iter().enumerate().filter(|(_, tool)| is_allowed(tool));
-    let tools: Vec<Value> = offered.filter_map(|(index, item)| tool(item, index, target, dropped)).collect();
+    let mut tools: Vec<Value> = Vec::new();
+    for (index, item) in chat.tools.iter().enumerate() {
+        if allowed.is_some_and(|names| !names.contains(&item.name)) {
+            dropped.push(Dropped::new(format!("tools[{index}] ({})", item.name), "not among the allowed tools"));
+        } else {
+            tools.extend(tool(item, index, target, dropped));
+        }
+    }
     let choice = tool_choice(chat, target, dropped);
     if tools.is_empty() {
         if matches!(choice, Some(ref choice) if is_forced(choice)) {

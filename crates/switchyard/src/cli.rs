@@ -8,16 +8,20 @@ use crate::exit;
 
 /// One small server between every AI client and every model.
 #[derive(Parser)]
-#[command(name = "switchyard", version, after_help = exit::TABLE, arg_required_else_help = true)]
+#[command(name = "switchyard", after_help = exit::TABLE, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
+    /// Print the version; warn when the configuration is not valid.
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 /// What every command takes.
 #[derive(Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Read this configuration file, above the user's and the project's.
     #[arg(long, global = true, value_name = "FILE")]
@@ -25,22 +29,18 @@ pub(crate) struct Global {
     /// Never use the network for the catalog.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Log what is decided (to standard error).
+    /// Log what is decided to standard error, as DEBUG=switchyard does.
     #[arg(long, global = true)]
     pub(crate) debug: bool,
-    /// The form of log lines.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    /// Write log lines for people (text) or programs (json); auto is text on a terminal.
+    #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub(crate) log_format: Option<LogForm>,
 }
 
-/// The form of log lines.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum LogForm {
-    /// Readable on a terminal, JSON elsewhere.
     Auto,
-    /// One JSON object a line.
     Json,
-    /// Readable.
     Text,
 }
 
@@ -84,9 +84,9 @@ pub(crate) struct Serve {
 
 #[derive(Args)]
 pub(crate) struct Run {
-    /// The prompt; `-` or nothing reads it from standard input.
+    /// The prompt. Standard input is the prompt when there is none, and takes the place of a `-` in it.
     pub(crate) prompt: Vec<String>,
-    /// `provider/model[:variant]`, an alias, or a bare id that only one connected provider has.
+    /// The model: PROVIDER/MODEL[:VARIANT], an alias, or an id that only one connected provider has.
     #[arg(short, long)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
@@ -96,26 +96,30 @@ pub(crate) struct Run {
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
     pub(crate) file: Vec<PathBuf>,
     /// At most this many answer tokens.
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_tokens: Option<u64>,
-    /// How freely the next token is chosen, usually 0 to 2.
-    #[arg(long)]
+    /// How freely the next token is chosen, from 0 to 2.
+    #[arg(long, value_name = "T", value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
-    /// Go to the next target at once instead of waiting for a rate limit.
+    /// Go on to the alias's next model at once instead of waiting for a rate limit.
     #[arg(long)]
     pub(crate) fallback: bool,
-    /// The form of the answer.
+    /// Print the text as it comes (default), or one JSON event a line (json).
     #[arg(long, value_enum, default_value = "default")]
     pub(crate) format: RunFormat,
 }
 
-/// The form of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RunFormat {
-    /// The text, as it comes.
     Default,
-    /// One JSON event a line.
     Json,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=2.0).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err("expected a number from 0 to 2".to_owned()),
+    }
 }
 
 #[derive(Args)]
@@ -141,15 +145,16 @@ pub(crate) struct Models {
 
 #[derive(Subcommand)]
 pub(crate) enum Auth {
-    /// Store a key for a provider; it is asked for, or read from standard input.
+    /// Store a key for a provider, typed into a hidden prompt or read from standard input; or add a local server.
     #[command(visible_alias = "add")]
     Login(Login),
     /// List what is connected and where its key comes from.
     #[command(visible_alias = "ls")]
     List(AuthList),
-    /// Like list; the exit code is 4 when nothing (or not the named provider) is connected.
+    /// Like list, with exit code 4 when no provider (or not the named one) is connected.
     Status(AuthStatus),
     /// Remove a stored key.
+    #[command(visible_alias = "remove")]
     Logout(Logout),
     /// Copy the keys of OpenCode's auth.json into our encrypted store.
     Import(AuthFile),
@@ -214,24 +219,25 @@ pub(crate) enum Config {
     Path,
     /// Print the JSON Schema.
     Schema,
-    /// Check the configuration (or one file).
+    /// Check the configuration.
     Validate {
-        /// Check this file alone.
+        /// Check it with this file on top, as --config would.
         file: Option<PathBuf>,
     },
-    /// Set a value, keeping comments: `config set server.port 9000`.
+    /// Set a value, keeping comments: config set server.port 9000.
     Set {
-        /// The key, with dots.
+        /// The key, with dots; a name with dots in it stands in quotes: 'provider.x.models."m-1.5".name'.
         key: String,
         /// The value: JSON, or else text.
+        #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Change the project's file instead of the user's.
+        /// Change the project's switchyard.jsonc instead of your own.
         #[arg(long)]
         project: bool,
     },
-    /// Open the user's file in $EDITOR and check it afterwards.
+    /// Open your own file in $VISUAL or $EDITOR and check it afterwards.
     Edit,
-    /// Put a key, or the whole user's file, back to its default. The old file is kept beside it.
+    /// Put a key, or your whole own file, back to its default; the old file is kept beside it.
     Reset {
         /// The key, with dots; everything where it is missing.
         key: Option<String>,
@@ -240,7 +246,7 @@ pub(crate) enum Config {
 
 #[derive(Args)]
 pub(crate) struct Env {
-    /// The shell to write for.
+    /// The shell to write for: sh for bash, zsh and the like, or fish.
     #[arg(long, value_enum, default_value = "sh")]
     pub(crate) shell: EnvShell,
     /// The server's address, where it is not the configured one.
@@ -248,12 +254,9 @@ pub(crate) struct Env {
     pub(crate) url: Option<String>,
 }
 
-/// A shell to write for.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum EnvShell {
-    /// bash, zsh and other POSIX shells.
     Sh,
-    /// fish.
     Fish,
 }
 
@@ -262,7 +265,7 @@ pub(crate) struct Doctor {
     /// Only this check. May be repeated.
     #[arg(long, value_enum)]
     pub(crate) check: Vec<DoctorCheck>,
-    /// Repair what is safe to repair.
+    /// Repair what is safe to repair: modes of private files.
     #[arg(long)]
     pub(crate) fix: bool,
 }

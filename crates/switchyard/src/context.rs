@@ -1,34 +1,37 @@
 //! What a command works with: environment, folders, configuration.
+//!
+//! Made once by `main`. The configuration is read when a command asks for it: not every command needs it.
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Map, Value, json};
-use sy_config::{Environment, Flags, Inputs, Live, Loaded, Paths};
+use sy_config::{Environment, Flags, Inputs, LayerKind, Live, Loaded, Log, Paths};
 use sy_server::Composed;
 
 use crate::cli::{Global, LogForm};
 use crate::exit::InvalidConfig;
 
+/// What `--debug` logs: our own decisions, not every socket.
+const OUR_DECISIONS: &str = "info,switchyard=debug,sy_access=debug,sy_catalog=debug,sy_config=debug,sy_credentials=debug,\
+    sy_protocol=debug,sy_router=debug,sy_server=debug";
+
 /// What a command works with.
 pub(crate) struct Context {
     pub(crate) inputs: Inputs,
-    pub(crate) debug: bool,
 }
 
 impl Context {
-    /// Reads the environment. The configuration is read later: not every command needs it.
-    pub(crate) fn new(global: &Global) -> Result<Self> {
-        let environment = Environment::read();
+    /// Finds the folders and takes over what the command line says.
+    pub(crate) fn new(global: &Global, environment: Environment, directory: PathBuf) -> Result<Self> {
         let paths = Paths::resolve(&environment).map_err(|problem| InvalidConfig(vec![problem]))?;
-        let directory = std::env::current_dir().context("the working directory cannot be read")?;
-        let mut overlay = Map::new();
+        let flags = Flags { config_file: global.config.clone(), overlay: Value::Object(Map::new()) };
+        let mut context = Self { inputs: Inputs { environment, paths, directory, flags } };
         if global.offline {
-            overlay.insert("catalog".to_owned(), json!({"offline": true}));
+            context.overlay("catalog", "offline", Value::Bool(true));
         }
-        let mut log = Map::new();
-        if global.debug {
-            log.insert("level".to_owned(), Value::from("debug"));
+        if global.debug || is_debug_asked(&context.inputs.environment) {
+            context.overlay("log", "level", Value::from(OUR_DECISIONS));
         }
         if let Some(form) = global.log_format {
             let word = match form {
@@ -36,13 +39,9 @@ impl Context {
                 LogForm::Json => "json",
                 LogForm::Text => "text",
             };
-            log.insert("format".to_owned(), Value::from(word));
+            context.overlay("log", "format", Value::from(word));
         }
-        if !log.is_empty() {
-            overlay.insert("log".to_owned(), Value::Object(log));
-        }
-        let flags = Flags { config_file: global.config.clone(), overlay: Value::Object(overlay) };
-        Ok(Self { inputs: Inputs { environment, paths, directory, flags }, debug: global.debug })
+        Ok(context)
     }
 
     /// Adds to what the command line says.
@@ -60,18 +59,64 @@ impl Context {
         Ok(sy_config::load(&self.inputs).map_err(InvalidConfig)?)
     }
 
-    /// Gives everything that the server's parts need.
-    pub(crate) fn composed(&self, unauthenticated: bool) -> Result<Composed> {
+    /// Gives everything that the parts of the server need, for a command that works without one. The log stays silent
+    /// unless a flag or a variable asks for it: the level in the configuration files is the server's.
+    pub(crate) fn composed(&self) -> Result<Composed> {
+        let loaded = self.load()?;
+        let asked = loaded.provenance.get("/log/level").is_some_and(|origin| origin.layer >= LayerKind::Variables);
+        let mut log = loaded.config.log.clone();
+        if !asked {
+            log.level = "off".to_owned();
+        }
+        self.compose(loaded, &log)
+    }
+
+    /// Gives everything that the server needs, and starts its log.
+    pub(crate) fn composed_server(&self) -> Result<Composed> {
+        let loaded = self.load()?;
+        let log = loaded.config.log.clone();
+        self.compose(loaded, &log)
+    }
+
+    fn compose(&self, loaded: Loaded, log: &Log) -> Result<Composed> {
+        sy_server::observe::tracing::install(log).map_err(anyhow::Error::msg)?;
         Ok(Composed {
-            live: Live::new(self.load()?),
+            live: Live::new(loaded),
             paths: self.inputs.paths.clone(),
             environment: self.inputs.environment.clone(),
-            unauthenticated,
+            unauthenticated: false,
         })
     }
 
     /// Returns the user's configuration file.
     pub(crate) fn user_file(&self) -> PathBuf {
         self.inputs.paths.user_file()
+    }
+}
+
+/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is shared with other programs.
+fn is_debug_asked(environment: &Environment) -> bool {
+    let words = environment.get("DEBUG").unwrap_or_default();
+    words.split([',', ' ']).any(|word| word.starts_with("switchyard") || word.starts_with("opencode:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sy_config::Environment;
+
+    use super::is_debug_asked;
+
+    #[track_caller]
+    fn check(debug: &str, expected: bool) {
+        assert_eq!(is_debug_asked(&Environment::of([("DEBUG", debug)])), expected, "{debug}");
+    }
+
+    #[test]
+    fn debug_is_shared_with_other_programs() {
+        check("opencode:*", true);
+        check("express,switchyard", true);
+        check("express:*", false);
+        check("*", false);
+        check("", false);
     }
 }

@@ -1,14 +1,19 @@
 //! Exit codes that scripts can use, and the last words of a command that failed.
+//!
+//! Called by `main` with whatever a command returned. It is the one place where an error becomes a code and a next step.
 
 use std::process::ExitCode;
 
 use sy_config::Problem;
-use sy_types::{ErrorKind, Failure};
+use sy_server::ComposeError;
+use sy_types::{ErrorKind, Failure, Side};
 
-use crate::output;
+use crate::output::{self, Unwritten};
 
 /// Something failed that has no code of its own.
 pub(crate) const FAILED: u8 = 1;
+/// The command line cannot be used; clap has the same code.
+const USAGE: u8 = 2;
 /// The configuration is not valid.
 const CONFIG: u8 = 3;
 /// No credential, or one that was refused.
@@ -19,10 +24,20 @@ const NOT_FOUND: u8 = 5;
 const LIMITED: u8 = 6;
 /// The provider failed or did not answer in time.
 const PROVIDER: u8 = 7;
+/// Interrupted; shells give a program that SIGINT ends the same code.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The exit codes, for the help text.
-pub(crate) const TABLE: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid configuration, 4 no or refused credential, \
-    5 no such model or provider, 6 rate limit or quota, 7 provider failed.";
+pub(crate) const TABLE: &str = "Exit codes:
+  0    done
+  1    failed
+  2    wrong usage
+  3    invalid configuration
+  4    no credential, or a refused one
+  5    no such model or provider
+  6    rate limit or quota
+  7    the provider failed
+  130  interrupted";
 
 /// Configuration mistakes, each with its place.
 #[derive(Debug)]
@@ -30,37 +45,134 @@ pub(crate) struct InvalidConfig(pub(crate) Vec<Problem>);
 
 impl std::fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{problem}")?;
-            if let Some(help) = &problem.help {
-                write!(f, "\n  help: {help}")?;
-            }
-        }
-        Ok(())
+        let problems: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&problems.join("; "))
     }
 }
 
 impl std::error::Error for InvalidConfig {}
 
-/// Prints why a command failed and returns its code.
+/// The command line says something that cannot be done; with what to write instead.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Prints why a command failed and what to do next, and returns its code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    output::error(&format!("{error:#}"));
+    if error.downcast_ref::<Unwritten>().is_some_and(Unwritten::reader_left) {
+        return ExitCode::SUCCESS;
+    }
+    explain(error, output::error);
     ExitCode::from(code(error))
+}
+
+/// Says what is wrong, by `say`, and the next step.
+pub(crate) fn explain(error: &anyhow::Error, say: fn(&str)) {
+    if let Some(InvalidConfig(problems)) = error.downcast_ref() {
+        for problem in problems {
+            say(&problem.to_string());
+            if let Some(help) = &problem.help {
+                output::help(help);
+            }
+        }
+        return;
+    }
+    match failure(error) {
+        Some(failure) => {
+            say(&sentence(failure));
+            if let Some(help) = next_step(failure) {
+                output::help(&help);
+            }
+        }
+        None => say(&format!("{error:#}")),
+    }
+}
+
+fn failure(error: &anyhow::Error) -> Option<&Failure> {
+    match error.downcast_ref::<ComposeError>() {
+        Some(ComposeError::Part(failure)) => Some(failure),
+        Some(ComposeError::Address(_) | ComposeError::Access(_) | ComposeError::Credentials(_)) => None,
+        None => error.downcast_ref(),
+    }
+}
+
+/// Returns a failure as a sentence; the words of a provider are marked as such.
+pub(crate) fn sentence(failure: &Failure) -> String {
+    match failure.status {
+        Some(status) => format!("the provider answered with status {status}: {}", failure.message),
+        None => failure.message.clone(),
+    }
+}
+
+/// Returns what to do about a provider's failure. Failures of our own say it themselves.
+fn next_step(failure: &Failure) -> Option<String> {
+    if failure.side != Side::Provider && failure.status.is_none() {
+        return None;
+    }
+    let another = "try again, or name more than one model for an alias: the next one answers when one fails";
+    Some(match failure.kind {
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden => {
+            "`switchyard auth list` shows which key is used, `switchyard auth login PROVIDER` stores another".to_owned()
+        }
+        ErrorKind::NotFound => "`switchyard models --search NAME` finds models".to_owned(),
+        ErrorKind::RateLimited => match failure.retry_after {
+            Some(wait) => format!("wait {} s, or give an alias more than one model and use --fallback", wait.as_secs().max(1)),
+            None => "wait, or give an alias more than one model and use --fallback".to_owned(),
+        },
+        ErrorKind::QuotaExceeded => "look at the plan and the balance at the provider, or use another model".to_owned(),
+        ErrorKind::Unavailable | ErrorKind::Malformed => another.to_owned(),
+        ErrorKind::Timeout => format!("{another}; provider.ID.options.timeout allows more time"),
+        ErrorKind::TooLarge | ErrorKind::ContextOverflow => {
+            "send less, or use a model with a larger context: `switchyard models --verbose`".to_owned()
+        }
+        ErrorKind::Invalid
+        | ErrorKind::Conflict
+        | ErrorKind::ContentFiltered
+        | ErrorKind::Unsupported
+        | ErrorKind::Cancelled
+        | ErrorKind::Internal => return None,
+    })
 }
 
 fn code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<InvalidConfig>().is_some() {
         return CONFIG;
     }
-    let Some(failure) = error.downcast_ref::<Failure>() else { return FAILED };
+    if error.downcast_ref::<Usage>().is_some() {
+        return USAGE;
+    }
+    if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted) {
+        return INTERRUPTED;
+    }
+    let of_composing = match error.downcast_ref() {
+        Some(ComposeError::Credentials(error)) => Some(error),
+        _ => None,
+    };
+    if let Some(error) = of_composing.or(error.downcast_ref::<sy_credentials::Error>()) {
+        return match error {
+            sy_credentials::Error::WrongKey(_) => CREDENTIAL,
+            sy_credentials::Error::Invalid(_) => USAGE,
+            _ => FAILED,
+        };
+    }
+    failure(error).map_or(FAILED, of_failure)
+}
+
+fn of_failure(failure: &Failure) -> u8 {
     match failure.kind {
         ErrorKind::Unauthenticated | ErrorKind::Forbidden => CREDENTIAL,
         ErrorKind::NotFound => NOT_FOUND,
         ErrorKind::RateLimited | ErrorKind::QuotaExceeded => LIMITED,
         ErrorKind::Unavailable | ErrorKind::Malformed | ErrorKind::Timeout => PROVIDER,
+        // A provider's 400 is not necessarily the fault of the command line.
+        ErrorKind::Invalid if failure.side == Side::Caller && failure.status.is_none() => USAGE,
         ErrorKind::Invalid
         | ErrorKind::Conflict
         | ErrorKind::TooLarge
@@ -76,14 +188,32 @@ fn code(error: &anyhow::Error) -> u8 {
 mod tests {
     use sy_types::{ErrorKind, Failure};
 
-    use super::{CREDENTIAL, FAILED, PROVIDER, code};
+    use super::{CREDENTIAL, FAILED, INTERRUPTED, LIMITED, NOT_FOUND, PROVIDER, USAGE, Usage, code, next_step};
 
     #[test]
     fn codes_follow_what_the_user_can_do() {
         let of = |kind| code(&anyhow::Error::new(Failure::provider(kind, "m")));
         assert_eq!(of(ErrorKind::Unauthenticated), CREDENTIAL);
+        assert_eq!(of(ErrorKind::NotFound), NOT_FOUND);
+        assert_eq!(of(ErrorKind::QuotaExceeded), LIMITED);
         assert_eq!(of(ErrorKind::Timeout), PROVIDER);
         assert_eq!(of(ErrorKind::Invalid), FAILED);
+        assert_eq!(code(&anyhow::Error::new(Failure::invalid("ambiguous"))), USAGE);
+        assert_eq!(code(&anyhow::Error::new(Usage("no prompt".to_owned()))), USAGE);
+        assert_eq!(code(&anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::Interrupted))), INTERRUPTED);
         assert_eq!(code(&anyhow::anyhow!("x")), FAILED);
+    }
+
+    #[test]
+    fn a_code_survives_the_context_around_it() {
+        let error = anyhow::Error::new(Failure::provider(ErrorKind::RateLimited, "m")).context("while asking");
+        assert_eq!(code(&error), LIMITED);
+    }
+
+    #[test]
+    fn a_limit_says_how_long_to_wait() {
+        let failure = Failure::provider(ErrorKind::RateLimited, "m").with_retry_after(Some(std::time::Duration::from_secs(120)));
+        assert!(next_step(&failure).is_some_and(|step| step.starts_with("wait 120 s")));
+        assert_eq!(next_step(&Failure::invalid("says it itself")), None);
     }
 }

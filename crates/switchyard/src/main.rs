@@ -1,6 +1,6 @@
 //! The binary: parse, run, exit code.
 //!
-//! Everything it does is in `command`; this file knows only how a process begins and ends.
+//! Everything it does is in `command`; this file knows only how a process begins and ends, and what it is started with.
 
 mod cli;
 mod command;
@@ -11,8 +11,10 @@ mod output;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 use mimalloc::MiMalloc;
+use sy_config::Environment;
 
 use crate::cli::Arguments;
 use crate::context::Context;
@@ -27,8 +29,9 @@ fn main() -> ExitCode {
         Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
     let outcome = runtime.block_on(async {
-        let context = Context::new(&arguments.global)?;
-        command::run(arguments.command, context).await
+        let directory = std::env::current_dir().context("the working directory cannot be read");
+        let context = directory.and_then(|directory| Context::new(&arguments.global, environment(), directory));
+        command::run(arguments, context).await
     });
     // A blocking prompt or a file watcher must not hold the exit back.
     runtime.shutdown_background();
@@ -36,4 +39,13 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => exit::report(&error),
     }
+}
+
+/// Takes a snapshot of the environment, without what `switchyard env` put into it: our own token in `ANTHROPIC_API_KEY`
+/// is not a key of Anthropic's and must not be sent there.
+fn environment() -> Environment {
+    let all = Environment::read();
+    let Some(token) = all.get(command::CLIENT_TOKEN) else { return all };
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Environment::of(variables.filter(|(name, value)| value != token || name == "SWITCHYARD_TOKEN"))
 }

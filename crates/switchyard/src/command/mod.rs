@@ -3,31 +3,41 @@
 mod auth;
 mod completion;
 mod config;
+mod config_file;
 mod doctor;
 mod env;
 mod models;
 mod run;
 mod serve;
+mod version;
 
-pub(crate) use config::set_value;
+pub(crate) use config_file::change;
+pub(crate) use env::CLIENT_TOKEN;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::Command;
+use crate::cli::{Arguments, Command};
 use crate::context::Context;
+use crate::exit::Usage;
 
-/// Runs a command.
-pub(crate) async fn run(command: Command, context: Context) -> Result<ExitCode> {
+/// Runs a command. The context may be what kept it from being made: the version is told anyway.
+pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Result<ExitCode> {
+    if arguments.version {
+        return version::run(context);
+    }
+    let Some(command) = arguments.command else {
+        return Err(Usage("expected a command: `switchyard --help` lists them".to_owned()).into());
+    };
     match command {
-        Command::Serve(arguments) => serve::run(arguments, context).await,
-        Command::Run(arguments) => run::run(arguments, &context).await,
-        Command::Models(arguments) => models::run(arguments, &context).await,
-        Command::Auth(arguments) => auth::run(arguments, &context).await,
-        Command::Config(arguments) => config::run(arguments, &context),
-        Command::Env(arguments) => env::run(&arguments, &context),
-        Command::Doctor(arguments) => doctor::run(&arguments, &context).await,
-        Command::Completion { shell } => Ok(completion::run(shell)),
+        Command::Serve(arguments) => serve::run(arguments, context?).await,
+        Command::Run(arguments) => run::run(arguments, &context?).await,
+        Command::Models(arguments) => models::run(arguments, &context?).await,
+        Command::Auth(arguments) => auth::run(arguments, &context?).await,
+        Command::Config(arguments) => config::run(arguments, &context?),
+        Command::Env(arguments) => env::run(&arguments, &context?),
+        Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
+        Command::Completion { shell } => completion::run(shell),
     }
 }

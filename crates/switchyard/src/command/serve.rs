@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Serve;
 use crate::context::Context;
-use crate::output;
+use crate::{exit, output};
 
-/// Runs the server. SIGINT and SIGTERM stop it; a second one stops it at once.
+/// Runs the server. SIGINT and SIGTERM stop it once running requests are done; a second one stops it at once.
 pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCode> {
     if let Some(host) = arguments.host {
         context.overlay("server", "host", Value::from(host));
@@ -17,30 +18,52 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     if let Some(port) = arguments.port {
         context.overlay("server", "port", Value::from(port));
     }
-    let composed = context.composed(arguments.dangerously_unauthenticated)?;
-    let loaded = composed.live.current();
-    sy_server::observe::tracing::install(&loaded.config.log).map_err(anyhow::Error::msg)?;
-    for notice in &loaded.notices {
+    let mut composed = context.composed_server()?;
+    composed.unauthenticated = arguments.dangerously_unauthenticated;
+    for notice in &composed.live.current().notices {
         output::warning(&notice.to_string());
     }
+    let mut signals = Signals::new()?;
     let served = sy_server::serve(sy_server::compose(composed)?)?;
     if arguments.dangerously_unauthenticated {
         output::warning("nobody is asked for a token: every program on this machine can use your credentials");
     }
     output::note(&format!("switchyard listens on http://{}", served.address()));
-    served.run(stop_signal()?).await?;
-    Ok(ExitCode::SUCCESS)
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let impatient = async {
+        signals.next().await;
+        output::note("stopping when running requests are done; a second signal stops at once");
+        // The receiver is gone only when the server has ended by itself.
+        stop.send(()).ok();
+        signals.next().await;
+    };
+    let serving = served.run(async {
+        stopped.await.ok();
+    });
+    tokio::select! {
+        outcome = serving => outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        () = impatient => Ok(ExitCode::from(exit::INTERRUPTED)),
+    }
 }
 
-/// Completes at the first SIGINT or SIGTERM; the second one ends the process the hard way.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    Ok(async move {
+/// The signals that ask a program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    })
+    }
 }

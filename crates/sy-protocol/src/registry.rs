@@ -34,10 +34,14 @@ pub struct Entry {
 pub static REGISTRY: &[Entry] = &[
     // ANTHROPIC_MESSAGES
     // GEMINI_GENERATE
-    // OLLAMA_CHAT
-    // OPENAI_CHAT
+    Entry { id: OLLAMA_CHAT, upstream: Some(&crate::ollama_chat::OllamaChat), downstream: None },
+    Entry {
+        id: OPENAI_CHAT,
+        upstream: Some(&crate::openai_chat::OpenAiChat),
+        downstream: Some(&crate::openai_chat::OpenAiChat),
+    },
     // OPENAI_RESPONSES
-    // ZAI_CHAT
+    Entry { id: ZAI_CHAT, upstream: Some(&crate::zai_chat::ZaiChat), downstream: None },
 ];
 
 /// Returns the provider face of a protocol.

@@ -61,7 +61,7 @@ pub struct Encoded {
     pub call: HttpCall,
     /// True when the client's own body is relayed, so that the answer can be relayed too.
     pub relay: bool,
-    /// What could not be carried; empty for a relay.
+    /// What could not be carried; for a relay what the dialect had to change ([`Upstream::relay_dropped`]).
     pub dropped: Vec<Dropped>,
 }
 
@@ -102,6 +102,25 @@ pub trait Upstream: Send + Sync {
             edits.push(("stream", Value::Bool(outgoing.stream)));
         }
         outgoing.inbound.patched(outgoing.target, edits)
+    }
+
+    /// Returns what [`Upstream::relay`] leaves out or changes because the target cannot take it, for the report.
+    ///
+    /// # Errors
+    /// As [`Upstream::relay`].
+    fn relay_dropped(&self, _outgoing: &Outgoing<'_>) -> Result<Vec<Dropped>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Returns true when [`Upstream::relay`] asks for usage though the client did not: the frames for which
+    /// [`Upstream::is_usage_only`] holds must then be kept from the client.
+    fn adds_usage(&self, _outgoing: &Outgoing<'_>) -> bool {
+        false
+    }
+
+    /// Returns true for a frame that carries nothing but usage.
+    fn is_usage_only(&self, _frame: &Frame) -> bool {
+        false
     }
 
     /// Makes a machine that turns the frames of one stream into events.
@@ -223,7 +242,7 @@ pub fn encode(upstream: &dyn Upstream, outgoing: &Outgoing<'_>) -> Result<Encode
     let target = outgoing.target;
     let relay = outgoing.inbound.protocol() == Some(upstream.wire());
     let (body, dropped) = if relay {
-        (upstream.relay(outgoing)?, Vec::new())
+        (upstream.relay(outgoing)?, upstream.relay_dropped(outgoing)?)
     } else {
         let chat = outgoing.inbound.chat()?;
         let Built { mut body, dropped } = upstream.build(chat, target, outgoing.stream)?;

@@ -84,20 +84,40 @@ impl Inbound {
     /// # Errors
     /// `Invalid` when the body is not a JSON object.
     pub fn patched(&self, target: &Target, edits: Vec<(&str, Value)>) -> Result<CallBody, Failure> {
+        self.patched_without(target, edits, &[])
+    }
+
+    /// Does the same and takes the named top-level fields out.
+    ///
+    /// # Errors
+    /// `Invalid` when the body is not a JSON object.
+    pub fn patched_without(
+        &self,
+        target: &Target,
+        edits: Vec<(&str, Value)>,
+        removed: &[&str],
+    ) -> Result<CallBody, Failure> {
         let Some((_, body)) = &self.origin else {
             return Err(Failure::bug("a request without a body cannot be relayed"));
         };
-        let names: Vec<&str> =
-            edits.iter().map(|(name, _)| *name).chain(target.options.keys().map(String::as_str)).collect();
+        let names: Vec<&str> = edits
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(target.options.keys().map(String::as_str))
+            .chain(removed.iter().copied())
+            .collect();
         let spans = Spans::find(body, &names)?;
         let mut edits = edits;
         for (name, option) in &target.options {
+            if edits.iter().any(|(edited, _)| edited == name) || removed.contains(&name.as_str()) {
+                continue;
+            }
             match spans.get(body, name) {
                 None => edits.push((name, option.clone())),
                 Some(present) => edits.extend(merged(present, option).map(|value| (name.as_str(), value))),
             }
         }
-        Ok(spans.apply(body, &edits))
+        Ok(spans.edit(body, &edits, removed))
     }
 }
 

@@ -21,12 +21,15 @@ pub mod frame;
 pub mod inbound;
 pub mod json;
 mod media;
+mod ollama_chat;
+mod openai_chat;
 mod openai_responses;
 pub mod patch;
 mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+mod zai_chat;
 
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream, encode,

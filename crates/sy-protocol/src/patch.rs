@@ -45,6 +45,12 @@ impl Spans {
     /// Returns the body with the given fields set: a field that is there is replaced where it stands, others are added in front.
     /// Only fields that were asked for in [`Spans::find`] can be replaced.
     pub fn apply(&self, body: &Bytes, edits: &[(&str, Value)]) -> CallBody {
+        self.edit(body, edits, &[])
+    }
+
+    /// Does the same and takes the `removed` fields out, with the comma that belongs to them. Fields that were not asked for in
+    /// [`Spans::find`] stay; one whose name is written with escapes is set to `null` instead. At least one field must remain.
+    pub fn edit(&self, body: &Bytes, edits: &[(&str, Value)], removed: &[&str]) -> CallBody {
         let mut changes: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
         let mut added = Vec::new();
         for (name, value) in edits {
@@ -65,9 +71,45 @@ impl Spans {
             }
             changes.push((self.start..self.start, added));
         }
+        changes.extend(self.removals(body, removed));
         changes.sort_by_key(|(range, _)| range.start);
         splice(body, changes)
     }
+
+    fn removals(&self, body: &[u8], removed: &[&str]) -> Vec<(Range<usize>, Vec<u8>)> {
+        let mut changes: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+        for (name, value) in self.fields.iter().filter(|(name, _)| removed.contains(&name.as_str())) {
+            let Some(mut start) = key_start(body, name, value.start) else {
+                changes.push((value.clone(), b"null".to_vec()));
+                continue;
+            };
+            let mut end = value.end;
+            let behind = body.get(end..).unwrap_or_default();
+            let blanks = behind.len() - behind.trim_ascii_start().len();
+            if behind.get(blanks) == Some(&b',') {
+                end += blanks + 1;
+            } else {
+                // The last field: the comma before it goes, which may lie before fields that go as well.
+                let front = |start: usize| body.get(..start).unwrap_or_default().trim_ascii_end();
+                while let Some((range, _)) = changes.last().filter(|(range, _)| front(start).len() <= range.end) {
+                    start = range.start;
+                    changes.pop();
+                }
+                if front(start).ends_with(b",") {
+                    start = front(start).len() - 1;
+                }
+            }
+            changes.push((start..end, Vec::new()));
+        }
+        changes
+    }
+}
+
+/// Finds the opening quote of a key before its value.
+fn key_start(body: &[u8], name: &str, value_start: usize) -> Option<usize> {
+    let before = body.get(..value_start)?.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+    let before = before.strip_suffix(b"\"")?.strip_suffix(name.as_bytes())?.strip_suffix(b"\"")?;
+    Some(before.len())
 }
 
 fn splice(body: &Bytes, changes: Vec<(Range<usize>, Vec<u8>)>) -> CallBody {
@@ -164,6 +206,24 @@ mod tests {
     fn adds_what_is_missing() {
         check(r#"{"a":1}"#, &[("stream", json!(true)), ("b", json!({"c":2}))], r#"{"stream":true,"b":{"c":2},"a":1}"#);
         check(r"{ }", &[("a", json!(1))], r#"{"a":1 }"#);
+    }
+
+    #[test]
+    fn takes_fields_out_with_their_comma() {
+        let check = |body: &str, removed: &[&str], expected: &str| {
+            let spans = Spans::find(body.as_bytes(), removed).unwrap();
+            let patched = spans.edit(&Bytes::from(body.to_owned()), &[], removed).concat();
+            assert_eq!(String::from_utf8(patched).unwrap(), expected, "{body}");
+            assert!(serde_json::from_str::<serde_json::Value>(expected).is_ok());
+        };
+        check(r#"{"a":1, "b" : [2] ,"c":3}"#, &["b"], r#"{"a":1, "c":3}"#);
+        check(r#"{"a":1, "b":2 }"#, &["b"], r#"{"a":1 }"#);
+        check(r#"{"x":0,"a":1, "b":2}"#, &["a", "b"], r#"{"x":0}"#);
+        check(r#"{"a":1,"x":0,"b":2}"#, &["a", "b"], r#"{"x":0}"#);
+        check(r#"{"x":0, "a":1,"b":2 , "c":{"a":1}}"#, &["a", "b", "c"], r#"{"x":0}"#);
+        check(r#"{"a":1,"b":2}"#, &["a", "b"], r"{}");
+        check(r#"{"x":0,"\u0061":1}"#, &["a"], r#"{"x":0,"\u0061":null}"#);
+        check(r#"{"x":{"a":1}}"#, &["a"], r#"{"x":{"a":1}}"#);
     }
 
     #[test]

@@ -36,10 +36,14 @@ pub struct Entry {
 pub static REGISTRY: &[Entry] = &[
     Entry { id: ANTHROPIC_MESSAGES, upstream: Some(&AnthropicMessages), downstream: Some(&AnthropicMessages) },
     // GEMINI_GENERATE
-    // OLLAMA_CHAT
-    // OPENAI_CHAT
+    Entry { id: OLLAMA_CHAT, upstream: Some(&crate::ollama_chat::OllamaChat), downstream: None },
+    Entry {
+        id: OPENAI_CHAT,
+        upstream: Some(&crate::openai_chat::OpenAiChat),
+        downstream: Some(&crate::openai_chat::OpenAiChat),
+    },
     Entry { id: OPENAI_RESPONSES, upstream: Some(&OpenAiResponses), downstream: Some(&OpenAiResponses) },
-    // ZAI_CHAT
+    Entry { id: ZAI_CHAT, upstream: Some(&crate::zai_chat::ZaiChat), downstream: None },
 ];
 
 /// Returns the provider face of a protocol.

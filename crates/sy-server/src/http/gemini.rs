@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::exchange::{converse, count_tokens, embed, refuse};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1beta/models/{*action}", post(act)).route("/v1/models/{*action}", post(act))
+    Router::new().route("/v1beta/models/{*id}", post(act)).route("/v1/models/{*id}", post(act))
 }
 
 /// Answers `generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` and `batchEmbedContents`. The same routes are

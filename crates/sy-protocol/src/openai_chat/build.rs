@@ -1,0 +1,294 @@
+//! The canonical request to a chat completions body, in the target's dialect.
+//!
+//! Called by [`crate::encode`] when the client speaks another protocol, and by the dialects of this family. Only fields that
+//! nearly every vendor accepts are sent; the rest is reported, since many vendors refuse unknown fields. Messages are written
+//! by `build_message`.
+
+use serde_json::{Map, Value, json};
+use sy_types::chat::{ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Tool, ToolChoice, ToolKind};
+use sy_types::target::{MaxTokensField, ReasoningRequest, StructuredOutput, ToolCallIds};
+use sy_types::{ModelInfo, Target};
+
+use super::build_message;
+use crate::face::Built;
+use crate::registry::OPENAI_CHAT;
+use crate::{reasoning, schema};
+
+/// Makes a body.
+pub(crate) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built {
+    let (mut body, mut dropped) = (Map::new(), Vec::new());
+    let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
+    set("model", Value::from(&*target.upstream_model));
+    set("messages", build_message::messages(&chat.messages, target, &mut dropped).into());
+    set("stream", stream.into());
+    if stream && target.dialect.stream_options {
+        set("stream_options", json!({ "include_usage": true }));
+    }
+    limit_and_stop(chat, target, &mut body, &mut dropped);
+    sampling(chat, target, &mut body, &mut dropped);
+    tools(chat, target, &mut body, &mut dropped);
+    ask_reasoning(&chat.reasoning, target, &mut body, &mut dropped);
+    output(&chat.output, target, &mut body, &mut dropped);
+    notes(chat, target, &mut body, &mut dropped);
+    Built { body, dropped }
+}
+
+fn limit_and_stop(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    if let Some(asked) = chat.max_output_tokens {
+        let most = target.info.limits.output;
+        if most > 0 && asked > most {
+            dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+        }
+        let field = match target.dialect.max_tokens_field {
+            MaxTokensField::MaxTokens => "max_tokens",
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+        };
+        body.insert(field.to_owned(), if most > 0 { asked.min(most) } else { asked }.into());
+    }
+    if !chat.stop.is_empty() {
+        body.insert("stop".to_owned(), chat.stop.clone().into());
+    }
+}
+
+fn sampling(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    let sampling = &chat.sampling;
+    if !target.dialect.temperature && sampling.temperature.is_some() {
+        dropped.push(Dropped::new("temperature", "the model takes none"));
+    }
+    let numbers = [
+        ("temperature", sampling.temperature.filter(|_| target.dialect.temperature)),
+        ("top_p", sampling.top_p),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("presence_penalty", sampling.presence_penalty),
+    ];
+    for (field, number) in numbers {
+        if let Some(number) = number {
+            body.insert(field.to_owned(), number.into());
+        }
+    }
+    if sampling.top_k.is_some() {
+        dropped.push(Dropped::new("top_k", "not part of chat completions"));
+    }
+    match sampling.seed {
+        Some(_) if is_strict(target) => dropped.push(Dropped::new("seed", "the target refuses it")),
+        Some(seed) => {
+            body.insert("seed".to_owned(), seed.into());
+        }
+        None => {}
+    }
+}
+
+/// Returns true for targets that answer 422 to every field they do not know: those with ids of nine letters (Mistral's API
+/// reference, read 2026-11-21).
+fn is_strict(target: &Target) -> bool {
+    target.dialect.tool_call_ids == ToolCallIds::NineAlphanumeric
+}
+
+fn tools(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    let allowed = match &chat.tool_choice {
+        // Without a word for "none", not offering tools says the same.
+        Some(ToolChoice::None) if !target.dialect.forced_tool_choice => return,
+        Some(ToolChoice::Allowed { names, .. }) => Some(names),
+        _ => None,
+    };
+    let mut written = Vec::new();
+    for (index, tool) in chat.tools.iter().enumerate() {
+        if allowed.is_some_and(|names| !names.contains(&tool.name)) {
+            continue;
+        }
+        written.extend(write_tool(tool, &format!("tools[{index}]"), target, body, dropped));
+    }
+    if allowed.is_some() {
+        dropped.push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+    }
+    if written.is_empty() {
+        return;
+    }
+    body.insert("tools".to_owned(), written.into());
+    if let Some(choice) = chat.tool_choice.as_ref().and_then(|choice| write_choice(choice, target, dropped)) {
+        body.insert("tool_choice".to_owned(), choice);
+    }
+    if let Some(parallel) = chat.parallel_tool_calls {
+        body.insert("parallel_tool_calls".to_owned(), parallel.into());
+    }
+}
+
+fn write_tool(
+    tool: &Tool,
+    path: &str,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) -> Option<Value> {
+    let (parameters, strict) = match &tool.kind {
+        ToolKind::Function { parameters, strict } => {
+            (schema::rewrite(target.dialect.schema_rules, parameters).into_owned(), *strict)
+        }
+        ToolKind::Custom { format } => {
+            if format.is_some() {
+                dropped.push(Dropped::new(format!("{path}.format"), "sent as a function with one text argument"));
+            }
+            let input = json!({ "type": "string", "description": "The whole input of the tool, as free text." });
+            (json!({ "type": "object", "properties": { "input": input }, "required": ["input"] }), None)
+        }
+        ToolKind::Server { protocol, declaration } if *protocol == OPENAI_CHAT => {
+            match declaration.get("web_search_options") {
+                Some(options) => {
+                    body.insert("web_search_options".to_owned(), options.clone());
+                    return None;
+                }
+                None => return Some(declaration.clone()),
+            }
+        }
+        ToolKind::Server { .. } => {
+            let field = format!("{path} ({})", tool.name);
+            dropped.push(Dropped::new(field, "a server tool of another protocol"));
+            return None;
+        }
+    };
+    let mut function = Map::new();
+    function.insert("name".to_owned(), tool.name.as_str().into());
+    if let Some(description) = &tool.description {
+        function.insert("description".to_owned(), description.as_str().into());
+    }
+    function.insert("parameters".to_owned(), parameters);
+    if let Some(strict) = strict {
+        function.insert("strict".to_owned(), strict.into());
+    }
+    let mut written = json!({ "type": "function", "function": function });
+    if tool.cache && build_message::takes_cache_marks(target) {
+        build_message::mark_cache(&mut written);
+    }
+    Some(written)
+}
+
+fn write_choice(choice: &ToolChoice, target: &Target, dropped: &mut Vec<Dropped>) -> Option<Value> {
+    if *choice == ToolChoice::Auto {
+        return Some("auto".into());
+    }
+    if !target.dialect.forced_tool_choice {
+        let is_auto = matches!(choice, ToolChoice::Allowed { required: false, .. });
+        if !is_auto {
+            dropped.push(Dropped::new("tool_choice", "the target only knows auto"));
+        }
+        return Some("auto".into());
+    }
+    Some(match choice {
+        ToolChoice::Auto | ToolChoice::Allowed { required: false, .. } => "auto".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Required | ToolChoice::Allowed { required: true, .. } => "required".into(),
+        ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
+    })
+}
+
+fn ask_reasoning(asked: &ReasoningOptions, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
+    if !is_asked {
+        return;
+    }
+    let is_off = reasoning::is_off(asked);
+    if target.info.capabilities.reasoning == Some(false) || target.dialect.reasoning_request == ReasoningRequest::None {
+        if !is_off {
+            dropped.push(Dropped::new("reasoning", "the model cannot be asked to reason"));
+        }
+        return;
+    }
+    match target.dialect.reasoning_request {
+        ReasoningRequest::Effort => {
+            if let Some(word) = effort_word(asked, &target.info, dropped) {
+                body.insert("reasoning_effort".to_owned(), word.into());
+            }
+        }
+        ReasoningRequest::Object => {
+            let mut object = Map::new();
+            match (is_off, asked.effort, asked.budget_tokens) {
+                (true, ..) => object.insert("enabled".to_owned(), false.into()),
+                (false, _, Some(tokens)) => object.insert("max_tokens".to_owned(), tokens.into()),
+                (false, Some(effort), None) => object.insert("effort".to_owned(), effort.name().into()),
+                (false, None, None) => object.insert("enabled".to_owned(), true.into()),
+            };
+            if asked.visible == Some(false) {
+                object.insert("exclude".to_owned(), true.into());
+            }
+            body.insert("reasoning".to_owned(), object.into());
+        }
+        ReasoningRequest::Thinking => {
+            let kind = if is_off { "disabled" } else { "enabled" };
+            body.insert("thinking".to_owned(), json!({ "type": kind }));
+        }
+        ReasoningRequest::None => {}
+    }
+}
+
+/// Returns the word for effort that the model knows and that is nearest to what was asked.
+///
+/// The names of the model's variants tell which words it knows; where they tell nothing, only the three that every vendor
+/// has are sent.
+pub(crate) fn effort_word(
+    asked: &ReasoningOptions,
+    info: &ModelInfo,
+    dropped: &mut Vec<Dropped>,
+) -> Option<&'static str> {
+    let wanted = if reasoning::is_off(asked) { Effort::None } else { reasoning::effort(asked)? };
+    let mut known: Vec<Effort> = info.variants.keys().filter_map(|name| Effort::parse(name)).collect();
+    if known.is_empty() {
+        known = vec![Effort::Low, Effort::Medium, Effort::High];
+    }
+    if wanted == Effort::None && !known.contains(&Effort::None) {
+        dropped.push(Dropped::new("reasoning", "the model cannot be asked not to reason"));
+        return None;
+    }
+    let distance = |word: &Effort| (*word as i32 - wanted as i32).abs();
+    let nearest =
+        known.into_iter().filter(|word| *word != Effort::None || wanted == Effort::None).min_by_key(distance)?;
+    if nearest != wanted {
+        dropped.push(Dropped::new("reasoning.effort", "set to the nearest word that the model knows"));
+    }
+    Some(nearest.name())
+}
+
+fn output(output: &OutputFormat, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    let format = match (output, target.dialect.structured_output) {
+        (OutputFormat::Text, _) => return,
+        (OutputFormat::JsonObject, _) => json!({ "type": "json_object" }),
+        (OutputFormat::JsonSchema { .. }, StructuredOutput::JsonObject) => {
+            dropped.push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
+            json!({ "type": "json_object" })
+        }
+        (OutputFormat::JsonSchema { name, description, schema, strict }, StructuredOutput::JsonSchema) => {
+            let mut inner = Map::new();
+            inner.insert("name".to_owned(), name.as_deref().unwrap_or("response").into());
+            if let Some(description) = description {
+                inner.insert("description".to_owned(), description.as_str().into());
+            }
+            inner.insert("schema".to_owned(), schema.clone());
+            if let Some(strict) = strict {
+                inner.insert("strict".to_owned(), (*strict).into());
+            }
+            json!({ "type": "json_schema", "json_schema": inner })
+        }
+    };
+    body.insert("response_format".to_owned(), format);
+}
+
+/// Writes the caller's notes where they are safe to send: `metadata` is refused by OpenAI unless the answer is stored, and the
+/// cache key is known to OpenAI's own dialect only.
+fn notes(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    if let Some(user) = &chat.user {
+        if is_strict(target) {
+            dropped.push(Dropped::new("user", "the target refuses it"));
+        } else {
+            body.insert("user".to_owned(), user.as_str().into());
+        }
+    }
+    if !chat.metadata.is_empty() {
+        dropped.push(Dropped::new("metadata", "only taken with stored answers"));
+    }
+    if let Some(key) = &chat.prompt_cache_key {
+        if target.dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens {
+            body.insert("prompt_cache_key".to_owned(), key.as_str().into());
+        } else {
+            dropped.push(Dropped::new("prompt_cache_key", "the target caches in its own way"));
+        }
+    }
+}

@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use sy_protocol::patch::Spans;
 use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, Upstream};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
 use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
@@ -69,7 +68,7 @@ impl Inner {
         let reply = accepted(upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
-            let hide_usage = relay && target.dialect.force_usage && !asks_for_usage(errand.inbound);
+            let hide_usage = relay && upstream.adds_usage(&outgoing);
             let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
             return Ok(Reached::Stream(commit(source, tally).await?));
         }
@@ -205,14 +204,6 @@ fn is_whole(headers: &HeaderMap, framing: Framing) -> bool {
 fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
-}
-
-/// Returns true when the client's own body asks for usage in its stream.
-fn asks_for_usage(inbound: &Inbound) -> bool {
-    let spans = Spans::find(inbound.body(), &["stream_options"]).ok();
-    let options = spans.as_ref().and_then(|spans| spans.get(inbound.body(), "stream_options"));
-    let options: Option<serde_json::Value> = options.and_then(|raw| sy_protocol::json::read(raw).ok());
-    options.and_then(|options| options.get("include_usage")?.as_bool()).unwrap_or(false)
 }
 
 fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {

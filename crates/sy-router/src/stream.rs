@@ -53,6 +53,7 @@ enum State {
 pub(crate) struct Source {
     body: ReplyBody,
     reader: FrameReader,
+    upstream: &'static dyn Upstream,
     decoder: Box<dyn StreamDecoder>,
     watch: Watch,
     purpose: Purpose,
@@ -78,10 +79,20 @@ enum End {
 
 impl Source {
     /// Begins to read a stream.
-    pub(crate) fn open(upstream: &dyn Upstream, body: ReplyBody, watch: Watch, purpose: Purpose) -> Self {
+    pub(crate) fn open(upstream: &'static dyn Upstream, body: ReplyBody, watch: Watch, purpose: Purpose) -> Self {
         let decoder = if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
         let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
-        Self { body, reader, decoder, watch, purpose, state: State::Reading, scratch: Vec::new(), has_begun: false }
+        Self {
+            body,
+            reader,
+            upstream,
+            decoder,
+            watch,
+            purpose,
+            state: State::Reading,
+            scratch: Vec::new(),
+            has_begun: false,
+        }
     }
 
     /// Returns the next piece, `None` after the last. After a failure it is not polled again.
@@ -239,8 +250,7 @@ impl Source {
                 tally.note_unread();
             }
             self.has_begun |= has_content;
-            let only_usage = !events.is_empty() && events.iter().all(|event| matches!(event, StreamEvent::Usage(_)));
-            if self.purpose.hide_usage && only_usage {
+            if self.purpose.hide_usage && self.upstream.is_usage_only(frame) {
                 raw.leave_out(begin, frame.end);
             }
             match &end {

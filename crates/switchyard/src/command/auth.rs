@@ -6,32 +6,29 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
-use sy_credentials::{Credential, Credentials};
+use sy_credentials::{Credential, Credentials, DEFAULT_ACCOUNT, Skipped, Summary};
 use sy_server::Local;
 use sy_types::{ErrorKind, Failure, Secret, Side};
 
-use crate::cli::{Auth, AuthFile, Login};
+use crate::cli::{Auth, AuthFile, AuthStatus, Login};
 use crate::context::Context;
+use crate::exit::Usage;
 use crate::local_servers;
 use crate::output;
 
+/// The longest key that is read from standard input, in bytes.
+const KEY_LIMIT: u64 = 64 << 10;
+
 /// Runs the command.
 pub(crate) async fn run(command: Auth, context: &Context) -> Result<ExitCode> {
-    let local = sy_server::local(context.composed(false)?)?;
+    let local = sy_server::local(context.composed()?)?;
     let credentials = local.credentials();
     match command {
         Auth::Login(arguments) => login(&arguments, &local, context).await?,
-        Auth::List(arguments) => list(&local, None, arguments.json),
-        Auth::Status(arguments) => {
-            list(&local, arguments.provider.as_deref(), arguments.json);
-            if connected(&local, arguments.provider.as_deref()).is_empty() {
-                let what = arguments.provider.as_deref().unwrap_or("any provider");
-                let message = format!("{what} is not connected: run `switchyard auth login`");
-                return Err(anyhow!(Failure::new(ErrorKind::Unauthenticated, Side::Gateway, message)));
-            }
-        }
+        Auth::List(arguments) => list(connected(&local, None), arguments.json)?,
+        Auth::Status(arguments) => status(&arguments, &local)?,
         Auth::Logout(arguments) => logout(&arguments.provider, arguments.account.as_deref(), &local)?,
         Auth::Import(arguments) => import(&arguments, credentials, context)?,
         Auth::Export(arguments) => export(&arguments, credentials, context)?,
@@ -53,29 +50,35 @@ async fn login(arguments: &Login, local: &Local, context: &Context) -> Result<()
         None => choose(local, &servers)?,
     };
     if let Some(server) = servers.iter().find(|server| *server.id == *wanted) {
-        local_servers::add(server, &context.user_file())?;
-        output::note(&format!("added {} at {} with {} models", server.name, server.base_url, server.models.len()));
+        let config = context.load()?.config;
+        let added = local_servers::add(server, config.provider.get(&server.id), &context.user_file())?;
+        output::note(&format!("{} at {} is connected, with {added} new models", server.name, server.base_url));
         return Ok(());
     }
     let provider = local.catalog().provider_id(&wanted).ok_or_else(|| unknown_provider(&wanted))?;
     let key = read_key(&provider)?;
-    let stored = local.credentials().put(&provider, arguments.account.as_deref(), Credential::ApiKey(key), arguments.label.as_deref())?;
+    let credential = Credential::ApiKey(key);
+    let stored = local.credentials().put(&provider, arguments.account.as_deref(), credential, arguments.label.as_deref())?;
     if let Some(warning) = &stored.warning {
         output::warning(warning);
     }
-    output::note(&format!("{provider} is connected"));
+    output::note(&format!("{provider} is connected: `switchyard models {provider}` lists its models"));
     Ok(())
 }
 
 fn unknown_provider(wanted: &str) -> anyhow::Error {
-    let message = format!("there is no provider {wanted:?}: run `switchyard auth login` to choose from a list, or configure it under provider.{wanted} first");
+    let message = format!(
+        "there is no provider {wanted:?}: `switchyard auth login` lets you choose from all; a server on this machine must be \
+         running to be found, and any other goes into the configuration under provider.{wanted}"
+    );
     anyhow!(Failure::new(ErrorKind::NotFound, Side::Caller, message))
 }
 
 /// Lets a person choose: local servers first, then every provider that takes a key.
 fn choose(local: &Local, servers: &[sy_catalog::LocalServer]) -> Result<String> {
     if !output::is_interactive() {
-        bail!("expected a provider: switchyard auth login PROVIDER (without a terminal nobody can be asked)");
+        let message = "expected a provider: switchyard auth login PROVIDER (without a terminal nobody can be asked)";
+        return Err(Usage(message.to_owned()).into());
     }
     let mut select = cliclack::select("Which provider?").filter_mode();
     for server in servers {
@@ -92,10 +95,10 @@ fn read_key(provider: &str) -> Result<Secret> {
         return Ok(Secret::new(cliclack::password(format!("API key of {provider}")).mask('•').interact()?));
     }
     let mut text = String::new();
-    std::io::stdin().take(64 << 10).read_to_string(&mut text).context("the key on standard input is not UTF-8 text")?;
+    std::io::stdin().take(KEY_LIMIT).read_to_string(&mut text).context("the key on standard input is not UTF-8 text")?;
     let key = Secret::new(text.trim());
     if key.is_blank() {
-        bail!("expected the key of {provider} on standard input, got nothing");
+        return Err(Usage(format!("expected the key of {provider} on standard input, got nothing")).into());
     }
     Ok(key)
 }
@@ -113,66 +116,90 @@ fn logout(provider: &str, account: Option<&str>, local: &Local) -> Result<()> {
     Ok(())
 }
 
-/// One way in which a provider is connected.
+fn status(arguments: &AuthStatus, local: &Local) -> Result<()> {
+    let only = match &arguments.provider {
+        Some(typed) => Some(local.catalog().provider_id(typed).ok_or_else(|| unknown_provider(typed))?),
+        None => None,
+    };
+    let found = connected(local, only.as_deref());
+    let is_connected = found.iter().any(|known| known.problem.is_none());
+    if !found.is_empty() || arguments.json {
+        list(found, arguments.json)?;
+    }
+    if is_connected {
+        return Ok(());
+    }
+    let message = match only {
+        Some(provider) => format!("{provider} is not connected: run `switchyard auth login {provider}`"),
+        None => "no provider is connected: run `switchyard auth login`".to_owned(),
+    };
+    Err(anyhow!(Failure::new(ErrorKind::Unauthenticated, Side::Gateway, message)))
+}
+
+/// One way in which a provider is connected, or would be if there were no problem.
 struct Connected {
     provider: String,
     account: String,
     source: String,
     masked: String,
+    label: Option<String>,
     problem: Option<String>,
 }
 
+impl From<Summary> for Connected {
+    fn from(summary: Summary) -> Self {
+        let Summary { provider, account, source, masked, label, problem, .. } = summary;
+        Self { provider, account, source: source.to_string(), masked, label, problem }
+    }
+}
+
+/// Lists the stored and configured keys, then the providers that the environment connects and those that need no key.
 fn connected(local: &Local, only: Option<&str>) -> Vec<Connected> {
-    let mut found: Vec<Connected> = local
-        .credentials()
-        .list()
-        .into_iter()
-        .map(|summary| Connected {
-            provider: summary.provider,
-            account: summary.account,
-            source: summary.source.to_string(),
-            masked: summary.masked,
-            problem: summary.problem,
-        })
-        .collect();
+    let mut found: Vec<Connected> = local.credentials().list().into_iter().map(Connected::from).collect();
     for row in local.catalog().rows() {
         if found.iter().any(|known| known.provider == *row.id) || !local.is_connected(&row) {
             continue;
         }
-        let source = row.env.iter().find(|name| local.environment().get(name).is_some());
-        let source = source.map_or_else(|| "configuration, without a key".to_owned(), |name| format!("environment ({name})"));
-        found.push(Connected { provider: row.id.to_string(), account: "default".to_owned(), source, masked: String::new(), problem: None });
+        let (source, masked) = match local.credentials().lease(&row.id, &row.env, None) {
+            Ok(lease) => (lease.source.to_string(), lease.credential.secret().masked()),
+            Err(_) => ("configuration, needs no key".to_owned(), String::new()),
+        };
+        let account = DEFAULT_ACCOUNT.to_owned();
+        found.push(Connected { provider: row.id, account, source, masked, label: None, problem: None });
     }
     found.retain(|known| only.is_none_or(|only| known.provider == only));
     found
 }
 
-fn list(local: &Local, only: Option<&str>, as_json: bool) {
-    let found = connected(local, only);
+fn list(found: Vec<Connected>, as_json: bool) -> Result<()> {
     if as_json {
         let entries = found.iter().map(|known| {
-            json!({"provider": known.provider, "account": known.account, "source": known.source, "key": known.masked, "problem": known.problem})
+            json!({"provider": known.provider, "account": known.account, "label": known.label, "source": known.source,
+                "key": known.masked, "problem": known.problem})
         });
-        output::json(&Value::Array(entries.collect()));
-        return;
+        return Ok(output::json(&Value::Array(entries.collect()))?);
     }
     if found.is_empty() {
-        output::note("nothing is connected: run `switchyard auth login`");
-        return;
+        output::note("no provider is connected: run `switchyard auth login`");
+        return Ok(());
     }
     let rows = found.into_iter().map(|known| {
-        vec![known.provider, known.account, known.masked, known.source, known.problem.unwrap_or_else(|| "ok".to_owned())]
+        let account = match known.label {
+            Some(label) => format!("{} ({label})", known.account),
+            None => known.account,
+        };
+        vec![known.provider, account, known.masked, known.source, known.problem.unwrap_or_else(|| "ok".to_owned())]
     });
-    output::table(&["PROVIDER", "ACCOUNT", "KEY", "FROM", "STATE"], rows.collect());
+    Ok(output::table(&["PROVIDER", "ACCOUNT", "KEY", "FROM", "STATE"], rows.collect())?)
 }
 
 fn import(arguments: &AuthFile, credentials: &Credentials, context: &Context) -> Result<()> {
     let report = credentials.import_opencode(&opencode_file(arguments, context)?)?;
     output::note(&format!("imported: {}", names(&report.imported)));
-    output::note(&format!("there already: {}", names(&report.unchanged)));
-    for skipped in &report.skipped {
-        output::warning(&format!("passed over {}: {}", skipped.provider, skipped.reason));
+    if !report.unchanged.is_empty() {
+        output::note(&format!("there already: {}", names(&report.unchanged)));
     }
+    warn_skipped(&report.skipped);
     for warning in &report.warnings {
         output::warning(warning);
     }
@@ -182,16 +209,25 @@ fn import(arguments: &AuthFile, credentials: &Credentials, context: &Context) ->
 fn export(arguments: &AuthFile, credentials: &Credentials, context: &Context) -> Result<()> {
     let file = opencode_file(arguments, context)?;
     let report = credentials.export_opencode(&file)?;
-    output::note(&format!("wrote {} to {}, as plain text", names(&report.exported), file.display()));
-    for skipped in &report.skipped {
-        output::warning(&format!("passed over {}: {}", skipped.provider, skipped.reason));
-    }
+    output::note(&format!("wrote as plain text to {}: {}", file.display(), names(&report.exported)));
+    warn_skipped(&report.skipped);
     Ok(())
 }
 
+fn warn_skipped(skipped: &[Skipped]) {
+    for Skipped { provider, reason } in skipped {
+        output::warning(&format!("passed over {provider}: {reason}"));
+    }
+}
+
+/// Returns the file that is named, else OpenCode's own.
 fn opencode_file(arguments: &AuthFile, context: &Context) -> Result<PathBuf> {
-    let own = || sy_config::paths::opencode_data(&context.inputs.environment).map(|folder| folder.join("auth.json"));
-    arguments.file.clone().or_else(own).ok_or_else(|| anyhow!("expected a file: nothing says where OpenCode's auth.json is"))
+    if let Some(file) = &arguments.file {
+        return Ok(file.clone());
+    }
+    let folder = sy_config::paths::opencode_data(&context.inputs.environment);
+    let folder = folder.ok_or_else(|| Usage("expected a file: nothing says where OpenCode's auth.json is".to_owned()))?;
+    Ok(folder.join("auth.json"))
 }
 
 fn names(list: &[String]) -> String {

@@ -1,17 +1,28 @@
 //! `doctor`: checks that everything is in order, says what to do, and repairs what is safe to repair.
+//!
+//! Files are looked at before anything opens them. It calls no provider and spends nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
+use sy_catalog::LocalServer;
 use sy_server::Local;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::{Doctor, DoctorCheck};
 use crate::context::Context;
 use crate::exit::{self, InvalidConfig};
 use crate::local_servers;
-use crate::output;
+use crate::output::{self, Unwritten};
+
+/// How long whoever has our port may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What is said about everything that needs a configuration when there is none.
+const NOT_CHECKED: &str = "not checked: the configuration is not valid";
 
 /// What a check found.
 enum Finding {
@@ -25,35 +36,33 @@ enum Finding {
 
 /// Runs the checks; the exit code is 1 when something is broken.
 pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<ExitCode> {
-    let all = [DoctorCheck::Config, DoctorCheck::Files, DoctorCheck::Auth, DoctorCheck::Models, DoctorCheck::Local, DoctorCheck::Server];
-    let wanted: Vec<DoctorCheck> = if arguments.check.is_empty() { all.to_vec() } else { arguments.check.clone() };
+    let wanted = if arguments.check.is_empty() { DoctorCheck::value_variants() } else { &arguments.check };
     let mut broken = 0;
-    for check in wanted {
+    for &check in wanted {
         let findings = match check {
             DoctorCheck::Config => configuration(context),
             DoctorCheck::Files => files(context, arguments.fix),
             DoctorCheck::Auth => with_parts(context, auth),
             DoctorCheck::Models => with_parts(context, models),
-            DoctorCheck::Local => local().await,
+            DoctorCheck::Local => local(context).await,
             DoctorCheck::Server => server(context).await,
         };
         for finding in findings {
             broken += u32::from(matches!(finding, Finding::Bad { .. }));
-            show(check, &finding);
+            show(check, &finding)?;
         }
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) })
 }
 
-fn show(check: DoctorCheck, finding: &Finding) {
-    use clap::ValueEnum;
+fn show(check: DoctorCheck, finding: &Finding) -> Result<(), Unwritten> {
     let name = check.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     output::line(&match finding {
         Finding::Good(what) => format!("ok        {name:8} {what}"),
         Finding::Remark(what) => format!("note      {name:8} {what}"),
         Finding::Repaired(what) => format!("repaired  {name:8} {what}"),
-        Finding::Bad { what, next } => format!("BROKEN    {name:8} {what}\n                    {next}"),
-    });
+        Finding::Bad { what, next } => format!("BROKEN    {name:8} {what}\n{:19}help: {next}", ""),
+    })
 }
 
 fn configuration(context: &Context) -> Vec<Finding> {
@@ -98,7 +107,7 @@ fn files(context: &Context, fix: bool) -> Vec<Finding> {
         });
     }
     if findings.is_empty() {
-        findings.push(Finding::Good(format!("{looked_at} private files are readable by you only")));
+        findings.push(Finding::Good(format!("{looked_at} private files and folders are yours alone")));
     }
     findings
 }
@@ -124,13 +133,16 @@ fn below(folder: &Path) -> Vec<(PathBuf, u32)> {
 }
 
 fn with_parts(context: &Context, check: impl FnOnce(&Local) -> Vec<Finding>) -> Vec<Finding> {
-    let parts = context.composed(false).and_then(|composed| Ok(sy_server::local(composed)?));
+    let parts = context.composed().and_then(|composed| Ok(sy_server::local(composed)?));
     match parts {
         Ok(local) => check(&local),
         Err(error) if error.downcast_ref::<InvalidConfig>().is_some() => {
-            vec![Finding::Remark("not checked: the configuration is not valid".to_owned())]
+            vec![Finding::Remark(NOT_CHECKED.to_owned())]
         }
-        Err(error) => vec![Finding::Bad { what: format!("{error:#}"), next: "see the message".to_owned() }],
+        Err(error) => {
+            let next = "correct what the message names; `switchyard doctor --check files` looks at the files".to_owned();
+            vec![Finding::Bad { what: format!("{error:#}"), next }]
+        }
     }
 }
 
@@ -170,46 +182,55 @@ fn models(local: &Local) -> Vec<Finding> {
     findings
 }
 
-async fn local() -> Vec<Finding> {
+async fn local(context: &Context) -> Vec<Finding> {
     let servers = local_servers::find().await;
     if servers.is_empty() {
         return vec![Finding::Good("no inference server runs on the usual ports".to_owned())];
     }
-    let remark = |server: &sy_catalog::LocalServer| {
-        Finding::Remark(format!("{} runs at {}: `switchyard auth login {}` adds it", server.name, server.base_url, server.id))
+    let config = context.load().map(|loaded| loaded.config).ok();
+    let judge = |server: &LocalServer| {
+        let LocalServer { id, name, base_url, .. } = server;
+        match config.as_ref().is_some_and(|config| config.provider.contains_key(id)) {
+            true => Finding::Good(format!("{name} runs at {base_url} and is configured")),
+            false => Finding::Remark(format!("{name} runs at {base_url}: `switchyard auth login {id}` adds it")),
+        }
     };
-    servers.iter().map(remark).collect()
+    servers.iter().map(judge).collect()
 }
 
 /// Either our server answers on its port, or the port is free.
 async fn server(context: &Context) -> Vec<Finding> {
-    let Ok(loaded) = sy_config::load(&context.inputs) else {
-        return vec![Finding::Remark("not checked: the configuration is not valid".to_owned())];
+    let Ok(loaded) = context.load() else {
+        return vec![Finding::Remark(NOT_CHECKED.to_owned())];
     };
-    let settings = &loaded.config.server;
-    let address = format!("{}:{}", settings.host, settings.port);
-    let connected = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(&address)).await;
-    match connected {
-        Ok(Ok(stream)) => match greets(stream, &address).await {
-            true => vec![Finding::Good(format!("the server answers on {address}"))],
-            false => vec![Finding::Bad {
-                what: format!("another program has the port {}", settings.port),
-                next: "stop it, or choose another port: `switchyard config set server.port 8081`".to_owned(),
-            }],
-        },
-        Ok(Err(_)) | Err(_) => vec![Finding::Good(format!("the server does not run; {address} is free: `switchyard serve` starts it"))],
+    let (host, port) = (loaded.config.server.host.as_str(), loaded.config.server.port);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let error = match TcpListener::bind((host, port)).await {
+        Ok(_) => return vec![Finding::Good(format!("port {port} of {host} is free: `switchyard serve` starts the server"))],
+        Err(error) => error,
+    };
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        let next = "correct it: `switchyard config set server.host 127.0.0.1` and `switchyard config set server.port 8080`";
+        return vec![Finding::Bad { what: format!("cannot listen on port {port} of {host}: {error}"), next: next.to_owned() }];
     }
+    // What listens on all addresses is reached by this machine's own.
+    let address = if host == "0.0.0.0" || host == "::" { "127.0.0.1" } else { host };
+    if is_ours(address, port).await {
+        return vec![Finding::Good(format!("the server answers on port {port} of {host}"))];
+    }
+    let next = "stop it, or choose another port: `switchyard config set server.port PORT`".to_owned();
+    vec![Finding::Bad { what: format!("another program has port {port} of {host}"), next }]
 }
 
 /// Asks who is there.
-async fn greets(mut stream: tokio::net::TcpStream, address: &str) -> bool {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+async fn is_ours(host: &str, port: u16) -> bool {
     let ask = async {
-        stream.write_all(format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+        let mut stream = TcpStream::connect((host, port)).await?;
+        stream.write_all(format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(2), ask).await;
+    let answer = tokio::time::timeout(PATIENCE, ask).await;
     answer.is_ok_and(|answer| answer.is_ok_and(|text| text.contains("\"name\":\"switchyard\"")))
 }

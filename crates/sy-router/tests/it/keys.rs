@@ -6,7 +6,7 @@ use serde_json::json;
 use sy_testkit::Wire;
 use sy_types::{ErrorKind, RequestContext, Side};
 
-use crate::world::{Plot, another, bad, context, good, inbound, inbound_of, text_of};
+use crate::world::{Plot, another, bad, context, good, inbound, inbound_of, text_of, wires};
 
 #[tokio::test]
 async fn fifty_providers_see_only_their_own_keys() {
@@ -47,6 +47,9 @@ async fn each_dialect_shows_its_key_in_its_own_way() {
         (Wire::Anthropic, "x-api-key"),
         (Wire::Gemini, "x-goog-api-key"),
     ] {
+        if !wires().contains(&wire) {
+            continue;
+        }
         let upstream = good(wire).await;
         let world = Plot::new().provider("a", wire, &upstream).build();
         world.ask(another(wire), "a/m", false).await.unwrap();

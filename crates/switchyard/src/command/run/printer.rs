@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
-use sy_types::chat::{BlockStart, Delta, StreamEvent};
+use sy_types::chat::{BlockStart, Delta, FinishReason, StreamEvent};
 
 use crate::cli::RunFormat;
 use crate::output::{self, Unwritten};
@@ -40,12 +40,17 @@ impl Printer {
                 output::note(&format!("the model asks for the tool {name}, which this command does not have"));
             }
             StreamEvent::Delta { index, delta: Delta::Text(text) } => self.text(*index, text)?,
+            StreamEvent::Finish { reason, .. } => {
+                if let Some(remark) = unusual_end(reason) {
+                    self.end_line()?;
+                    output::warning(remark);
+                }
+            }
             StreamEvent::Start { .. }
             | StreamEvent::BlockStart { .. }
             | StreamEvent::Delta { .. }
             | StreamEvent::BlockStop { .. }
             | StreamEvent::Usage(_)
-            | StreamEvent::Finish { .. }
             | StreamEvent::Failed(_) => {}
         }
         Ok(())
@@ -72,6 +77,17 @@ impl Printer {
     /// Ends a line that the answer left open.
     pub(crate) fn end_line(&mut self) -> Result<(), Unwritten> {
         if std::mem::replace(&mut self.at_line_start, true) { Ok(()) } else { output::line("") }
+    }
+}
+
+/// Returns what a reader should know about the end of an answer; a reader cannot tell a cut answer from a whole one.
+fn unusual_end(reason: &FinishReason) -> Option<&'static str> {
+    match reason {
+        FinishReason::Length => Some("the answer is cut: it reached the limit of tokens, which --max-tokens raises"),
+        FinishReason::ContentFilter => Some("the answer is cut: the provider's filter stopped it"),
+        FinishReason::Refusal => Some("the model refused"),
+        FinishReason::Pause => Some("the answer is cut: the provider paused it"),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Error | FinishReason::Other(_) => None,
     }
 }
 

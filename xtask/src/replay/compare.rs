@@ -14,7 +14,7 @@ enum Item {
     Text(Speaker, String),
     Media(Speaker, String),
     Call { name: String, arguments: Value },
-    Result { of: String, text: String, media: Vec<String> },
+    Result { of: String, text: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +86,7 @@ fn conversation(chat: &ChatRequest) -> Vec<Item> {
                 Part::ToolResult(result) => {
                     let of = calls.iter().rev().find(|(id, _)| *id == result.call_id).map(|(_, name)| name.clone());
                     let of = of.or_else(|| result.name.clone()).unwrap_or_default();
-                    items.push(result_item(of, &result.parts));
+                    push_result(&mut items, of, &result.parts);
                 }
                 Part::Reasoning(_) | Part::Opaque(_) => {}
             }
@@ -107,33 +107,35 @@ fn plain_text(media: &Media) -> Option<String> {
     }
 }
 
-fn result_item(of: String, parts: &[Part]) -> Item {
+/// Pictures and documents of a result stand behind it: some protocols have no place for them inside.
+fn push_result(items: &mut Vec<Item>, of: String, parts: &[Part]) {
     let (mut texts, mut media) = (Vec::new(), Vec::new());
     for part in parts {
         match part {
             Part::Text(text) => texts.push(text.text.clone()),
             Part::Media(other) => match plain_text(other) {
                 Some(text) => texts.push(text),
-                None => media.push(media_name(other)),
+                None => media.push(Item::Media(Speaker::User, media_name(other))),
             },
             _ => {}
         }
     }
-    Item::Result { of, text: result_text(&texts.join("\n")), media }
+    items.push(Item::Result { of, text: result_text(&texts.join("\n")) });
+    items.extend(media);
 }
 
 /// Joins texts of one speaker that follow each other: protocols cut them differently.
 fn say(items: &mut Vec<Item>, speaker: Speaker, text: &str) {
-    let text = text.trim();
+    // Where parts are joined, the white space between them differs; words are what counts.
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if text.is_empty() {
         return;
     }
     match items.last_mut() {
         Some(Item::Text(last, said)) if *last == speaker => {
-            said.push('\n');
-            said.push_str(text);
+            said.push_str(&text);
         }
-        _ => items.push(Item::Text(speaker, text.to_owned())),
+        _ => items.push(Item::Text(speaker, text)),
     }
 }
 
@@ -153,13 +155,15 @@ fn media_name(media: &Media) -> String {
     match &media.source {
         Source::Base64(data) => format!("{:?} inline {} bytes {}", media.kind, data.len(), short(&String::from_utf8_lossy(data))),
         Source::Url(url) => format!("{:?} {url}", media.kind),
-        Source::FileId(id) => format!("{:?} file {id}", media.kind),
+        // Only the provider knows what is behind an id.
+        Source::FileId(id) => format!("file {id}"),
         Source::Text(text) => format!("{:?} text {}", media.kind, short(text)),
     }
 }
 
 fn arguments(call: &ToolCall) -> Value {
     match serde_json::from_str::<Value>(&call.arguments) {
+        Ok(Value::Null) => Value::Object(serde_json::Map::new()),
         Ok(value) => sorted(&value),
         Err(_) if call.arguments.trim().is_empty() => Value::Object(serde_json::Map::new()),
         // Free text of a custom tool is the one argument of a function where there are no custom tools.

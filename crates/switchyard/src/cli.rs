@@ -9,12 +9,13 @@ use crate::exit;
 /// One small server between every AI client and every model.
 #[derive(Parser)]
 #[command(name = "switchyard", after_help = exit::TABLE, arg_required_else_help = true)]
+#[command(override_usage = "switchyard [OPTIONS] <COMMAND>")]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) global: Global,
     /// Print the version; warn when the configuration is not valid.
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
+    #[command(flatten)]
+    pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -52,7 +53,7 @@ pub(crate) enum Command {
     Run(Run),
     /// List or search models.
     Models(Models),
-    /// Manage our credentials for providers.
+    /// Connect providers: store, list and remove their keys.
     #[command(visible_alias = "providers", subcommand)]
     Auth(Auth),
     /// Look at or change the configuration.
@@ -86,11 +87,12 @@ pub(crate) struct Serve {
 pub(crate) struct Run {
     /// The prompt. Standard input is the prompt when there is none, and takes the place of a `-` in it.
     pub(crate) prompt: Vec<String>,
-    /// The model: PROVIDER/MODEL[:VARIANT], an alias, or an id that only one connected provider has.
+    /// The model: PROVIDER/MODEL[:VARIANT], an alias, or an id that only one connected provider has; without it, the
+    /// configured one or the best of what is connected.
     #[arg(short, long)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) system: Option<String>,
     /// Add a file: text, a picture or a PDF. May be repeated.
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
@@ -156,9 +158,9 @@ pub(crate) enum Auth {
     /// Remove a stored key.
     #[command(visible_alias = "remove")]
     Logout(Logout),
-    /// Copy the keys of OpenCode's auth.json into our encrypted store.
+    /// Copy the keys of OpenCode's auth.json into the encrypted store.
     Import(AuthFile),
-    /// Write our stored keys, as plain text, into an OpenCode auth.json.
+    /// Write the stored keys, as plain text, into an OpenCode auth.json.
     Export(AuthFile),
     /// Encrypt every stored key anew with a fresh key.
     Rotate,

@@ -64,13 +64,20 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints why a command failed and what to do next, and returns its code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+/// Prints why a command failed and what to do next, and returns its code. Keys may be missing because the shell
+/// `was_prepared` by `switchyard env`.
+pub(crate) fn report(error: &anyhow::Error, was_prepared: bool) -> ExitCode {
     if error.downcast_ref::<Unwritten>().is_some_and(Unwritten::reader_left) {
         return ExitCode::SUCCESS;
     }
     explain(error, output::error);
-    ExitCode::from(code(error))
+    let code = code(error);
+    if was_prepared && matches!(code, CONFIG | CREDENTIAL) {
+        output::help(
+            "`switchyard env` prepared this shell: variables that hold our token are no keys of providers; use another shell",
+        );
+    }
+    ExitCode::from(code)
 }
 
 /// Says what is wrong, by `say`, and the next step.
@@ -91,8 +98,17 @@ pub(crate) fn explain(error: &anyhow::Error, say: fn(&str)) {
                 output::help(&help);
             }
         }
-        None => say(&format!("{error:#}")),
+        None => say(&chain(error)),
     }
+}
+
+/// Joins an error and its causes. Some errors tell their cause themselves; it is not told twice.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        known if known.contains(&cause) => told,
+        known => format!("{known}: {cause}"),
+    })
 }
 
 fn failure(error: &anyhow::Error) -> Option<&Failure> {
@@ -123,7 +139,9 @@ fn next_step(failure: &Failure) -> Option<String> {
         }
         ErrorKind::NotFound => "`switchyard models --search NAME` finds models".to_owned(),
         ErrorKind::RateLimited => match failure.retry_after {
-            Some(wait) => format!("wait {} s, or give an alias more than one model and use --fallback", wait.as_secs().max(1)),
+            Some(wait) => {
+                format!("wait {} s, or give an alias more than one model and use --fallback", wait.as_secs().max(1))
+            }
             None => "wait, or give an alias more than one model and use --fallback".to_owned(),
         },
         ErrorKind::QuotaExceeded => "look at the plan and the balance at the provider, or use another model".to_owned(),
@@ -188,7 +206,7 @@ fn of_failure(failure: &Failure) -> u8 {
 mod tests {
     use sy_types::{ErrorKind, Failure};
 
-    use super::{CREDENTIAL, FAILED, INTERRUPTED, LIMITED, NOT_FOUND, PROVIDER, USAGE, Usage, code, next_step};
+    use super::{CREDENTIAL, FAILED, INTERRUPTED, LIMITED, NOT_FOUND, PROVIDER, USAGE, Usage, chain, code, next_step};
 
     #[test]
     fn codes_follow_what_the_user_can_do() {
@@ -211,8 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no such file").context("cannot write x: no such file").context("auth export");
+        assert_eq!(chain(&error), "auth export: cannot write x: no such file");
+    }
+
+    #[test]
     fn a_limit_says_how_long_to_wait() {
-        let failure = Failure::provider(ErrorKind::RateLimited, "m").with_retry_after(Some(std::time::Duration::from_secs(120)));
+        let failure =
+            Failure::provider(ErrorKind::RateLimited, "m").with_retry_after(Some(std::time::Duration::from_secs(120)));
         assert!(next_step(&failure).is_some_and(|step| step.starts_with("wait 120 s")));
         assert_eq!(next_step(&Failure::invalid("says it itself")), None);
     }

@@ -22,7 +22,9 @@ pub(crate) fn add(server: &LocalServer, configured: Option<&ProviderConfig>, fil
     let block = format!("provider.{:?}", server.id);
     crate::command::change(file, |text| {
         if configured.is_some() {
-            let add_model = |text: String, model: &&String| sy_config::edit::set_value(&text, &format!("{block}.models.{model:?}"), &json!({}));
+            let add_model = |text: String, model: &&String| {
+                sy_config::edit::set_value(&text, &format!("{block}.models.{model:?}"), &json!({}))
+            };
             return models.iter().try_fold(text.to_owned(), add_model);
         }
         let entries: Map<String, Value> = models.iter().map(|model| ((*model).clone(), json!({}))).collect();

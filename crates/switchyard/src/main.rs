@@ -26,26 +26,30 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start the runtime")),
+        Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start the runtime"), false),
     };
+    let all = Environment::read();
+    let environment = without_own_token(&all);
+    let was_prepared = environment.is_some();
     let outcome = runtime.block_on(async {
         let directory = std::env::current_dir().context("the working directory cannot be read");
-        let context = directory.and_then(|directory| Context::new(&arguments.global, environment(), directory));
+        let environment = environment.unwrap_or(all);
+        let context = directory.and_then(|directory| Context::new(&arguments.global, environment, directory));
         command::run(arguments, context).await
     });
     // A blocking prompt or a file watcher must not hold the exit back.
     runtime.shutdown_background();
     match outcome {
         Ok(code) => code,
-        Err(error) => exit::report(&error),
+        Err(error) => exit::report(&error, was_prepared),
     }
 }
 
-/// Takes a snapshot of the environment, without what `switchyard env` put into it: our own token in `ANTHROPIC_API_KEY`
-/// is not a key of Anthropic's and must not be sent there.
-fn environment() -> Environment {
-    let all = Environment::read();
-    let Some(token) = all.get(command::CLIENT_TOKEN) else { return all };
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Environment::of(variables.filter(|(name, value)| value != token || name == "SWITCHYARD_TOKEN"))
+/// Returns the environment without what `switchyard env` put into it, if it did: our own token in `ANTHROPIC_API_KEY` is
+/// not a key of Anthropic's and must not be sent there.
+fn without_own_token(all: &Environment) -> Option<Environment> {
+    let token = all.get(command::CLIENT_TOKEN)?;
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Some(Environment::of(variables.filter(|(name, value)| value != token || name == "SWITCHYARD_TOKEN")))
 }

@@ -3,6 +3,7 @@
 //! The binary takes one snapshot at start and hands it to everybody. It deliberately does not interpret a value.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sy_types::Secret;
@@ -55,9 +56,9 @@ pub const VARIABLES: &[Variable] = &[
     variable("XDG_DATA_HOME", "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`."),
     variable("XDG_CACHE_HOME", "The cache (catalog) is in `switchyard` below it. Default `~/.cache`."),
     variable("XDG_STATE_HOME", "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`."),
-    variable("SSL_CERT_FILE", "A PEM file of further certificate authorities to trust."),
-    variable("REQUESTS_CA_BUNDLE", "As `SSL_CERT_FILE`, in Python's word for it."),
-    variable("NODE_EXTRA_CA_CERTS", "As `SSL_CERT_FILE`, in Node's word for it."),
+    variable("SSL_CERT_FILE", "A PEM file of the certificate authorities to trust, instead of the system's. Read by the TLS library."),
+    variable("REQUESTS_CA_BUNDLE", "A PEM file of further certificate authorities to trust for calls to providers, in Python's word for it."),
+    variable("NODE_EXTRA_CA_CERTS", "The same, in Node's word for it."),
     variable("HTTPS_PROXY", "The proxy for calls to `https` addresses. Read by the HTTP client."),
     variable("HTTP_PROXY", "The proxy for calls to `http` addresses. Read by the HTTP client."),
     variable("ALL_PROXY", "The proxy for calls that no other variable names. Read by the HTTP client."),
@@ -90,6 +91,21 @@ impl Environment {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Returns the files of further certificate authorities that Python's and Node's programs are told of. `SSL_CERT_FILE` is not
+    /// among them: the TLS library reads that one itself.
+    pub fn authority_files(&self) -> Vec<PathBuf> {
+        let known = self.get("SSL_CERT_FILE");
+        let mut files: Vec<PathBuf> = Vec::new();
+        for name in ["REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            if let Some(file) = self.get(name).filter(|file| Some(*file) != known).map(PathBuf::from)
+                && !files.contains(&file)
+            {
+                files.push(file);
+            }
+        }
+        files
+    }
+
     /// Returns the value of a variable as a secret.
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name).map(Secret::new)
@@ -113,6 +129,14 @@ mod tests {
     fn debug_shows_names_only() {
         let environment = Environment::of([("B_KEY", "canary-value"), ("A", "x")]);
         assert_eq!(format!("{environment:?}"), r#"Environment(["A", "B_KEY"])"#);
+    }
+
+    #[test]
+    fn certificate_files_are_named_once_and_not_those_that_the_library_reads() {
+        let files = |list: &[(&str, &str)]| Environment::of(list.iter().copied()).authority_files();
+        assert_eq!(files(&[("SSL_CERT_FILE", "/a"), ("REQUESTS_CA_BUNDLE", "/a")]), Vec::<std::path::PathBuf>::new());
+        let both = files(&[("REQUESTS_CA_BUNDLE", "/b"), ("NODE_EXTRA_CA_CERTS", "/b")]);
+        assert_eq!(both, [std::path::PathBuf::from("/b")]);
     }
 
     #[test]

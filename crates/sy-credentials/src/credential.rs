@@ -3,10 +3,12 @@
 //! Made by the sources (configuration, vault, OpenCode's file, environment); put on a call by [`crate::apply()`]. It
 //! deliberately cannot be printed: every secret is a [`Secret`].
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::HeaderValue;
 use sy_types::Secret;
+
+use crate::hide::hide;
 
 /// The account that is meant when none is named.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -182,6 +184,15 @@ impl Lease {
     /// Makes a lease of a credential.
     pub fn new(credential: Credential, source: Source, account: impl Into<String>) -> Self {
         Self { credential, source, account: account.into(), prepared: Prepared::default() }
+    }
+
+    /// Replaces the secret where a foreign text repeats it: some providers quote the key that they reject.
+    pub fn hide_in(&self, text: &mut Vec<u8>) {
+        hide(text, self.credential.secret().expose().as_bytes());
+        let signed = self.prepared.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = signed.as_ref().and_then(|signed| signed.value.as_bytes().strip_prefix(b"Bearer ")) {
+            hide(text, token);
+        }
     }
 
     /// Returns what may be shown of it.

@@ -20,6 +20,7 @@ mod apply;
 mod credential;
 mod entry;
 mod error;
+mod hide;
 mod hygiene;
 mod opencode;
 mod refusal;
@@ -40,6 +41,7 @@ use sy_types::Failure;
 pub use apply::apply;
 pub use credential::{Credential, DEFAULT_ACCOUNT, Kind, Lease, OAuth, Source, Summary, WellKnown};
 pub use error::Error;
+pub use hide::hide;
 pub use opencode::{ExportReport, ImportReport, Skipped};
 pub use vault::Rotation;
 

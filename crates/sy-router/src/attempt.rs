@@ -4,9 +4,9 @@
 //! `retry`.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use jiff::Timestamp;
-use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, Upstream};
+use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, StreamForm, Upstream};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
 use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
 use tokio::time::Instant;
@@ -65,9 +65,11 @@ impl Inner {
         self.sign(planned, &mut call)?;
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let reply = accepted(upstream, reply, &mut watch, trail).await?;
+        let reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
+            // A client that wants one array cannot take the provider's events as they are.
+            let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
             let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
             return Ok(Reached::Stream(commit(source, tally).await?));
@@ -94,6 +96,52 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
+
+    /// Sorts an answer by its status and content type.
+    pub(crate) async fn accepted(
+        &self,
+        planned: &Planned,
+        upstream: &dyn Upstream,
+        mut reply: Reply,
+        watch: &mut Watch,
+        trail: &mut Trail,
+    ) -> Result<Reply, Failure> {
+        if rate::has_limits(&reply.headers) {
+            trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
+        }
+        if reply.status.is_redirection() {
+            return Err(redirected(&reply));
+        }
+        if !reply.status.is_success() {
+            // A body that cannot be read leaves the status, which says the most.
+            let body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default();
+            let body = self.without_secrets(planned, &body);
+            let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
+            let asked = rate::retry_after(&reply.headers, Timestamp::now());
+            failure.retry_after = asked.or(failure.retry_after);
+            return Err(failure);
+        }
+        if media_type(&reply.headers) == "text/html" {
+            return Err(Failure::provider(
+                ErrorKind::Malformed,
+                "a web page came instead of an API answer: a proxy or the base URL is wrong",
+            )
+            .with_status(reply.status.as_u16()));
+        }
+        Ok(reply)
+    }
+
+    /// Takes out of an error answer what the call showed the provider: its words go to the caller and into the log.
+    fn without_secrets(&self, planned: &Planned, body: &[u8]) -> Vec<u8> {
+        let mut text = body.to_vec();
+        if let Ok(lease) = self.credentials.lease(&planned.target.provider, &planned.provider.row.env, None) {
+            lease.hide_in(&mut text);
+        }
+        for (_, value) in planned.target.headers.iter().filter(|(_, value)| value.is_sensitive()) {
+            sy_credentials::hide(&mut text, value.as_bytes());
+        }
+        text
+    }
 }
 
 /// Finds the code for a target's protocol.
@@ -112,37 +160,6 @@ pub(crate) fn pass_on(passthrough: &HeaderMap, headers: &mut HeaderMap) {
             headers.append(name, value.clone());
         }
     }
-}
-
-/// Sorts an answer by its status and content type.
-pub(crate) async fn accepted(
-    upstream: &dyn Upstream,
-    mut reply: Reply,
-    watch: &mut Watch,
-    trail: &mut Trail,
-) -> Result<Reply, Failure> {
-    if rate::has_limits(&reply.headers) {
-        trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
-    }
-    if reply.status.is_redirection() {
-        return Err(redirected(&reply));
-    }
-    if reply.status != StatusCode::OK && !reply.status.is_success() {
-        // A body that cannot be read leaves the status, which says the most.
-        let body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default();
-        let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
-        let asked = rate::retry_after(&reply.headers, Timestamp::now());
-        failure.retry_after = asked.or(failure.retry_after);
-        return Err(failure);
-    }
-    if media_type(&reply.headers) == "text/html" {
-        return Err(Failure::provider(
-            ErrorKind::Malformed,
-            "a web page came instead of an API answer: a proxy or the base URL is wrong",
-        )
-        .with_status(reply.status.as_u16()));
-    }
-    Ok(reply)
 }
 
 fn redirected(reply: &Reply) -> Failure {

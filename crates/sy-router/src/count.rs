@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{accepted, pass_on, protocol_of};
+use crate::attempt::{pass_on, protocol_of};
 use crate::plan::Planned;
 use crate::upstream::Missed;
 use crate::watch::Watch;
@@ -98,7 +98,7 @@ impl Inner {
         trail.relay = relay;
         let mut watch = Watch::start(&target.timeouts, Instant::now());
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(upstream, reply, &mut watch, trail).await?;
+        let mut reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
         let raw = reply.body.whole(&mut watch).await?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{accepted, protocol_of};
+use crate::attempt::protocol_of;
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
@@ -56,7 +56,7 @@ impl Inner {
         trail.relay = true;
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(upstream, reply, &mut watch, trail).await?;
+        let mut reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         let raw = reply.body.whole(&mut watch).await?;
         tally.note_usage(usage_of(&raw)?);

@@ -35,6 +35,7 @@ mod tally;
 mod upstream;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// Who hears of every finished request.
     pub observer: Arc<dyn Observer>,
+    /// PEM files of further certificate authorities to trust; read when a client is made.
+    pub authorities: Vec<PathBuf>,
 }
 
 /// Carries requests to targets. Clones share everything.
@@ -93,7 +96,7 @@ impl Router {
     /// # Errors
     /// None at present; the signature leaves room for parts that can fail to start.
     pub fn new(parts: Parts) -> Result<Self, Failure> {
-        let Parts { catalog, credentials, config, observer } = parts;
+        let Parts { catalog, credentials, config, observer, authorities } = parts;
         let inner = Inner {
             catalog,
             credentials,
@@ -101,7 +104,7 @@ impl Router {
             observer,
             planner: Planner::default(),
             cooling: Cooling::default(),
-            connector: Connector::default(),
+            connector: Connector::new(authorities),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
@@ -123,6 +124,8 @@ pub(crate) struct Connector {
     /// Hosts that were called as public ones: their names must resolve to public addresses. The name of an HTTP proxy is
     /// never among them unless it is also a provider's.
     public: Arc<RwLock<HashSet<Box<str>>>>,
+    /// PEM files of further certificate authorities.
+    authorities: Vec<PathBuf>,
 }
 
 /// What tells one client from another: how far it reaches, which way, and its connect limit.
@@ -138,6 +141,11 @@ enum Way {
 }
 
 impl Connector {
+    /// Makes a connector that also trusts the authorities of the given PEM files.
+    pub(crate) fn new(authorities: Vec<PathBuf>) -> Self {
+        Self { authorities, ..Self::default() }
+    }
+
     /// Sends a call and waits for the headers of the answer.
     ///
     /// # Errors
@@ -214,8 +222,21 @@ impl Connector {
         if way == Way::Direct {
             builder = builder.no_proxy();
         }
+        for file in &self.authorities {
+            builder = builder.tls_certs_merge(authorities_of(file)?);
+        }
         builder.build().map_err(|error| Failure::bug(format!("the HTTP client cannot be built: {}", cause(&error))))
     }
+}
+
+/// Reads the certificates of a PEM file.
+fn authorities_of(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let unreadable = |reason: String| {
+        let text = format!("expected certificates in PEM form in {}: {reason}", file.display());
+        Failure::new(ErrorKind::Internal, Side::Gateway, text)
+    };
+    let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(cause(&error)))
 }
 
 /// Returns true for a host that no proxy can reach better than we: an address of this machine or its network.

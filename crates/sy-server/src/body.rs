@@ -8,6 +8,8 @@ use sy_types::{ErrorKind, Failure, Side};
 
 /// The most memory that is reserved on the word of a `content-length` header alone.
 const RESERVE: usize = 1 << 20;
+/// Bodies below this many bytes are copied out of the buffer that they arrived in.
+const SMALL: usize = 4096;
 
 /// Reads a body of at most `limit` bytes.
 ///
@@ -50,7 +52,26 @@ async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, 
             }
         }
     }
-    Ok(first.unwrap_or_else(|| whole.freeze()))
+    Ok(match first {
+        // A small piece is part of the connection's read buffer, which it would keep alive as long as the answer runs.
+        Some(piece) if piece.len() < SMALL => Bytes::copy_from_slice(&piece),
+        Some(piece) => piece,
+        None => whole.freeze(),
+    })
+}
+
+/// Checks that a body is UTF-8, as JSON is (RFC 8259, section 8.1): a relay does not look into every text of it.
+///
+/// # Errors
+/// `Invalid` with the place of the first byte that is not.
+pub(crate) fn text(body: Bytes) -> Result<Bytes, Failure> {
+    match std::str::from_utf8(&body) {
+        Ok(_) => Ok(body),
+        Err(error) => {
+            let at = error.valid_up_to();
+            Err(Failure::invalid(format!("expected a body of JSON in UTF-8, got other bytes at position {at}: encode it as UTF-8")))
+        }
+    }
 }
 
 fn too_large(limit: usize) -> Failure {

@@ -120,7 +120,8 @@ pub(crate) fn core(
         environment: environment.clone(),
         offline: config.catalog.offline,
     });
-    let parts = Parts { catalog: catalog.clone(), credentials: credentials.clone(), config, observer };
+    let authorities = environment.authority_files();
+    let parts = Parts { catalog: catalog.clone(), credentials: credentials.clone(), config, observer, authorities };
     let router = Router::new(parts).map_err(ComposeError::Part)?;
     Ok(Core { catalog, credentials, router })
 }

@@ -46,7 +46,7 @@ impl Arrival {
         let (caller, admitted) = Caller::enter(app, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
         let read = match admitted {
-            Ok(()) => crate::body::read(&parts.headers, body, limit).await,
+            Ok(()) => crate::body::read(&parts.headers, body, limit).await.and_then(crate::body::text),
             Err(failure) => Err(failure),
         };
         match read {

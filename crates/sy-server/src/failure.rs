@@ -6,10 +6,14 @@
 use http::StatusCode;
 use sy_types::{ErrorKind, Failure, Side};
 
+/// The code of a failure that only a change of the method mends.
+pub(crate) const WRONG_METHOD: &str = "method_not_allowed";
+
 /// Returns the status for a failure; `overloaded` is what the caller's protocol answers when a provider is overloaded.
 pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
     let from_provider = failure.side == Side::Provider;
     let code = match failure.kind {
+        ErrorKind::Invalid if failure.code.as_deref() == Some(WRONG_METHOD) => 405,
         ErrorKind::Invalid | ErrorKind::ContextOverflow | ErrorKind::ContentFiltered | ErrorKind::Unsupported => 400,
         ErrorKind::Unauthenticated if from_provider => 502,
         ErrorKind::Unauthenticated => 401,

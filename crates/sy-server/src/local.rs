@@ -42,9 +42,9 @@ pub struct Asked {
 /// # Errors
 /// When the vault cannot be opened.
 pub fn local(outside: Composed) -> Result<Local, ComposeError> {
-    let environment = outside.environment.clone();
+    let Composed { live, paths, environment, unauthenticated: _ } = outside;
     let Core { catalog, credentials, router } =
-        core(&outside.live, &outside.paths, &outside.environment, Arc::new(Unobserved))?;
+        core(&live, &paths, &environment, Arc::new(Unobserved))?;
     Ok(Local { catalog, credentials, router, environment })
 }
 

@@ -23,6 +23,8 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-switchyard-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-switchyard-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
+/// The headers of an answer that a web page may read beside the common ones.
+pub(crate) const SHOWN: [HeaderName; 6] = [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
 /// The longest list of dropped fields that is named in a header; the log has the rest.
 const DROPPED_LIMIT: usize = 1500;
 
@@ -74,7 +76,8 @@ pub(crate) fn stream(
 
 fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     headers.insert(REQUEST_ID, caller.id_header());
-    let Some(trail) = trail else { return };
+    // Without a provider nobody was asked, so there is nothing to tell.
+    let Some(trail) = trail.filter(|trail| !trail.provider.is_empty()) else { return };
     let mut set = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);

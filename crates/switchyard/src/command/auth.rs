@@ -52,13 +52,17 @@ async fn login(arguments: &Login, local: &Local, context: &Context) -> Result<()
     if let Some(server) = servers.iter().find(|server| *server.id == *wanted) {
         let config = context.load()?.config;
         let added = local_servers::add(server, config.provider.get(&server.id), &context.user_file())?;
-        output::note(&format!("{} at {} is connected, with {added} new models", server.name, server.base_url));
+        output::note(&match added {
+            0 => format!("{} at {} was connected before; it has no new models", server.name, server.base_url),
+            _ => format!("{} at {} is connected; new models: {added}", server.name, server.base_url),
+        });
         return Ok(());
     }
     let provider = local.catalog().provider_id(&wanted).ok_or_else(|| unknown_provider(&wanted))?;
     let key = read_key(&provider)?;
     let credential = Credential::ApiKey(key);
-    let stored = local.credentials().put(&provider, arguments.account.as_deref(), credential, arguments.label.as_deref())?;
+    let stored =
+        local.credentials().put(&provider, arguments.account.as_deref(), credential, arguments.label.as_deref())?;
     if let Some(warning) = &stored.warning {
         output::warning(warning);
     }
@@ -95,7 +99,10 @@ fn read_key(provider: &str) -> Result<Secret> {
         return Ok(Secret::new(cliclack::password(format!("API key of {provider}")).mask('•').interact()?));
     }
     let mut text = String::new();
-    std::io::stdin().take(KEY_LIMIT).read_to_string(&mut text).context("the key on standard input is not UTF-8 text")?;
+    std::io::stdin()
+        .take(KEY_LIMIT)
+        .read_to_string(&mut text)
+        .context("the key on standard input is not UTF-8 text")?;
     let key = Secret::new(text.trim());
     if key.is_blank() {
         return Err(Usage(format!("expected the key of {provider} on standard input, got nothing")).into());
@@ -106,7 +113,8 @@ fn read_key(provider: &str) -> Result<Secret> {
 fn logout(provider: &str, account: Option<&str>, local: &Local) -> Result<()> {
     let id = local.catalog().provider_id(provider).unwrap_or_else(|| provider.to_owned());
     if !local.credentials().remove(&id, account)? {
-        let message = format!("there is no stored key for {id}: keys of the configuration or the environment are removed there");
+        let message =
+            format!("there is no stored key for {id}: keys of the configuration or the environment are removed there");
         return Err(anyhow!(Failure::new(ErrorKind::NotFound, Side::Caller, message)));
     }
     output::note(&format!("removed the stored key of {id}"));
@@ -223,10 +231,11 @@ fn warn_skipped(skipped: &[Skipped]) {
 /// Returns the file that is named, else OpenCode's own.
 fn opencode_file(arguments: &AuthFile, context: &Context) -> Result<PathBuf> {
     if let Some(file) = &arguments.file {
-        return Ok(file.clone());
+        return Ok(context.inputs.directory.join(file));
     }
     let folder = sy_config::paths::opencode_data(&context.inputs.environment);
-    let folder = folder.ok_or_else(|| Usage("expected a file: nothing says where OpenCode's auth.json is".to_owned()))?;
+    let folder =
+        folder.ok_or_else(|| Usage("expected a file: nothing says where OpenCode's auth.json is".to_owned()))?;
     Ok(folder.join("auth.json"))
 }
 

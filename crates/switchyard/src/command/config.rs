@@ -45,7 +45,8 @@ fn view(loaded: &Loaded, as_json: bool) -> Result<()> {
 
 /// Writes a JSON pointer as `config set` takes it.
 fn dotted(pointer: &str) -> String {
-    let is_bare = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    let is_bare =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
     let names = pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
     let names: Vec<String> = names.map(|name| if is_bare(&name) { name } else { format!("{name:?}") }).collect();
     names.join(".")

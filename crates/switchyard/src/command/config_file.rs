@@ -32,7 +32,9 @@ pub(crate) fn read(file: &Path) -> Result<String> {
 
 /// Keeps a text beside its file, under a name that is still free.
 pub(crate) fn backup(file: &Path, text: &str) -> Result<PathBuf> {
-    let name = |number: u32| file.with_extension(if number == 0 { "jsonc.old".to_owned() } else { format!("jsonc.old{number}") });
+    let name = |number: u32| {
+        file.with_extension(if number == 0 { "jsonc.old".to_owned() } else { format!("jsonc.old{number}") })
+    };
     let kept = (0..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
     write(&kept, text)?;
     Ok(kept)

@@ -30,7 +30,10 @@ enum Finding {
     /// Worth knowing, but nothing is broken.
     Remark(String),
     /// Broken, with what to do.
-    Bad { what: String, next: String },
+    Bad {
+        what: String,
+        next: String,
+    },
     Repaired(String),
 }
 
@@ -75,7 +78,8 @@ fn configuration(context: &Context) -> Vec<Finding> {
         Err(problems) => problems
             .into_iter()
             .map(|problem| {
-                let next = problem.help.clone().unwrap_or_else(|| "correct the file: `switchyard config edit`".to_owned());
+                let next =
+                    problem.help.clone().unwrap_or_else(|| "correct the file: `switchyard config edit`".to_owned());
                 Finding::Bad { what: problem.to_string(), next }
             })
             .collect(),
@@ -140,7 +144,8 @@ fn with_parts(context: &Context, check: impl FnOnce(&Local) -> Vec<Finding>) -> 
             vec![Finding::Remark(NOT_CHECKED.to_owned())]
         }
         Err(error) => {
-            let next = "correct what the message names; `switchyard doctor --check files` looks at the files".to_owned();
+            let next =
+                "correct what the message names; `switchyard doctor --check files` looks at the files".to_owned();
             vec![Finding::Bad { what: format!("{error:#}"), next }]
         }
     }
@@ -153,7 +158,8 @@ fn auth(local: &Local) -> Vec<Finding> {
         .into_iter()
         .filter_map(|summary| {
             let problem = summary.problem?;
-            let what = format!("the key of {} (account {}) cannot be used: {problem}", summary.provider, summary.account);
+            let what =
+                format!("the key of {} (account {}) cannot be used: {problem}", summary.provider, summary.account);
             Some(Finding::Bad { what, next: format!("store it anew: `switchyard auth login {}`", summary.provider) })
         })
         .collect();
@@ -205,13 +211,22 @@ async fn server(context: &Context) -> Vec<Finding> {
     };
     let (host, port) = (loaded.config.server.host.as_str(), loaded.config.server.port);
     let host = host.trim_start_matches('[').trim_end_matches(']');
+    if port == 0 {
+        return vec![Finding::Good("the server takes a free port at each start".to_owned())];
+    }
     let error = match TcpListener::bind((host, port)).await {
-        Ok(_) => return vec![Finding::Good(format!("port {port} of {host} is free: `switchyard serve` starts the server"))],
+        Ok(_) => {
+            return vec![Finding::Good(format!("port {port} of {host} is free: `switchyard serve` starts the server"))];
+        }
         Err(error) => error,
     };
     if error.kind() != std::io::ErrorKind::AddrInUse {
-        let next = "correct it: `switchyard config set server.host 127.0.0.1` and `switchyard config set server.port 8080`";
-        return vec![Finding::Bad { what: format!("cannot listen on port {port} of {host}: {error}"), next: next.to_owned() }];
+        let next =
+            "correct it: `switchyard config set server.host 127.0.0.1` and `switchyard config set server.port 8080`";
+        return vec![Finding::Bad {
+            what: format!("cannot listen on port {port} of {host}: {error}"),
+            next: next.to_owned(),
+        }];
     }
     // What listens on all addresses is reached by this machine's own.
     let address = if host == "0.0.0.0" || host == "::" { "127.0.0.1" } else { host };
@@ -226,7 +241,9 @@ async fn server(context: &Context) -> Vec<Finding> {
 async fn is_ours(host: &str, port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect((host, port)).await?;
-        stream.write_all(format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n").as_bytes())
+            .await?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer).await?;
         Ok::<_, std::io::Error>(answer)

@@ -24,7 +24,11 @@ pub(crate) fn run(arguments: &Env, context: &Context) -> Result<ExitCode> {
     };
     let token = sy_server::current_token(&context.inputs.paths, &context.inputs.environment)
         .context("the server's token cannot be read")?
-        .ok_or_else(|| anyhow!("there is no token yet: start the server once (`switchyard serve` makes one), or set SWITCHYARD_TOKEN"))?;
+        .ok_or_else(|| {
+            anyhow!(
+                "there is no token yet: start the server once (`switchyard serve` makes one), or set SWITCHYARD_TOKEN"
+            )
+        })?;
     let mut lines: Vec<String> = variables(&base, &token)
         .into_iter()
         .map(|(name, value)| match arguments.shell {

@@ -55,7 +55,9 @@ async fn refresh(local: &Local) -> Result<()> {
         local.catalog().refresh(true).await?
     };
     output::note(&match outcome {
-        Refresh::Updated { providers, models } => format!("the catalog was updated: {providers} providers, {models} models"),
+        Refresh::Updated { providers, models } => {
+            format!("the catalog was updated: {providers} providers, {models} models")
+        }
         Refresh::NotModified | Refresh::Fresh => "the catalog is up to date".to_owned(),
     });
     Ok(())
@@ -63,7 +65,8 @@ async fn refresh(local: &Local) -> Result<()> {
 
 fn known_provider(local: &Local, typed: &str) -> Result<String> {
     local.catalog().provider_id(typed).ok_or_else(|| {
-        let message = format!("there is no provider {typed:?}: `switchyard models --all` names all of them before the slash");
+        let message =
+            format!("there is no provider {typed:?}: `switchyard models --all` names all of them before the slash");
         anyhow!(Failure::new(ErrorKind::NotFound, Side::Caller, message))
     })
 }
@@ -75,7 +78,11 @@ fn list(local: &Local, provider: Option<&str>, all: bool) -> Vec<Found> {
         let is_wanted = provider.map_or(connected || all, |provider| *row.id == *provider);
         let Some(provider) = is_wanted.then(|| local.catalog().provider(&row.id)).flatten() else { continue };
         let models = provider.models.iter();
-        found.extend(models.map(|(id, model)| Found { id: format!("{}/{id}", row.id), connected, model: Arc::clone(model) }));
+        found.extend(models.map(|(id, model)| Found {
+            id: format!("{}/{id}", row.id),
+            connected,
+            model: Arc::clone(model),
+        }));
     }
     found
 }
@@ -100,12 +107,19 @@ async fn hint(arguments: &Models) {
         return;
     }
     if let Some(provider) = &arguments.provider {
-        output::note(&format!("{provider} has no models that can be used: see its whitelist, blacklist and models in the configuration"));
+        output::note(&format!(
+            "{provider} has no models that can be used: see its whitelist, blacklist and models in the configuration"
+        ));
         return;
     }
-    output::note("no provider is connected: `switchyard auth login` connects one, `switchyard models --all` lists every model");
+    output::note(
+        "no provider is connected: `switchyard auth login` connects one, `switchyard models --all` lists every model",
+    );
     for server in crate::local_servers::find().await {
-        output::note(&format!("found {} at {}: `switchyard auth login {}` adds it", server.name, server.base_url, server.id));
+        output::note(&format!(
+            "found {} at {}: `switchyard auth login {}` adds it",
+            server.name, server.base_url, server.id
+        ));
     }
 }
 

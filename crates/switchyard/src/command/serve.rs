@@ -1,5 +1,6 @@
 //! `serve`: runs the server until it is told to stop.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -25,10 +26,13 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     }
     let mut signals = Signals::new()?;
     let served = sy_server::serve(sy_server::compose(composed)?)?;
+    output::note(&format!("switchyard listens on http://{}", served.address()));
     if arguments.dangerously_unauthenticated {
         output::warning("nobody is asked for a token: every program on this machine can use your credentials");
+    } else {
+        let url = reachable(served.address());
+        output::note(&format!("point the clients of another shell at it: eval \"$(switchyard env --url {url})\""));
     }
-    output::note(&format!("switchyard listens on http://{}", served.address()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let impatient = async {
         signals.next().await;
@@ -43,6 +47,14 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     tokio::select! {
         outcome = serving => outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into),
         () = impatient => Ok(ExitCode::from(exit::INTERRUPTED)),
+    }
+}
+
+/// Returns the URL of a server for clients on this machine.
+fn reachable(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => format!("http://{address}"),
     }
 }
 

@@ -134,7 +134,7 @@ impl Plot {
         .unwrap();
         let ear = Arc::new(Ear::default());
         let observer: Arc<dyn Observer> = Arc::clone(&ear) as Arc<dyn Observer>;
-        let router = Router::new(Parts { catalog, credentials, config, observer }).unwrap();
+        let router = Router::new(Parts { catalog, credentials, config, observer, authorities: Vec::new() }).unwrap();
         World { router, ear, _folder: folder }
     }
 }

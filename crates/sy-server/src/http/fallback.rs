@@ -11,6 +11,7 @@ use sy_types::{ErrorKind, Failure, Side};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::exchange::refuse;
+use crate::failure::WRONG_METHOD;
 
 /// Answers a request to a route that does not exist. Only callers who may call are told.
 pub(super) async fn not_found(State(app): State<App>, request: Request) -> Response {
@@ -20,7 +21,7 @@ pub(super) async fn not_found(State(app): State<App>, request: Request) -> Respo
         let message = format!("there is no route {} {}: see GET /openapi.json for those there are", parts.method, parts.uri.path());
         Failure::new(ErrorKind::NotFound, Side::Caller, message)
     });
-    refuse(&app, &caller, app.dialects.of(parts.uri.path()), &parts, &failure)
+    refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)
 }
 
 /// Answers a request with a method that its route does not have.
@@ -28,13 +29,10 @@ pub(super) async fn wrong_method(State(app): State<App>, request: Request) -> Re
     let (parts, _) = request.into_parts();
     let (caller, admitted) = Caller::enter(&app, &parts);
     let failure = admitted.err().unwrap_or_else(|| {
-        Failure::invalid(format!("{} does not take {}: see GET /openapi.json", parts.uri.path(), parts.method))
+        let message = format!("{} does not take {}: see GET /openapi.json", parts.uri.path(), parts.method);
+        Failure::invalid(message).with_code(WRONG_METHOD)
     });
-    let mut response = refuse(&app, &caller, app.dialects.of(parts.uri.path()), &parts, &failure);
-    if failure.kind == ErrorKind::Invalid {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    }
-    response
+    refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)
 }
 
 /// Answers for a handler that panicked: one request fails, the server goes on.

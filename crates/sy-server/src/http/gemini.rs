@@ -19,8 +19,8 @@ pub(super) fn routes() -> Router<App> {
 
 /// Answers `generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` and `batchEmbedContents`. The same routes are
 /// served under `/v1`.
-#[utoipa::path(post, path = "/v1beta/models/{model_and_action}", tag = "Gemini", request_body = GenerateContentRequest,
-    params(("model_and_action" = String, Path, description = "the model, a colon and the action: `gemini-2.5-pro:generateContent`")),
+#[utoipa::path(post, path = "/v1beta/models/{id}", tag = "Gemini", request_body = GenerateContentRequest,
+    params(("id" = String, Path, description = "the model, a colon and the action: `gemini-2.5-pro:generateContent`")),
     responses(
         (status = 200, description = "the answer: JSON, or server-sent events for a stream with `alt=sse`"),
         (status = "4XX", description = "the request is at fault", body = ErrorAnswer),

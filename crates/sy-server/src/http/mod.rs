@@ -13,12 +13,13 @@ mod system;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::request::Parts;
+use http::{HeaderValue, Method};
 use sy_protocol::Downstream;
 use sy_protocol::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, downstream};
 use sy_types::{Failure, ProtocolId};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::app::App;
 
@@ -46,11 +47,13 @@ impl Dialects {
         })
     }
 
-    /// Returns the dialect in which a request to this path is best refused.
-    pub(crate) fn of(&self, path: &str) -> &'static dyn Downstream {
-        if path.starts_with("/v1beta") {
+    /// Returns the dialect in which a request that no surface takes is best refused: by its path, else by the headers that
+    /// only one family of clients sends.
+    pub(crate) fn of(&self, parts: &Parts) -> &'static dyn Downstream {
+        let path = parts.uri.path();
+        if path.starts_with("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
             self.gemini
-        } else if path.starts_with("/v1/messages") {
+        } else if path.starts_with("/v1/messages") || parts.headers.contains_key("anthropic-version") {
             self.messages
         } else {
             self.chat
@@ -85,15 +88,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let headers = [
-        header::AUTHORIZATION,
-        header::CONTENT_TYPE,
-        HeaderName::from_static("x-api-key"),
-        HeaderName::from_static("x-goog-api-key"),
-        HeaderName::from_static("anthropic-version"),
-        HeaderName::from_static("anthropic-beta"),
-        HeaderName::from_static("anthropic-dangerous-direct-browser-access"),
-        HeaderName::from_static("x-request-id"),
-    ];
-    Some(CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::GET, Method::POST]).allow_headers(headers))
+    // Which headers a page may send is not ours to list: SDKs add their own, and the page was let in by name.
+    let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_headers(AllowHeaders::mirror_request());
+    Some(cors.allow_methods([Method::GET, Method::POST]).expose_headers(crate::reply::SHOWN))
 }

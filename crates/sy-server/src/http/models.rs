@@ -42,7 +42,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Response {
         return refuse(&app, &caller, shape.dialect(&app), &parts, &failure);
     }
     let entries: Vec<Value> = listed(&app).iter().map(|listed| shape.entry(listed)).collect();
-    answer(&app, &caller, &parts, &shape.page(entries))
+    answer(&app, &caller, &parts, &shape.page(&entries))
 }
 
 /// Shows one model.
@@ -107,7 +107,7 @@ fn find(app: &App, path: &str) -> Result<Listed, Failure> {
     let provider = app.catalog.provider(&resolved.provider);
     let info = provider.and_then(|provider| provider.models.get(&*resolved.model).cloned());
     let info = info.ok_or_else(|| Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}")))?;
-    Ok(Listed { id: format!("{}/{}", resolved.provider, resolved.model), owner: resolved.provider.to_string(), info })
+    Ok(Listed { id: format!("{}/{}", resolved.provider, resolved.model), owner: resolved.provider, info })
 }
 
 /// The three shapes in use.
@@ -155,7 +155,7 @@ impl Shape {
         }
     }
 
-    fn page(&self, entries: Vec<Value>) -> Value {
+    fn page(&self, entries: &[Value]) -> Value {
         match self {
             Self::OpenAi => json!({"object": "list", "data": entries}),
             Self::Anthropic => {

@@ -85,6 +85,7 @@ pub(super) struct ErrorAnswer {
         super::gemini::act,
         super::models::list,
         super::models::show,
+        super::system::welcome,
         super::system::health,
         super::system::livez,
         super::system::readyz,
@@ -93,7 +94,7 @@ pub(super) struct ErrorAnswer {
         super::system::config_schema,
     ),
     security(("token" = [])),
-    modifiers(&Token)
+    modifiers(&Token, &BothVersions)
 )]
 struct Api;
 
@@ -103,6 +104,27 @@ impl Modify for Token {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Routes below `/v1/models` and `/v1beta/models` are the same; each handler names one of them.
+struct BothVersions;
+
+impl Modify for BothVersions {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let paths = &mut document.paths.paths;
+        for path in ["/models", "/models/{id}"] {
+            let [first, second] = ["/v1", "/v1beta"].map(|version| format!("{version}{path}"));
+            let mut item = paths.get(&first).cloned().unwrap_or_default();
+            if let Some(other) = paths.get(&second) {
+                item.merge_operations(other.clone());
+            }
+            paths.insert(first, item.clone());
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_v1beta"));
+            }
+            paths.insert(second, item);
+        }
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// Says what this is and where its description is.
-async fn welcome(State(app): State<App>, request: Request) -> Response {
+#[utoipa::path(get, path = "/", tag = "System", security(()), responses((status = 200, description = "name, version and where to read on")))]
+pub(super) async fn welcome(State(app): State<App>, request: Request) -> Response {
     open(&app, request, |_| json!({"name": "switchyard", "version": env!("CARGO_PKG_VERSION"), "description": "/openapi.json"}))
 }
 
@@ -51,13 +52,10 @@ pub(super) async fn livez(State(app): State<App>, request: Request) -> Response 
 #[utoipa::path(get, path = "/readyz", tag = "System", security(()), responses(
     (status = 200, description = "requests can be taken"), (status = 503, description = "the server is stopping")))]
 pub(super) async fn readyz(State(app): State<App>, request: Request) -> Response {
-    let stopping = app.stopping.is_cancelled();
-    let status = if stopping { "stopping" } else { "ok" };
-    let mut response = open(&app, request, |_| json!({"status": status}));
-    if stopping && response.status() == StatusCode::OK {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    if app.stopping.is_cancelled() {
+        return open_with(&app, request, StatusCode::SERVICE_UNAVAILABLE, |_| json!({"status": "stopping"}));
     }
-    response
+    open(&app, request, |_| json!({"status": "ok"}))
 }
 
 /// Gives the counters in Prometheus's text form.
@@ -69,7 +67,7 @@ pub(super) async fn metrics(State(app): State<App>, request: Request) -> Respons
         return refuse(&app, &caller, app.dialects.chat, &parts, &failure);
     }
     let text = app.observatory.metrics.render();
-    let mut response = done(&app, &caller, &parts, Bytes::from(text));
+    let mut response = done(&app, &caller, &parts, StatusCode::OK, Bytes::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
     response
 }
@@ -88,18 +86,22 @@ pub(super) async fn config_schema(State(app): State<App>, request: Request) -> R
 
 /// Answers a request that needs no token.
 fn open(app: &App, request: Request, value: impl FnOnce(&App) -> Value) -> Response {
+    open_with(app, request, StatusCode::OK, value)
+}
+
+fn open_with(app: &App, request: Request, status: StatusCode, value: impl FnOnce(&App) -> Value) -> Response {
     let (parts, _) = request.into_parts();
     let caller = Caller::unknown(&parts);
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     if let Err(failure) = app.access.check_origin(&parts.headers, authority) {
         return refuse(app, &caller, app.dialects.chat, &parts, &failure);
     }
-    done(app, &caller, &parts, Bytes::from(value(app).to_string()))
+    done(app, &caller, &parts, status, Bytes::from(value(app).to_string()))
 }
 
-fn done(app: &App, caller: &Caller, parts: &Parts, body: Bytes) -> Response {
-    app.observatory.answered(caller, &parts.method, endpoint(parts.uri.path()), StatusCode::OK);
-    reply::json(caller, None, StatusCode::OK, body)
+fn done(app: &App, caller: &Caller, parts: &Parts, status: StatusCode, body: Bytes) -> Response {
+    app.observatory.answered(caller, &parts.method, endpoint(parts.uri.path()), status);
+    reply::json(caller, None, status, body)
 }
 
 /// The health report (requirement S4-OP-02): providers are not called for it, only looked at.

@@ -54,7 +54,7 @@ pub(super) fn exchange(record: &Record) {
         requested = &*record.requested_model,
         provider = &*record.provider,
         model = &*record.model,
-        status = super::status_of(&record.outcome),
+        status = super::status_of(record),
         outcome = record.outcome.name(),
         attempts = record.attempts,
         stream = record.stream,

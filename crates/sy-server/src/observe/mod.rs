@@ -8,6 +8,7 @@ pub(crate) mod metrics;
 pub mod tracing;
 
 use http::{Method, StatusCode};
+use sy_protocol::Downstream;
 use sy_router::{Observer, Outcome, Record};
 use sy_types::Failure;
 
@@ -39,17 +40,25 @@ impl Observatory {
 
     /// Counts a request whose access line the router's record brings.
     pub(crate) fn counted(&self, caller: &Caller, method: &Method, endpoint: &'static str, status: StatusCode) {
-        let method = if method == Method::POST { "POST" } else { "GET" };
+        let method = match *method {
+            Method::POST => "POST",
+            Method::GET => "GET",
+            // Whatever else comes is refused; any word can stand there.
+            _ => "other",
+        };
         self.metrics.http(method, endpoint, status.as_u16(), caller.began.elapsed());
     }
 }
 
 /// Returns the status that an exchange ended with. A stream that broke had begun with 200; a client that left saw none.
-fn status_of(outcome: &Outcome) -> u16 {
-    match outcome {
+fn status_of(record: &Record) -> u16 {
+    match &record.outcome {
         Outcome::Answered | Outcome::Broken(_) => 200,
         Outcome::ClientGone => 499,
-        Outcome::Failed(failure) => crate::failure::status(failure, 503).as_u16(),
+        Outcome::Failed(failure) => {
+            let dialect = record.caller_protocol.and_then(sy_protocol::downstream);
+            crate::failure::status(failure, dialect.map_or(503, Downstream::overloaded_status)).as_u16()
+        }
     }
 }
 

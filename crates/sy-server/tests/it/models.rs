@@ -57,20 +57,20 @@ async fn an_unknown_model_is_not_found_and_an_ambiguous_one_is_listed() {
 }
 
 #[tokio::test]
-async fn no_model_means_the_default_one() {
+async fn the_default_model_is_asked_for_by_that_word_and_a_missing_one_is_told() {
     let upstream = good().await;
     let server = Plot::new().provider("a", Wire::Chat, &upstream).set("/model", json!("a/m")).start();
+    for wire in Wire::ALL {
+        let answer = server.chat(wire, "default", false).send().await;
+        assert_eq!(text_of(wire, &answer), "hello", "{wire:?}");
+        assert_eq!(upstream.requests().pop().unwrap().json()["model"], "m");
+    }
     for wire in [Wire::Chat, Wire::Responses, Wire::Anthropic] {
         let mut body = wire.request("", false);
         body.as_object_mut().unwrap().remove("model");
-        for model in [None, Some(""), Some("default")] {
-            if let Some(model) = model {
-                body["model"] = json!(model);
-            }
-            let answer = server.post_json(&crate::dialect::path(wire, "", false), &body).send().await;
-            assert_eq!(text_of(wire, &answer), "hello", "{wire:?} {model:?}");
-            assert_eq!(upstream.requests().pop().unwrap().json()["model"], "m");
-        }
+        let answer = server.post_json(&crate::dialect::path(wire, "", false), &body).send().await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(refusal(wire, &answer).contains("model"));
     }
 }
 

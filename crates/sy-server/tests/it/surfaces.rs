@@ -3,9 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 use sy_testkit::{FakeUpstream, Script, Wire};
+use tracing::Level;
 
 use crate::dialect::{path, read, refusal, text_of};
-use crate::world::{Plot, Server, good, wire_of};
+use crate::world::{Logs, Plot, Server, TOKEN, good, wire_of};
 
 /// Starts a server with one provider per dialect, named after it.
 async fn with_all() -> (Server, Vec<(Wire, FakeUpstream)>) {
@@ -219,16 +220,42 @@ async fn a_route_or_method_that_is_not_there_is_refused_in_the_callers_dialect()
 }
 
 #[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_or_refused_first() {
+    let (server, _upstreams) = with_all().await;
+    let body = Wire::Anthropic.request("openai_chat/m", false).to_string();
+    let head = |token: &str| {
+        format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+    };
+    let answer = server.raw(format!("{}{body}", head(TOKEN)).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 100 ") && answer.contains("HTTP/1.1 200 ") && answer.contains("hello"), "{answer}");
+    let answer = server.raw(head("wrong").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_probe_may_ask_for_the_head_alone() {
+    let (server, _upstreams) = with_all().await;
+    for path in ["/health", "/v1/models", "/readyz"] {
+        let answer = server.ask(Method::HEAD, path).send().await;
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn connections_are_kept_and_http_2_is_spoken() {
     use http_body_util::{BodyExt, Full};
     use hyper_util::rt::{TokioExecutor, TokioIo};
+    let logs = Logs::listen(Level::TRACE);
     let (server, _upstreams) = with_all().await;
     let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio_util::task::TaskTracker::new().spawn(connection);
     for _ in 0..2 {
-        let request = http::Request::post(format!("http://{}/v1/messages", server.address))
+        let request = http::Request::post(format!("http://{}/v1/messages?key={TOKEN}", server.address))
             .header("x-api-key", server.token.clone().unwrap())
             .body(Full::new(bytes::Bytes::from(Wire::Anthropic.request("openai_chat/m", false).to_string())))
             .unwrap();
@@ -237,4 +264,6 @@ async fn connections_are_kept_and_http_2_is_spoken() {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(String::from_utf8_lossy(&body).contains("hello"));
     }
+    let text = logs.text();
+    assert!(text.contains("\"target\":\"h2::") && !text.contains(TOKEN) && !text.contains("key-of-"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 use sy_config::{Environment, Flags, Inputs, Live, Paths};
@@ -62,7 +62,7 @@ impl Plot {
         if self.config.pointer(parent).is_none() {
             self = self.set(parent, json!({}));
         }
-        self.config.pointer_mut(parent).unwrap()[key] = value;
+        self.config.pointer_mut(parent).unwrap()[key.replace("~1", "/")] = value;
         self
     }
 
@@ -125,12 +125,17 @@ impl Plot {
     /// Starts the server.
     pub(crate) fn start(self) -> Server {
         let (composition, home) = self.compose().unwrap();
-        let served = sy_server::serve(composition).unwrap();
-        let address = served.address();
-        let stop = CancellationToken::new();
-        let running = TaskTracker::new().spawn(served.run(stop.clone().cancelled_owned()));
-        Server { address, stop, running, home, token: Some(TOKEN.to_owned()) }
+        run(composition, home)
     }
+}
+
+/// Starts a composed server.
+pub(crate) fn run(composition: Composition, home: TempDir) -> Server {
+    let served = sy_server::serve(composition).unwrap();
+    let address = served.address();
+    let stop = CancellationToken::new();
+    let running = TaskTracker::new().spawn(served.run(stop.clone().cancelled_owned()));
+    Server { address, stop, running, home, token: Some(TOKEN.to_owned()) }
 }
 
 /// A running server. It ends with the test's runtime.
@@ -181,6 +186,9 @@ pub(crate) struct Logs {
 impl Logs {
     /// Begins to listen. The server must run on this very thread.
     pub(crate) fn listen(level: tracing::Level) -> Self {
+        // With a single subscriber, the first thread to come by a log statement decides for all whether it is of interest.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| tracing_subscriber::fmt().with_writer(std::io::sink).finish().into());
         let text = Arc::new(Mutex::new(Vec::new()));
         let writer = Writer(Arc::clone(&text));
         let subscriber = tracing_subscriber::fmt()

@@ -97,14 +97,18 @@ fn as_json(event: &StreamEvent) -> Option<Value> {
         StreamEvent::BlockStart { index, block } => json!({"type": "block", "index": index, "kind": kind(block)}),
         StreamEvent::Delta { index, delta } => match delta {
             Delta::Text(text) => json!({"type": "text", "index": index, "text": sy_types::chat::readable(text)}),
-            Delta::Arguments(text) => json!({"type": "arguments", "index": index, "text": sy_types::chat::readable(text)}),
+            Delta::Arguments(text) => {
+                json!({"type": "arguments", "index": index, "text": sy_types::chat::readable(text)})
+            }
             Delta::Citation(citation) => {
                 json!({"type": "citation", "index": index, "url": citation.url, "title": citation.title})
             }
             Delta::Signature(_) => return None,
         },
-        StreamEvent::Usage(usage) => json!({"type": "usage", "input_tokens": usage.input, "output_tokens": usage.output,
-            "cache_read_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write, "reasoning_tokens": usage.reasoning}),
+        StreamEvent::Usage(usage) => {
+            json!({"type": "usage", "input_tokens": usage.input, "output_tokens": usage.output,
+            "cache_read_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write, "reasoning_tokens": usage.reasoning})
+        }
         StreamEvent::Finish { reason, .. } => json!({"type": "finish", "reason": reason.name()}),
         StreamEvent::BlockStop { .. } | StreamEvent::Failed(_) => return None,
     })

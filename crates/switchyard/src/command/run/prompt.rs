@@ -68,8 +68,9 @@ fn file_part(path: &Path) -> Result<Part> {
     let content = std::fs::read(path).with_context(place)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let Some((kind, mime)) = kind(&content) else {
-        let text = String::from_utf8(content)
-            .map_err(|_| anyhow!("{}: expected UTF-8 text, a PNG, JPEG, GIF or WebP picture, or a PDF", path.display()))?;
+        let text = String::from_utf8(content).map_err(|_| {
+            anyhow!("{}: expected UTF-8 text, a PNG, JPEG, GIF or WebP picture, or a PDF", path.display())
+        })?;
         return Ok(Part::text(format!("<file name={:?}>\n{text}\n</file>", name.unwrap_or_default())));
     };
     let source = Source::Base64(Bytes::from(base64::engine::general_purpose::STANDARD.encode(&content)));
@@ -81,7 +82,9 @@ fn kind(content: &[u8]) -> Option<(sy_types::Media, &'static str)> {
         [0x89, b'P', b'N', b'G', ..] => Some((sy_types::Media::Image, "image/png")),
         [0xFF, 0xD8, 0xFF, ..] => Some((sy_types::Media::Image, "image/jpeg")),
         [b'G', b'I', b'F', b'8', ..] => Some((sy_types::Media::Image, "image/gif")),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some((sy_types::Media::Image, "image/webp")),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+            Some((sy_types::Media::Image, "image/webp"))
+        }
         [b'%', b'P', b'D', b'F', ..] => Some((sy_types::Media::Pdf, "application/pdf")),
         _ => None,
     }

@@ -6,6 +6,7 @@
 use sy_types::ProtocolId;
 
 use crate::face::{Downstream, Upstream};
+use crate::gemini_generate::GeminiGenerate;
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
@@ -33,7 +34,7 @@ pub struct Entry {
 /// Every protocol there is.
 pub static REGISTRY: &[Entry] = &[
     // ANTHROPIC_MESSAGES
-    // GEMINI_GENERATE
+    Entry { id: GEMINI_GENERATE, upstream: Some(&GeminiGenerate), downstream: Some(&GeminiGenerate) },
     // OLLAMA_CHAT
     // OPENAI_CHAT
     // OPENAI_RESPONSES

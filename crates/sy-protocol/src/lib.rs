@@ -9,7 +9,7 @@
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
-//! - `fields`, `failure`, `media`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
@@ -23,6 +23,7 @@ mod gemini_generate;
 pub mod inbound;
 pub mod json;
 mod media;
+mod openapi;
 pub mod patch;
 mod reasoning;
 pub mod registry;

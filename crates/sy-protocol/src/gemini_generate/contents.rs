@@ -105,7 +105,13 @@ impl History {
         for (path, item) in items {
             match item {
                 Value::String(text) => parts.push(Part::text(text)),
-                item => parts.extend(self.part(naming::fields(item, path)?, role)?),
+                item => {
+                    let mut part = self.part(naming::fields(item, path)?, role)?;
+                    if role == Role::Assistant {
+                        part = part.and_then(|part| join(&mut parts, part));
+                    }
+                    parts.extend(part);
+                }
             }
         }
         Ok(parts)
@@ -206,6 +212,24 @@ impl History {
             }
             number += 1;
         }
+    }
+}
+
+/// Clients keep an answer as the chunks that it came in: pieces of one text, and a proof that comes in an empty piece behind it.
+/// Gives the part back where it begins something of its own.
+fn join(parts: &mut [Part], part: Part) -> Option<Part> {
+    match (parts.last_mut(), part) {
+        (Some(Part::Text(text)), Part::Text(more)) if text.signature.is_none() => {
+            text.text.push_str(&more.text);
+            text.signature = more.signature;
+            None
+        }
+        (Some(Part::Reasoning(thought)), Part::Reasoning(more)) if thought.signature.is_none() && !more.redacted => {
+            thought.text.push_str(&more.text);
+            (thought.id, thought.signature) = (more.id, more.signature);
+            None
+        }
+        (_, part) => Some(part),
     }
 }
 

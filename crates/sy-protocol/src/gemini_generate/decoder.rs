@@ -214,7 +214,8 @@ impl Decoder {
             return;
         }
         self.close_call(events);
-        let goes_on = self.open.as_ref().is_some_and(|open| open.is_thought == is_thought && !open.is_signed);
+        let goes_on =
+            self.open.as_ref().is_some_and(|open| open.is_thought == is_thought && !open.is_signed) && !proof.redacted;
         if !goes_on {
             self.close(events);
             self.open(is_thought, &proof, events);

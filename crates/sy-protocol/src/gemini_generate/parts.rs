@@ -109,7 +109,8 @@ pub(super) fn call_part(call: &ToolCall) -> Value {
 
 /// Turns a call's arguments into the object that this wire demands; false where they were none and had to be wrapped.
 pub(super) fn arguments(text: &str) -> (Value, bool) {
-    if text.trim().is_empty() {
+    // Some providers write `null` for a call without arguments (recorded at Groq).
+    if matches!(text.trim(), "" | "null") {
         return (json!({}), true);
     }
     match crate::json::read::<Value>(text.as_bytes()) {

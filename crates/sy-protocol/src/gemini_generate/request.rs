@@ -11,7 +11,7 @@ use super::contents::History;
 use super::{naming, thinking, tools};
 use crate::fields::{Fields, indexed, missing, wrong};
 use crate::inbound::Head;
-use crate::schema;
+use crate::openapi;
 
 /// Reads the whole request.
 pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
@@ -89,7 +89,7 @@ fn modalities(config: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Fai
 fn output_format(config: &mut Fields) -> Result<OutputFormat, Failure> {
     // The JSON Schema form wins: the API lets only one be set.
     let schema = config.take("responseJsonSchema").or_else(|| config.take("_responseJsonSchema"));
-    let schema = schema.or_else(|| config.take("responseSchema").map(schema::from_openapi));
+    let schema = schema.or_else(|| config.take("responseSchema").map(openapi::from_openapi));
     if let Some(schema) = schema {
         config.take("responseMimeType");
         return Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: None });

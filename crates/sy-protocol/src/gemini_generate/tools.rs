@@ -11,6 +11,7 @@ use sy_types::{Failure, Target};
 
 use super::{FOREIGN, naming, parts};
 use crate::fields::{Fields, indexed, wrong};
+use crate::openapi;
 use crate::registry::GEMINI_GENERATE;
 use crate::schema;
 
@@ -49,7 +50,7 @@ fn function(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Fail
     let description = fields.string("description")?;
     let parameters = match (fields.take("parametersJsonSchema"), fields.take("parameters")) {
         (Some(schema), _) => schema,
-        (None, Some(openapi)) => schema::from_openapi(openapi),
+        (None, Some(openapi)) => openapi::from_openapi(openapi),
         (None, None) => json!({ "type": "object", "properties": {} }),
     };
     fields.finish(dropped);

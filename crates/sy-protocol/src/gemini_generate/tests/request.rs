@@ -134,6 +134,22 @@ fn parts_become_what_they_are() {
 }
 
 #[test]
+fn the_chunks_of_an_answer_are_one_again() {
+    let turn = |parts: Value| json!({"contents": [{"role": "model", "parts": parts}]});
+    let chat = decoded(&turn(json!([
+        {"text": "h", "thought": true}, {"text": "m", "thought": true}, {"text": "", "thought": true, "thoughtSignature": "c2ln"},
+        {"text": "next", "thought": true}, {"text": "Hel"}, {"text": "lo"}, {"text": "", "thoughtSignature": "c2ln"}, {"text": "!"}
+    ])));
+    let whole = decoded(&turn(json!([
+        {"text": "hm", "thought": true, "thoughtSignature": "c2ln"},
+        {"text": "next", "thought": true}, {"text": "Hello", "thoughtSignature": "c2ln"}, {"text": "!"}
+    ])));
+    assert_eq!(chat, whole);
+    let user = decoded(&json!({"contents": [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]})).unwrap();
+    assert_eq!(user.messages[0].parts.len(), 2);
+}
+
+#[test]
 fn tools_and_choices_are_read() {
     let body = json!({"contents": [], "tools": [
         {"functionDeclarations": [{"name": "f", "description": "d", "parameters": {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}}, {"name": "g", "behavior": "BLOCKING"}]},

@@ -2,14 +2,12 @@
 //!
 //! Used by every protocol that carries tools. It deliberately does not validate a schema: what is none passes as it is.
 
-mod openapi;
-
 use std::borrow::Cow;
 
 use serde_json::Value;
 use sy_types::target::SchemaRules;
 
-pub(crate) use openapi::from_openapi;
+use crate::openapi;
 
 /// Returns the schema in the form that the rules allow; borrowed when nothing changes.
 pub(crate) fn rewrite(rules: SchemaRules, schema: &Value) -> Cow<'_, Value> {

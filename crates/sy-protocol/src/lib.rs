@@ -7,23 +7,27 @@
 //! - [`inbound`]: a client's request, looked into only as far as needed.
 //! - [`patch`]: changes a few top-level fields of a JSON body and shares the rest of its bytes.
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
+//! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
-//! - `fields`, `failure`, `media`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+pub mod embeddings;
 pub mod face;
 mod failure;
 mod fields;
 pub mod frame;
+mod gemini_generate;
 pub mod inbound;
 pub mod json;
 mod media;
 mod ollama_chat;
 mod openai_chat;
 mod openai_responses;
+mod openapi;
 pub mod patch;
 mod reasoning;
 pub mod registry;

@@ -7,7 +7,11 @@ use sy_types::ProtocolId;
 
 use crate::anthropic_messages::AnthropicMessages;
 use crate::face::{Downstream, Upstream};
+use crate::gemini_generate::GeminiGenerate;
+use crate::ollama_chat::OllamaChat;
+use crate::openai_chat::OpenAiChat;
 use crate::openai_responses::OpenAiResponses;
+use crate::zai_chat::ZaiChat;
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
@@ -35,15 +39,11 @@ pub struct Entry {
 /// Every protocol there is.
 pub static REGISTRY: &[Entry] = &[
     Entry { id: ANTHROPIC_MESSAGES, upstream: Some(&AnthropicMessages), downstream: Some(&AnthropicMessages) },
-    // GEMINI_GENERATE
-    Entry { id: OLLAMA_CHAT, upstream: Some(&crate::ollama_chat::OllamaChat), downstream: None },
-    Entry {
-        id: OPENAI_CHAT,
-        upstream: Some(&crate::openai_chat::OpenAiChat),
-        downstream: Some(&crate::openai_chat::OpenAiChat),
-    },
+    Entry { id: GEMINI_GENERATE, upstream: Some(&GeminiGenerate), downstream: Some(&GeminiGenerate) },
+    Entry { id: OLLAMA_CHAT, upstream: Some(&OllamaChat), downstream: None },
+    Entry { id: OPENAI_CHAT, upstream: Some(&OpenAiChat), downstream: Some(&OpenAiChat) },
     Entry { id: OPENAI_RESPONSES, upstream: Some(&OpenAiResponses), downstream: Some(&OpenAiResponses) },
-    Entry { id: ZAI_CHAT, upstream: Some(&crate::zai_chat::ZaiChat), downstream: None },
+    Entry { id: ZAI_CHAT, upstream: Some(&ZaiChat), downstream: None },
 ];
 
 /// Returns the provider face of a protocol.

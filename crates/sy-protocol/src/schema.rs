@@ -1,14 +1,19 @@
-//! Rewriting of tool parameter schemas for targets that take less than JSON Schema.
+//! Rewriting of tool parameter schemas for targets that take less than JSON Schema, and of schemas that are not quite JSON Schema.
+//!
+//! Used by every protocol that carries tools. It deliberately does not validate a schema: what is none passes as it is.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 use sy_types::target::SchemaRules;
 
+use crate::openapi;
+
 /// Returns the schema in the form that the rules allow; borrowed when nothing changes.
 pub(crate) fn rewrite(rules: SchemaRules, schema: &Value) -> Cow<'_, Value> {
     match rules {
-        SchemaRules::Any | SchemaRules::Gemini => Cow::Borrowed(schema),
+        SchemaRules::Any => Cow::Borrowed(schema),
+        SchemaRules::Gemini => Cow::Owned(openapi::to_openapi(schema)),
         SchemaRules::Moonshot => {
             let mut schema = schema.clone();
             moonshot(&mut schema);

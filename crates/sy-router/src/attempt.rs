@@ -71,6 +71,8 @@ impl Inner {
             // A client that wants one array cannot take the provider's events as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
+            // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
+            let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
             return Ok(Reached::Stream(commit(source, tally).await?));
         }

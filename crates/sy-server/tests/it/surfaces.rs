@@ -162,32 +162,41 @@ async fn embeddings_are_relayed() {
 #[tokio::test]
 async fn gemini_embeds_one_text_or_many() {
     let upstream = FakeUpstream::start(|_, seen| {
-        let texts = seen.json()["input"].as_array().unwrap().clone();
-        let data: Vec<Value> = texts
-            .iter()
-            .enumerate()
-            // The order of the list is not the order of the texts.
-            .rev()
-            .map(|(index, text)| json!({"index": index, "embedding": [text.as_str().unwrap().len(), 0.5]}))
-            .collect();
+        if seen.path.contains("mbedContent") {
+            return Script::json(200, r#"{"embedding":{"values":[1.0]},"kept":true}"#);
+        }
+        let body = seen.json();
+        let texts = body["input"].as_array().cloned().unwrap_or_default();
+        let vector = |(index, text): (usize, &Value)| json!({"index": index, "embedding": [text.to_string().len(), 0.5]});
+        let data: Vec<Value> = texts.iter().enumerate().map(vector).collect();
         Script::json(200, json!({"object": "list", "data": data, "usage": {"prompt_tokens": 3}}).to_string())
     })
     .await;
-    let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
-    let one = json!({"content": {"parts": [{"text": "ab"}, {"text": "c"}]}, "outputDimensionality": 2});
+    let server = Plot::new()
+        .provider("a", Wire::Chat, &upstream)
+        .provider("g", Wire::Gemini, &upstream)
+        .provider("claude", Wire::Anthropic, &upstream)
+        .start();
+    let one = json!({"content": {"parts": [{"text": "abc"}]}, "outputDimensionality": 2});
     let answer = server.post_json("/v1beta/models/a/m:embedContent", &one).send().await;
-    assert_eq!((answer.status, answer.json()), (200, json!({"embedding": {"values": [3, 0.5]}})));
-    assert_eq!(upstream.requests()[0].json(), json!({"model": "m", "input": ["abc"], "dimensions": 2}));
+    assert_eq!((answer.status, &answer.json()["embedding"]["values"]), (200, &json!([5.0, 0.5])), "{answer:?}");
+    let sent = upstream.requests().pop().unwrap().json();
+    assert_eq!((&sent["model"], &sent["input"], &sent["dimensions"]), (&json!("m"), &json!(["abc"]), &json!(2)));
     let part = |text: &str| json!({"model": "models/a/m", "content": {"parts": [{"text": text}]}});
     let many = json!({"requests": [part("abcd"), part("a")]});
     let answer = server.post_json("/v1beta/models/a/m:batchEmbedContents", &many).send().await;
-    assert_eq!(answer.json(), json!({"embeddings": [{"values": [4, 0.5]}, {"values": [1, 0.5]}]}));
-    for body in [json!({}), json!({"content": {"parts": [{"inlineData": {}}]}}), json!({"content": 7})] {
-        let answer = server.post_json("/v1beta/models/a/m:embedContent", &body).send().await;
-        assert_eq!(answer.status, 400, "{body}");
+    let vectors: Vec<Value> = answer.json()["embeddings"].as_array().unwrap().iter().map(|one| one["values"][0].clone()).collect();
+    assert_eq!(vectors, [json!(6.0), json!(3.0)]);
+    let answer = server.post_json("/v1beta/models/g/m:embedContent", &one).send().await;
+    assert_eq!(answer.text(), r#"{"embedding":{"values":[1.0]},"kept":true}"#);
+    assert_eq!(upstream.requests().pop().unwrap().path, "/v1/models/m:embedContent");
+    let hits = upstream.hits();
+    for (model, body) in [("a/m", json!({})), ("a/m", json!({"content": 7})), ("claude/m", one)] {
+        let answer = server.post_json(&format!("/v1beta/models/{model}:embedContent"), &body).send().await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
         refusal(Wire::Gemini, &answer);
     }
-    assert_eq!(upstream.hits(), 2);
+    assert_eq!(upstream.hits(), hits);
 }
 
 #[tokio::test]

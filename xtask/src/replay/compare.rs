@@ -183,9 +183,15 @@ fn tools(chat: &ChatRequest) -> Vec<(String, Option<String>, Value)> {
     chat.tools.iter().map(described).collect()
 }
 
-/// `auto` is what an absent choice means.
+/// `auto` is what an absent choice means, and allowing every tool that is there restricts nothing.
 fn choice(chat: &ChatRequest) -> ToolChoice {
-    chat.tool_choice.clone().unwrap_or(ToolChoice::Auto)
+    match chat.tool_choice.clone().unwrap_or(ToolChoice::Auto) {
+        ToolChoice::Allowed { names, required } if chat.tools.iter().all(|tool| names.contains(&tool.name)) => {
+            if required { ToolChoice::Required } else { ToolChoice::Auto }
+        }
+        ToolChoice::Allowed { names, required: true } if names.len() == 1 => ToolChoice::Named(names.concat()),
+        other => other,
+    }
 }
 
 /// What an answer says.
@@ -218,6 +224,13 @@ impl Said {
             Some(FinishReason::Error) => "error",
         };
         said
+    }
+
+    /// Anthropic's messages have no word for an answer that its provider ended with an error: it ends as if complete.
+    pub(super) fn forget_error(&mut self) {
+        if self.finish == "error" {
+            self.finish = "stop";
+        }
     }
 
     /// Says how two answers differ; `None` when they do not.

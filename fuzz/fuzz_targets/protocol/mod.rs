@@ -20,7 +20,7 @@ pub fn run(protocol: ProtocolId, data: &[u8]) {
 /// A client's request is refused, or built for every provider and read back.
 fn request(protocol: ProtocolId, body: &[u8]) {
     let Some(client) = sy_protocol::downstream(protocol) else { return };
-    let hints = Hints { model: Some("m".to_owned()), stream: true, sse: true, ..Hints::default() };
+    let hints = Hints { model: Some("m".to_owned()), stream: true, sse: true };
     let Ok(inbound) = Inbound::parse(client, Bytes::copy_from_slice(body), &hints) else { return };
     for entry in REGISTRY {
         let Some(upstream) = entry.upstream else { continue };
@@ -104,7 +104,7 @@ fn write_stream(events: &[StreamEvent]) {
 
 fn for_each_client(mut visit: impl FnMut(&'static dyn sy_protocol::Downstream, &ReplyInfo<'_>)) {
     for client in REGISTRY.iter().filter_map(|entry| entry.downstream) {
-        let hints = Hints { model: Some("m".to_owned()), stream: true, sse: true, ..Hints::default() };
+        let hints = Hints { model: Some("m".to_owned()), stream: true, sse: true };
         let body = r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi","contents":[]}"#;
         if let Ok(inbound) = Inbound::parse(client, Bytes::from_static(body.as_bytes()), &hints) {
             visit(client, &ReplyInfo { inbound: &inbound, request_id: "req_fuzz", now: 1_700_000_000 });

@@ -47,22 +47,22 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
             }
             for entry in REGISTRY {
                 if let (Some(front), Some(reader)) = (entry.downstream, entry.upstream) {
-                    through(protocol, front, reader, &events, &response, &recording.id, report);
+                    for (form, outcome) in through(front, reader, &events, &response) {
+                        report.note(&recording.id, &format!("{protocol} answer via {}{form}", front.id()), outcome);
+                    }
                 }
             }
         }
     }
 }
 
+/// Sends an answer through a client face, whole and streamed, and reads it back with the provider face of the same protocol.
 fn through(
-    protocol: ProtocolId,
     front: &'static dyn Downstream,
     reader: &dyn Upstream,
     events: &[StreamEvent],
     response: &ChatResponse,
-    id: &str,
-    report: &mut Report,
-) {
+) -> [(&'static str, Result<(), String>); 2] {
     let mut said = Said::of(response);
     if front.id() == ANTHROPIC_MESSAGES {
         said.forget_error();
@@ -75,7 +75,6 @@ fn through(
         let info = ReplyInfo { inbound: &inbound, request_id: "req_replay", now: 1_700_000_000 };
         compare(reader.decode_response(&front.encode_response(&info, response)))
     });
-    report.note(id, &format!("{protocol} answer via {}", front.id()), whole);
     let streamed = ask(front, true).and_then(|inbound| {
         let info = ReplyInfo { inbound: &inbound, request_id: "req_replay", now: 1_700_000_000 };
         let mut encoder = front.stream_encoder(&info);
@@ -85,7 +84,7 @@ fn through(
         }
         compare(decode_stream(reader, &bytes, usize::MAX).map(|(_, back)| back))
     });
-    report.note(id, &format!("{protocol} answer via {}, streamed", front.id()), streamed);
+    [("", whole), (", streamed", streamed)]
 }
 
 /// Makes the smallest request of a client face that asks for everything.
@@ -94,7 +93,7 @@ fn ask(front: &'static dyn Downstream, stream: bool) -> Result<Inbound, String> 
         "model": "m", "stream": stream, "stream_options": {"include_usage": true}, "max_tokens": 1000,
         "messages": [{"role": "user", "content": "hi"}], "input": "hi", "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
     });
-    let hints = Hints { model: Some("m".to_owned()), stream, sse: true, ..Hints::default() };
+    let hints = Hints { model: Some("m".to_owned()), stream, sse: true };
     Inbound::parse(front, Bytes::from(body.to_string()), &hints).map_err(|failure| failure.to_string())
 }
 

@@ -116,5 +116,5 @@ pub(super) fn hints(path: &str) -> Hints {
     let (route, query) = path.split_once('?').unwrap_or((path, ""));
     let named = route.split_once("/models/").and_then(|(_, rest)| rest.rsplit_once(':'));
     let (model, action) = named.map_or((None, ""), |(model, action)| (Some(model.to_owned()), action));
-    Hints { model, stream: action == "streamGenerateContent", sse: query.contains("alt=sse"), ..Hints::default() }
+    Hints { model, stream: action == "streamGenerateContent", sse: query.contains("alt=sse") }
 }

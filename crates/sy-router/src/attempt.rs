@@ -225,7 +225,7 @@ fn media_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
+pub(crate) fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
     let fields: Vec<String> = dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
     let text = format!(
         "{} cannot take {}: leave that out, choose another model, or switch strict mode off",

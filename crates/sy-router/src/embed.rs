@@ -1,34 +1,32 @@
-//! Embeddings: a body of OpenAI's form, relayed to a provider that takes it.
+//! Embeddings: relayed to a provider of the client's wire, translated for one of the other.
 //!
-//! Called by the embeddings route; walks the same course of targets as a chat. Each target's form of the call is made in one
-//! place, [`call_for`], so that another form is another arm there. It deliberately does not read vectors.
+//! Called by the embeddings routes; walks the same course of targets as a chat. Each target's form of the call is made in one
+//! place, [`call_for`]. It deliberately does not read the vectors of a relay.
 
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
+use sy_protocol::embeddings::{self, BuiltEmbed, EmbedRequest, EmbedWire};
 use sy_protocol::patch::Spans;
-use sy_protocol::{Upstream, face, registry};
+use sy_protocol::{Upstream, face};
 use sy_types::chat::Usage;
-use sy_types::{ErrorKind, Failure, HttpCall, Side, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target};
 use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::protocol_of;
+use crate::attempt::{not_carried, protocol_of};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
 use crate::watch::Watch;
-
-/// Where OpenAI's family has its embeddings, under the base URL.
-const PATH: &str = "/embeddings";
 
 /// The answer to an embeddings request.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     /// Which way the request went.
     pub trail: Trail,
-    /// The body of the answer, in OpenAI's form.
+    /// The body of the answer, in the client's form.
     pub body: Bytes,
 }
 
@@ -40,40 +38,85 @@ pub(crate) fn model_of(body: &Bytes) -> Result<String, Failure> {
         .map_err(|_| Failure::invalid("model: expected a string, got something else").with_param("model"))
 }
 
+/// What a client wants embedded, on all its attempts.
+#[derive(Clone, Copy)]
+pub(crate) struct EmbedErrand<'a> {
+    /// The wire that the client speaks.
+    pub(crate) wire: EmbedWire,
+    pub(crate) body: &'a Bytes,
+    /// The model in the path, for wires that name it there.
+    pub(crate) model: Option<&'a str>,
+    /// Whether a field that cannot be carried is a failure.
+    pub(crate) strict: bool,
+}
+
+/// A call, and how its answer is to be read.
+struct EmbedCall {
+    call: HttpCall,
+    /// The wire that is spoken to the provider.
+    wire: EmbedWire,
+    /// The client's request where it was translated; `None` where its own body is relayed.
+    request: Option<EmbedRequest>,
+}
+
 impl Inner {
     /// Makes one call to one target, which was first called at `since`.
     pub(crate) async fn embed_at(
         &self,
-        body: &Bytes,
+        errand: &EmbedErrand<'_>,
         (planned, since): (&Planned, Instant),
         trail: &mut Trail,
         tally: &mut Tally,
     ) -> Result<Bytes, Missed> {
         let target = &*planned.target;
         let upstream = protocol_of(target)?;
-        let mut call = call_for(upstream, target, body)?;
+        let EmbedCall { mut call, wire, request } = call_for(upstream, target, errand, trail)?;
         self.sign(planned, &mut call)?;
-        trail.relay = true;
+        trail.relay = request.is_none();
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
         let mut reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         let raw = reply.body.whole(&mut watch).await?;
-        tally.note_usage(usage_of(&raw)?);
-        Ok(raw)
+        let Some(request) = request else {
+            tally.note_usage(usage_of(&raw)?);
+            return Ok(raw);
+        };
+        let response = embeddings::decode_response(wire, &raw)?;
+        tally.note_usage(response.usage);
+        Ok(embeddings::encode_response(errand.wire, &request, &response))
     }
 }
 
-/// Makes the call in the form that the target takes.
-fn call_for(upstream: &dyn Upstream, target: &Target, body: &Bytes) -> Result<HttpCall, Failure> {
-    if ![registry::OPENAI_CHAT, registry::OPENAI_RESPONSES].contains(&upstream.wire()) {
+/// Makes the call: the client's own body where the target takes it, else one made of what it says.
+fn call_for(
+    upstream: &dyn Upstream,
+    target: &Target,
+    errand: &EmbedErrand<'_>,
+    trail: &mut Trail,
+) -> Result<EmbedCall, Failure> {
+    let Some(spoken) = EmbedWire::of(upstream.wire()) else {
         let text = format!("{} has no embeddings route that is known here: choose another model", target.name());
         return Err(Failure::new(ErrorKind::Unsupported, Side::Gateway, text));
-    }
-    let spans = Spans::find(body, &["model"])?;
-    let body = spans.apply(body, &[("model", Value::from(&*target.upstream_model))]);
-    let url = face::join(&target.base_url, PATH)?;
-    Ok(HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body })
+    };
+    // Who answers batches answers single requests too.
+    let is_relay = spoken == errand.wire || (spoken, errand.wire) == (EmbedWire::GeminiBatch, EmbedWire::GeminiOne);
+    // Options are meant for chats: embeddings routes refuse fields that they do not know.
+    let bare = Target { options: serde_json::Map::new(), ..target.clone() };
+    let (wire, body, request) = if is_relay {
+        (errand.wire, embeddings::relay(errand.wire, errand.body, &bare)?, None)
+    } else {
+        let request = embeddings::decode_request(errand.wire, errand.body, errand.model)?;
+        let BuiltEmbed { body, dropped } = embeddings::build(spoken, &request, &bare)?;
+        if errand.strict && !dropped.is_empty() {
+            return Err(not_carried(target, &dropped));
+        }
+        trail.dropped = dropped;
+        (spoken, CallBody::from(Bytes::from(sy_protocol::json::write(&body))), Some(request))
+    };
+    let url = face::join(&target.base_url, &wire.path(target))?;
+    let call = HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body };
+    Ok(EmbedCall { call, wire, request })
 }
 
 /// Reads the token count, and with it checks that the answer is JSON.

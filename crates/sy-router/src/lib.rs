@@ -44,6 +44,7 @@ use http::HeaderMap;
 use sy_catalog::Catalog;
 use sy_config::Config;
 use sy_credentials::Credentials;
+use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Inbound, registry};
 use sy_types::{Failure, ProtocolId, RequestContext};
 
@@ -55,6 +56,7 @@ pub use record::{Observer, Outcome, Record};
 
 use attempt::{Errand, Reached};
 use cool::Cooling;
+use embed::EmbedErrand;
 use meter::Meter;
 use plan::{Grounds, Plan, Planner};
 use retry::Course;
@@ -160,23 +162,46 @@ impl Router {
     /// # Errors
     /// When no target answered, with what each of them said.
     pub async fn embed(&self, ctx: &RequestContext, body: &Bytes) -> Result<Embedded, Refused> {
+        self.embed_on(ctx, EmbedWire::OpenAi, body, None).await
+    }
+
+    /// Answers an embeddings request on the given wire. `model` is the one in the path, for wires that name it there.
+    ///
+    /// # Errors
+    /// When no target answered, with what each of them said.
+    pub async fn embed_on(
+        &self,
+        ctx: &RequestContext,
+        wire: EmbedWire,
+        body: &Bytes,
+        model: Option<&str>,
+    ) -> Result<Embedded, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
         let mut trail = Trail::default();
-        let model = match embed::model_of(body) {
-            Ok(model) => model,
+        let named = match model {
+            Some(model) => Ok(model.strip_prefix("models/").unwrap_or(model).to_owned()),
+            None => embed::model_of(body),
+        };
+        let requested = match named {
+            Ok(named) => named,
             Err(failure) => return Err(Meter::begin(&inner.observer, ctx, "").refuse(failure, trail, Vec::new())),
         };
-        let mut meter = Meter::begin(&inner.observer, ctx, &model);
-        let plan = match inner.plan(&config, &model, Some(registry::OPENAI_CHAT)) {
+        let mut meter = Meter::begin(&inner.observer, ctx, &requested);
+        let caller = match wire {
+            EmbedWire::OpenAi => registry::OPENAI_CHAT,
+            EmbedWire::GeminiOne | EmbedWire::GeminiBatch => registry::GEMINI_GENERATE,
+        };
+        let plan = match inner.plan(&config, &requested, Some(caller)) {
             Ok(plan) => plan,
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
+        let errand = EmbedErrand { wire, body, model, strict: ctx.strict || config.server.strict };
         let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
-            match inner.embed_at(body, turn, &mut trail, &mut meter.tally).await {
+            match inner.embed_at(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(body) => {
                     inner.cooling.wake(&turn.0.target);
                     meter.reached(&trail);

@@ -69,7 +69,9 @@ pub(crate) fn text(body: Bytes) -> Result<Bytes, Failure> {
         Ok(_) => Ok(body),
         Err(error) => {
             let at = error.valid_up_to();
-            Err(Failure::invalid(format!("expected a body of JSON in UTF-8, got other bytes at position {at}: encode it as UTF-8")))
+            Err(Failure::invalid(format!(
+                "expected a body of JSON in UTF-8, got other bytes at position {at}: encode it as UTF-8"
+            )))
         }
     }
 }

@@ -135,9 +135,14 @@ pub fn token_file(paths: &Paths) -> PathBuf {
 ///
 /// # Errors
 /// When the vault cannot be read or its key not be made.
-pub fn open_credentials(live: &Live, paths: &Paths, environment: &Environment) -> Result<Credentials, sy_credentials::Error> {
+pub fn open_credentials(
+    live: &Live,
+    paths: &Paths,
+    environment: &Environment,
+) -> Result<Credentials, sy_credentials::Error> {
     let config = live.config();
-    let opencode_auth = config.credentials.opencode_auth.then(|| sy_config::paths::opencode_data(environment)).flatten();
+    let opencode_auth =
+        config.credentials.opencode_auth.then(|| sy_config::paths::opencode_data(environment)).flatten();
     Credentials::open(sy_credentials::Settings {
         directory: paths.data.join("credentials"),
         profile: config.credentials.profile.clone(),
@@ -187,7 +192,9 @@ async fn keep_catalog_fresh(app: App) {
             match app.stopping.run_until_cancelled(app.catalog.refresh(false)).await {
                 None => return,
                 Some(Ok(refresh)) => tracing::debug!(?refresh, "catalog refreshed"),
-                Some(Err(failure)) => info!(reason = %failure, "the catalog could not be refreshed: what is there stays in use"),
+                Some(Err(failure)) => {
+                    info!(reason = %failure, "the catalog could not be refreshed: what is there stays in use")
+                }
             }
         }
         let pause = Duration::from_secs(settings.ttl_seconds.max(60));

@@ -9,6 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
 use sy_router::{Answer, Body, Whole};
 use sy_types::Failure;
@@ -74,7 +75,13 @@ pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints:
     response
 }
 
-fn deliver(app: &App, dialect: &'static dyn Downstream, caller: &Caller, inbound: &Inbound, answer: Answer) -> Response {
+fn deliver(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    caller: &Caller,
+    inbound: &Inbound,
+    answer: Answer,
+) -> Response {
     let info = ReplyInfo { inbound, request_id: caller.context.id.as_str(), now: unix_now() };
     match answer.body {
         Body::Whole(Whole { raw: Some(raw), .. }) => reply::json(caller, Some(&answer.trail), StatusCode::OK, raw),
@@ -90,7 +97,13 @@ fn deliver(app: &App, dialect: &'static dyn Downstream, caller: &Caller, inbound
 }
 
 /// Refuses a request that did not reach the router, and writes its access line.
-pub(crate) fn refuse(app: &App, caller: &Caller, dialect: &dyn Downstream, parts: &Parts, failure: &Failure) -> Response {
+pub(crate) fn refuse(
+    app: &App,
+    caller: &Caller,
+    dialect: &dyn Downstream,
+    parts: &Parts,
+    failure: &Failure,
+) -> Response {
     let response = reply::refusal(caller, None, dialect, failure);
     app.observatory.refused(caller, &parts.method, parts.uri.path(), response.status(), failure);
     response
@@ -113,7 +126,12 @@ pub(crate) fn unix_now() -> i64 {
 }
 
 /// Counts the prompt tokens of a chat request.
-pub(crate) async fn count_tokens(app: &App, dialect: &'static dyn Downstream, hints: &Hints, request: Request) -> Response {
+pub(crate) async fn count_tokens(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    hints: &Hints,
+    request: Request,
+) -> Response {
     let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
@@ -137,13 +155,19 @@ pub(crate) async fn count_tokens(app: &App, dialect: &'static dyn Downstream, hi
     response
 }
 
-/// Turns texts into vectors, in OpenAI's form.
-pub(crate) async fn embed(app: &App, dialect: &'static dyn Downstream, request: Request) -> Response {
+/// Turns texts into vectors. `model` is the one in the path, for wires that name it there.
+pub(crate) async fn embed(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    wire: EmbedWire,
+    model: Option<&str>,
+    request: Request,
+) -> Response {
     let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
     };
-    let response = match app.router.embed(&caller.context, &body).await {
+    let response = match app.router.embed_on(&caller.context, wire, &body, model).await {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };

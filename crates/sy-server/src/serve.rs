@@ -99,7 +99,12 @@ impl Served {
         app.tasks.spawn(stop(app.clone(), handle.clone(), shutdown));
         let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        server.http_builder().http2().timer(TokioTimer::new()).max_concurrent_streams(1024).keep_alive_interval(Some(Duration::from_secs(30)));
+        server
+            .http_builder()
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(1024)
+            .keep_alive_interval(Some(Duration::from_secs(30)));
         let service = crate::http::service(app.clone()).into_make_service();
         server.serve(service).await?;
         app.cut.cancel();

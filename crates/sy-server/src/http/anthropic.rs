@@ -1,9 +1,9 @@
 //! The Anthropic surface: messages and token counts. Query strings (`?beta=true`) are accepted and ignored.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use axum::Router;
 use sy_protocol::Hints;
 
 use super::openapi::{ErrorAnswer, MessagesRequest};

@@ -18,7 +18,11 @@ pub(super) async fn not_found(State(app): State<App>, request: Request) -> Respo
     let (parts, _) = request.into_parts();
     let (caller, admitted) = Caller::enter(&app, &parts);
     let failure = admitted.err().unwrap_or_else(|| {
-        let message = format!("there is no route {} {}: see GET /openapi.json for those there are", parts.method, parts.uri.path());
+        let message = format!(
+            "there is no route {} {}: see GET /openapi.json for those there are",
+            parts.method,
+            parts.uri.path()
+        );
         Failure::new(ErrorKind::NotFound, Side::Caller, message)
     });
     refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)

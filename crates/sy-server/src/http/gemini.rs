@@ -1,11 +1,12 @@
 //! The Gemini surface: `models/MODEL:ACTION`, under `/v1beta` and under `/v1`, since its SDKs use both.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use axum::Router;
 use percent_encoding::percent_decode_str;
 use sy_protocol::Hints;
+use sy_protocol::embeddings::EmbedWire;
 use sy_types::{ErrorKind, Failure, Side};
 
 use super::openapi::{ErrorAnswer, GenerateContentRequest};
@@ -33,7 +34,8 @@ pub(super) async fn act(State(app): State<App>, request: Request) -> Response {
     match action.as_str() {
         "generateContent" | "streamGenerateContent" => converse(&app, dialect, &hints, request).await,
         "countTokens" => count_tokens(&app, dialect, &hints, request).await,
-        "embedContent" | "batchEmbedContents" => embed(&app, dialect, request).await,
+        "embedContent" => embed(&app, dialect, EmbedWire::GeminiOne, hints.model.as_deref(), request).await,
+        "batchEmbedContents" => embed(&app, dialect, EmbedWire::GeminiBatch, hints.model.as_deref(), request).await,
         _ => unknown_action(&app, request),
     }
 }
@@ -65,13 +67,22 @@ mod tests {
     #[track_caller]
     fn check(uri: &str, model: &str, action: &str, stream: bool, sse: bool) {
         let (hints, found) = read_path(&uri.parse().unwrap()).unwrap();
-        assert_eq!((hints.model.as_deref(), found.as_str(), hints.stream, hints.sse), (Some(model), action, stream, sse));
+        assert_eq!(
+            (hints.model.as_deref(), found.as_str(), hints.stream, hints.sse),
+            (Some(model), action, stream, sse)
+        );
     }
 
     #[test]
     fn the_path_names_model_and_action() {
         check("/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro", "generateContent", false, false);
-        check("/v1/models/google/g:streamGenerateContent?alt=sse&key=x", "google/g", "streamGenerateContent", true, true);
+        check(
+            "/v1/models/google/g:streamGenerateContent?alt=sse&key=x",
+            "google/g",
+            "streamGenerateContent",
+            true,
+            true,
+        );
         check("/v1beta/models/ollama%2Fqwen3:8b:countTokens", "ollama/qwen3:8b", "countTokens", false, false);
         assert!(read_path(&"/v1/models/gpt-5".parse().unwrap()).is_none());
     }

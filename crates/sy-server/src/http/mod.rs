@@ -38,7 +38,8 @@ impl Dialects {
     /// # Errors
     /// `Internal` when a protocol that has a surface is not registered.
     pub(crate) fn find() -> Result<Self, Failure> {
-        let face = |id: ProtocolId| downstream(id).ok_or_else(|| Failure::bug(format!("protocol {id} has no client face")));
+        let face =
+            |id: ProtocolId| downstream(id).ok_or_else(|| Failure::bug(format!("protocol {id} has no client face")));
         Ok(Self {
             chat: face(OPENAI_CHAT)?,
             responses: face(OPENAI_RESPONSES)?,

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use axum::Router;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -80,7 +80,11 @@ fn listed(app: &App) -> Vec<Listed> {
         .config()
         .alias
         .keys()
-        .map(|name| Listed { id: name.clone(), owner: "switchyard".to_owned(), info: Arc::new(ModelInfo { id: name.clone(), name: name.clone(), ..ModelInfo::default() }) })
+        .map(|name| Listed {
+            id: name.clone(),
+            owner: "switchyard".to_owned(),
+            info: Arc::new(ModelInfo { id: name.clone(), name: name.clone(), ..ModelInfo::default() }),
+        })
         .collect();
     for row in app.catalog.rows() {
         if !app.router.is_connected(&row) {
@@ -106,7 +110,8 @@ fn find(app: &App, path: &str) -> Result<Listed, Failure> {
     let resolved = app.router.resolve(&id)?;
     let provider = app.catalog.provider(&resolved.provider);
     let info = provider.and_then(|provider| provider.models.get(&*resolved.model).cloned());
-    let info = info.ok_or_else(|| Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}")))?;
+    let info =
+        info.ok_or_else(|| Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}")))?;
     Ok(Listed { id: format!("{}/{}", resolved.provider, resolved.model), owner: resolved.provider, info })
 }
 
@@ -140,7 +145,9 @@ impl Shape {
     fn entry(&self, listed: &Listed) -> Value {
         let Listed { id, owner, info } = listed;
         match self {
-            Self::OpenAi => json!({"id": id, "object": "model", "created": unix_day(&info.release_date), "owned_by": owner}),
+            Self::OpenAi => {
+                json!({"id": id, "object": "model", "created": unix_day(&info.release_date), "owned_by": owner})
+            }
             Self::Anthropic => {
                 let created = format!("{}T00:00:00Z", full_date(&info.release_date));
                 json!({"type": "model", "id": id, "display_name": info.name, "created_at": created})
@@ -159,7 +166,8 @@ impl Shape {
         match self {
             Self::OpenAi => json!({"object": "list", "data": entries}),
             Self::Anthropic => {
-                let id = |entry: Option<&Value>| entry.and_then(|entry| entry.get("id")).cloned().unwrap_or(Value::Null);
+                let id =
+                    |entry: Option<&Value>| entry.and_then(|entry| entry.get("id")).cloned().unwrap_or(Value::Null);
                 let (first, last) = (id(entries.first()), id(entries.last()));
                 json!({"data": entries, "has_more": false, "first_id": first, "last_id": last})
             }

@@ -1,10 +1,11 @@
 //! The OpenAI surface: chat completions, responses, embeddings.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use axum::Router;
 use sy_protocol::Hints;
+use sy_protocol::embeddings::EmbedWire;
 
 use super::openapi::{ChatCompletionsRequest, EmbeddingsRequest, ErrorAnswer, ResponsesRequest};
 use crate::app::App;
@@ -50,5 +51,5 @@ pub(super) async fn input_tokens(State(app): State<App>, request: Request) -> Re
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
     (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn embeddings(State(app): State<App>, request: Request) -> Response {
-    embed(&app, app.dialects.chat, request).await
+    embed(&app, app.dialects.chat, EmbedWire::OpenAi, None, request).await
 }

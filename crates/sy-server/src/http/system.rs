@@ -3,10 +3,10 @@
 //! Health and the descriptions are open to anybody whose host and origin are allowed: they tell nothing private. Metrics need the
 //! token.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use axum::Router;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -32,7 +32,11 @@ pub(super) fn routes() -> Router<App> {
 /// Says what this is and where its description is.
 #[utoipa::path(get, path = "/", tag = "System", security(()), responses((status = 200, description = "name, version and where to read on")))]
 pub(super) async fn welcome(State(app): State<App>, request: Request) -> Response {
-    open(&app, request, |_| json!({"name": "switchyard", "version": env!("CARGO_PKG_VERSION"), "description": "/openapi.json"}))
+    open(
+        &app,
+        request,
+        |_| json!({"name": "switchyard", "version": env!("CARGO_PKG_VERSION"), "description": "/openapi.json"}),
+    )
 }
 
 /// Tells how the server is.

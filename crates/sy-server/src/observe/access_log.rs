@@ -41,7 +41,9 @@ pub(super) fn refused(caller: &Caller, path: &str, status: u16, duration: Durati
 /// Writes the line of an exchange with a provider.
 pub(super) fn exchange(record: &Record) {
     let (error, reason) = match &record.outcome {
-        Outcome::Failed(failure) | Outcome::Broken(failure) => (Some(failure.kind.name()), Some(failure.message.as_str())),
+        Outcome::Failed(failure) | Outcome::Broken(failure) => {
+            (Some(failure.kind.name()), Some(failure.message.as_str()))
+        }
         Outcome::Answered | Outcome::ClientGone => (None, None),
     };
     let dropped = (!record.dropped.is_empty())

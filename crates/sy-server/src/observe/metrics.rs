@@ -62,7 +62,9 @@ impl Metrics {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(HTTP_DURATION.to_owned()), &HTTP_BUCKETS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(MODEL_LATENCY.to_owned()), &MODEL_BUCKETS))
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(MODEL_FIRST_BYTE.to_owned()), &MODEL_BUCKETS));
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Full(MODEL_FIRST_BYTE.to_owned()), &MODEL_BUCKETS)
+            });
         let recorder =
             builder.map_err(|error| Failure::bug(format!("constant buckets were refused: {error}")))?.build_recorder();
         let this = Self { recorder };
@@ -85,7 +87,8 @@ impl Metrics {
     /// Counts an HTTP request.
     pub(crate) fn http(&self, method: &'static str, endpoint: &'static str, status: u16, duration: Duration) {
         with_local_recorder(&self.recorder, || {
-            counter!(HTTP_REQUESTS, "method" => method, "endpoint" => endpoint, "status" => status.to_string()).increment(1);
+            counter!(HTTP_REQUESTS, "method" => method, "endpoint" => endpoint, "status" => status.to_string())
+                .increment(1);
             histogram!(HTTP_DURATION, "method" => method, "endpoint" => endpoint).record(duration);
         });
     }

@@ -80,7 +80,12 @@ async fn everything_but_health_and_descriptions_needs_the_token() {
 async fn a_foreign_host_is_refused_everywhere_even_with_the_token() {
     let server = Plot::new().set("/server/allowed_hosts", json!(["gateway.test"])).start();
     let port = server.address.port();
-    for host in ["evil.test".to_owned(), format!("evil.test:{port}"), "127.0.0.1.evil.test".to_owned(), "user@localhost".to_owned()] {
+    for host in [
+        "evil.test".to_owned(),
+        format!("evil.test:{port}"),
+        "127.0.0.1.evil.test".to_owned(),
+        "user@localhost".to_owned(),
+    ] {
         for path in OPEN.into_iter().chain(["/v1/models", "/metrics", "/nothing"]) {
             let answer = server.get(path).header("host", &host).send().await;
             assert_eq!(answer.status, 403, "{host} {path}: {answer:?}");
@@ -91,7 +96,9 @@ async fn a_foreign_host_is_refused_everywhere_even_with_the_token() {
         let answer = server.get("/v1/models").header("host", host).send().await;
         assert_eq!(answer.status, 200, "{host}: {answer:?}");
     }
-    let two = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nhost: evil.test\r\nx-api-key: {TOKEN}\r\nconnection: close\r\n\r\n");
+    let two = format!(
+        "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nhost: evil.test\r\nx-api-key: {TOKEN}\r\nconnection: close\r\n\r\n"
+    );
     let answer = server.raw(two.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 403 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let absolute = b"GET http://evil.test/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -139,7 +146,10 @@ async fn a_browser_is_told_that_listed_pages_may_call() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://app.test"));
     let allowed = answer.header("access-control-allow-headers");
     // The SDKs send headers of their own making.
-    assert!(["authorization", "x-stainless-lang", "x-switchyard-strict"].iter().all(|name| allowed.contains(name)), "{allowed}");
+    assert!(
+        ["authorization", "x-stainless-lang", "x-switchyard-strict"].iter().all(|name| allowed.contains(name)),
+        "{allowed}"
+    );
     let answer = preflight("https://evil.test").send().await;
     assert_eq!(answer.headers.get("access-control-allow-origin"), None, "{answer:?}");
     let answer = server.get("/v1/models").header("origin", "https://app.test").send().await;

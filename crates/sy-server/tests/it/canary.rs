@@ -104,7 +104,9 @@ async fn ask_everything(server: &Server) -> Vec<Answer> {
         let body = Wire::Anthropic.request(&model, false);
         answers.push(server.post_json("/v1/messages/count_tokens", &body).send().await);
     }
-    for path in ["/", "/health", "/metrics", "/openapi.json", "/schema/config.json", "/v1/models", "/v1/models/good0/m", "/no"] {
+    for path in
+        ["/", "/health", "/metrics", "/openapi.json", "/schema/config.json", "/v1/models", "/v1/models/good0/m", "/no"]
+    {
         let query = format!("{path}?key={}", CANARIES[5]);
         answers.push(server.get(&query).send().await);
         answers.push(server.ask(Method::DELETE, &query).send().await);

@@ -60,7 +60,8 @@ async fn the_document_lists_every_route_and_no_other() {
         let answer = server.ask(method.clone(), &path).send().await;
         let is_route = !answer.text().contains("there is no route") && answer.status != 405;
         assert!(is_route, "{method} {path}: {answer:?}");
-        let open = document["paths"][path.replace("/x", "/{id}")][method.as_str().to_lowercase()]["security"].is_array();
+        let open =
+            document["paths"][path.replace("/x", "/{id}")][method.as_str().to_lowercase()]["security"].is_array();
         let status = server.ask(method.clone(), &path).without_token().send().await.status;
         assert_eq!(status == 401, !open, "{method} {path}: the document says who may call");
     }

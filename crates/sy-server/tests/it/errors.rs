@@ -72,7 +72,8 @@ async fn a_provider_that_does_not_answer_is_told_by_kind() {
         (broken(Script::status(307).header("location", "http://elsewhere.test/?key=canary")).await, 502),
         (broken(Script::never()).await, 504),
     ] {
-        for (front, back) in [(Wire::Chat, Wire::Chat), (Wire::Anthropic, Wire::Chat), (Wire::Gemini, Wire::Anthropic)] {
+        for (front, back) in [(Wire::Chat, Wire::Chat), (Wire::Anthropic, Wire::Chat), (Wire::Gemini, Wire::Anthropic)]
+        {
             let server = Plot::new()
                 .provider("a", back, &upstream)
                 .set("/provider/a/options/headerTimeout", json!(1000))
@@ -101,7 +102,8 @@ async fn a_rate_limit_keeps_its_wait() {
     .await;
     for (front, back) in PAIRS {
         let server = Plot::new().provider("a", back, &upstream).start();
-        let [first, second] = [server.chat(front, "a/m", true).send().await, server.chat(front, "a/m", false).send().await];
+        let [first, second] =
+            [server.chat(front, "a/m", true).send().await, server.chat(front, "a/m", false).send().await];
         assert_eq!((first.status, first.header("retry-after")), (429, "7"), "{front:?} from {back:?}");
         // Rounded up: whoever waits that long does not come too early.
         assert_eq!((second.status, second.header("retry-after")), (429, "2"), "{front:?} from {back:?}");

@@ -14,9 +14,10 @@ async fn the_callers_request_id_is_echoed_and_a_missing_or_odd_one_made() {
         for stream in [false, true] {
             let answer = server.chat(wire, "a/m", stream).header("x-request-id", "mine-1").send().await;
             assert_eq!(answer.header("x-request-id"), "mine-1");
-            let made: Vec<String> = [server.chat(wire, "a/m", stream).send().await, server.chat(wire, "a/m", stream).send().await]
-                .map(|answer| answer.header("x-request-id").to_owned())
-                .to_vec();
+            let made: Vec<String> =
+                [server.chat(wire, "a/m", stream).send().await, server.chat(wire, "a/m", stream).send().await]
+                    .map(|answer| answer.header("x-request-id").to_owned())
+                    .to_vec();
             assert!(made.iter().all(|id| id.starts_with("req_")) && made[0] != made[1], "{made:?}");
         }
         let refused = server.chat(wire, "none/none", false).header("x-request-id", "mine-2").send().await;
@@ -79,9 +80,7 @@ async fn rate_limits_have_one_set_of_names_whoever_sent_them() {
 #[tokio::test]
 async fn what_cannot_be_carried_is_named_or_in_strict_mode_refused() {
     let upstream = good().await;
-    let plot = || {
-        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream)
-    };
+    let plot = || Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream);
     let (lenient, strict) = (plot().start(), plot().set("/server/strict", json!(true)).start());
     for (wire, model, field, value) in [
         (Wire::Chat, "claude/m", "logit_bias", json!({"5": 1})),
@@ -123,10 +122,8 @@ async fn a_stream_is_not_held_back_by_proxies() {
 #[tokio::test]
 async fn the_callers_feature_switches_reach_a_provider_of_its_protocol() {
     let upstream = good().await;
-    let server = Plot::new()
-        .provider("chat", Wire::Chat, &upstream)
-        .provider("claude", Wire::Anthropic, &upstream)
-        .start();
+    let server =
+        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
     for model in ["claude/m", "chat/m"] {
         let ask = server.chat(Wire::Anthropic, model, false).header("anthropic-beta", "x-2026").header("cookie", "a=b");
         assert_eq!(ask.send().await.status, 200);

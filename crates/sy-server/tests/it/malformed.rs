@@ -36,7 +36,9 @@ async fn a_body_that_is_no_request_is_a_4xx_that_says_why() {
     }
     assert_eq!(upstream.hits(), 0);
     // A relay passes the deepest nesting on; a translation refuses it. Neither may run out of stack.
-    for (wire, model, status) in [(Wire::Chat, "chat/m", 200), (Wire::Chat, "claude/m", 400), (Wire::Anthropic, "chat/m", 400)] {
+    for (wire, model, status) in
+        [(Wire::Chat, "chat/m", 200), (Wire::Chat, "claude/m", 400), (Wire::Anthropic, "chat/m", 400)]
+    {
         let nested = format!("{{\"model\":\"{model}\",\"messages\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         let answer = server.post(&path(wire, model, false), nested).send().await;
         assert_eq!(answer.status, status, "{answer:?}");
@@ -46,10 +48,8 @@ async fn a_body_that_is_no_request_is_a_4xx_that_says_why() {
 #[tokio::test]
 async fn a_field_of_the_wrong_type_is_named() {
     let upstream = good().await;
-    let server = Plot::new()
-        .provider("chat", Wire::Chat, &upstream)
-        .provider("claude", Wire::Anthropic, &upstream)
-        .start();
+    let server =
+        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
     let check = async |wire: Wire, model: &str, field: &str, value: serde_json::Value| {
         let mut body = wire.request(model, false);
         body[field] = value.clone();
@@ -77,10 +77,8 @@ async fn a_field_of_the_wrong_type_is_named() {
 #[tokio::test]
 async fn half_a_character_is_refused_or_passed_on_but_never_a_fault_of_ours() {
     let upstream = good().await;
-    let server = Plot::new()
-        .provider("chat", Wire::Chat, &upstream)
-        .provider("claude", Wire::Anthropic, &upstream)
-        .start();
+    let server =
+        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
     let text = r#"{"model":"MODEL","max_tokens":9,"messages":[{"role":"user","content":"\ud83d half"}]}"#;
     for (wire, model) in [(Wire::Chat, "claude/m"), (Wire::Anthropic, "chat/m")] {
         let answer = server.post(&path(wire, model, false), text.replace("MODEL", model)).send().await;

@@ -108,7 +108,10 @@ async fn models_are_listed_in_each_shape() {
     for ask in [server.get("/v1beta/models"), server.get("/v1/models").header("x-goog-api-key", "x")] {
         let gemini = ask.send().await.json();
         assert_eq!(ids(&gemini["models"], "name"), expected.map(|id| format!("models/{id}")));
-        assert_eq!((&gemini["models"][1]["inputTokenLimit"], &gemini["models"][1]["outputTokenLimit"]), (&json!(1000), &json!(100)));
+        assert_eq!(
+            (&gemini["models"][1]["inputTokenLimit"], &gemini["models"][1]["outputTokenLimit"]),
+            (&json!(1000), &json!(100))
+        );
     }
 }
 

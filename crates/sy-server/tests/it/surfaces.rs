@@ -58,7 +58,8 @@ async fn a_provider_of_the_callers_protocol_gets_the_callers_bytes_and_gives_its
 #[tokio::test]
 async fn a_query_does_not_disturb_a_route() {
     let (server, _upstreams) = with_all().await;
-    for (wire, query) in [(Wire::Anthropic, "?beta=true"), (Wire::Chat, "?api-version=2024"), (Wire::Responses, "?a=b")] {
+    for (wire, query) in [(Wire::Anthropic, "?beta=true"), (Wire::Chat, "?api-version=2024"), (Wire::Responses, "?a=b")]
+    {
         let model = format!("{}/m", wire.protocol());
         let path = format!("{}{query}", path(wire, &model, false));
         let answer = server.post_json(&path, &wire.request(&model, false)).send().await;
@@ -143,10 +144,8 @@ async fn tokens_are_counted_by_the_provider_where_it_can_and_estimated_where_not
 async fn embeddings_are_relayed() {
     let vectors = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,2e-3]}],"usage":{"prompt_tokens":3}}"#;
     let upstream = FakeUpstream::always(Script::json(200, vectors)).await;
-    let server = Plot::new()
-        .provider("a", Wire::Chat, &upstream)
-        .provider("claude", Wire::Anthropic, &upstream)
-        .start();
+    let server =
+        Plot::new().provider("a", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
     let body = json!({"model": "a/m", "input": ["x"], "encoding_format": "float"});
     let answer = server.post_json("/v1/embeddings", &body).send().await;
     assert_eq!((answer.status, answer.text().as_str()), (200, vectors));
@@ -167,7 +166,8 @@ async fn gemini_embeds_one_text_or_many() {
         }
         let body = seen.json();
         let texts = body["input"].as_array().cloned().unwrap_or_default();
-        let vector = |(index, text): (usize, &Value)| json!({"index": index, "embedding": [text.to_string().len(), 0.5]});
+        let vector =
+            |(index, text): (usize, &Value)| json!({"index": index, "embedding": [text.to_string().len(), 0.5]});
         let data: Vec<Value> = texts.iter().enumerate().map(vector).collect();
         Script::json(200, json!({"object": "list", "data": data, "usage": {"prompt_tokens": 3}}).to_string())
     })
@@ -185,7 +185,8 @@ async fn gemini_embeds_one_text_or_many() {
     let part = |text: &str| json!({"model": "models/a/m", "content": {"parts": [{"text": text}]}});
     let many = json!({"requests": [part("abcd"), part("a")]});
     let answer = server.post_json("/v1beta/models/a/m:batchEmbedContents", &many).send().await;
-    let vectors: Vec<Value> = answer.json()["embeddings"].as_array().unwrap().iter().map(|one| one["values"][0].clone()).collect();
+    let vectors: Vec<Value> =
+        answer.json()["embeddings"].as_array().unwrap().iter().map(|one| one["values"][0].clone()).collect();
     assert_eq!(vectors, [json!(6.0), json!(3.0)]);
     let answer = server.post_json("/v1beta/models/g/m:embedContent", &one).send().await;
     assert_eq!(answer.text(), r#"{"embedding":{"values":[1.0]},"kept":true}"#);
@@ -239,7 +240,10 @@ async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_or_refused_first(
         )
     };
     let answer = server.raw(format!("{}{body}", head(TOKEN)).as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 100 ") && answer.contains("HTTP/1.1 200 ") && answer.contains("hello"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 100 ") && answer.contains("HTTP/1.1 200 ") && answer.contains("hello"),
+        "{answer}"
+    );
     let answer = server.raw(head("wrong").as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }

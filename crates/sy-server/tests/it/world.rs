@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 use sy_config::{Environment, Flags, Inputs, Live, Paths};
-use sy_server::{Composed, ComposeError, Composition, ServeError};
+use sy_server::{ComposeError, Composed, Composition, ServeError};
 use sy_testkit::{FakeUpstream, Script, Seen, Wire};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -115,7 +115,8 @@ impl Plot {
         }
         let directory = self.home.path().join("work");
         std::fs::create_dir_all(directory.join(".git")).unwrap();
-        let inputs = Inputs { environment: environment.clone(), paths: paths.clone(), directory, flags: Flags::default() };
+        let inputs =
+            Inputs { environment: environment.clone(), paths: paths.clone(), directory, flags: Flags::default() };
         let loaded = sy_config::load(&inputs).unwrap_or_else(|problems| panic!("{problems:?}"));
         let live = Live::new(loaded);
         let unauthenticated = self.unauthenticated;

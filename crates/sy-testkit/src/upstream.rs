@@ -155,7 +155,7 @@ impl FakeUpstream {
     /// Waits until so many requests came in.
     ///
     /// # Panics
-    /// After five seconds.
+    /// After twenty seconds.
     pub async fn until_hits(&self, hits: usize) {
         self.until("requests", || self.hits() >= hits).await;
     }
@@ -163,7 +163,7 @@ impl FakeUpstream {
     /// Waits until the client of the given request (counted from 0) has left.
     ///
     /// # Panics
-    /// After five seconds.
+    /// After twenty seconds.
     pub async fn until_left(&self, number: usize) {
         self.until("the client to leave", || self.requests().get(number).is_some_and(Seen::client_left)).await;
     }
@@ -178,8 +178,8 @@ impl FakeUpstream {
                 news.await;
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(5), waiting).await;
-        assert!(waited.is_ok(), "waited five seconds for {what}");
+        let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        assert!(waited.is_ok(), "waited twenty seconds for {what}");
     }
 }
 

@@ -24,6 +24,8 @@ const FENCES: &[Fence] = &[
         places: &[
             "crates/sy-types/src/secret.rs",
             "crates/sy-access/src/",
+            // Configured secret headers become header values there, marked as sensitive.
+            "crates/sy-catalog/src/target.rs",
             "crates/sy-config/src/",
             "crates/sy-credentials/src/",
         ],
@@ -55,7 +57,8 @@ fn no_vendor_is_named_outside_the_catalog() {
     const VENDORS: [&str; 8] = ["openrouter", "moonshot", "mistral", "deepseek", "nvidia", "groq", "xiaomi", "copilot"];
     let mut findings = Vec::new();
     for source in sources(&["crates/sy-router/src", "crates/sy-server/src", "crates/sy-access/src", "crates/sy-credentials/src"]) {
-        if source.is_test() {
+        // The one exception is a table of key prefixes, which must be known before the catalog is asked.
+        if source.is_test() || source.path == "crates/sy-credentials/src/hygiene.rs" {
             continue;
         }
         for (line, text) in source.code().filter(|(_, text)| !text.trim_start().starts_with("//")) {

@@ -1,3 +1,5 @@
+//! Ranking on small lists: what each rule of the search does.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Variants: the sets of body fields that each package makes of the data.
+
 use serde_json::{Value, json};
 use sy_types::ProtocolId;
 

@@ -1,3 +1,5 @@
+//! The wire tables: which row wins, and what it says.
+
 use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds};
 use sy_types::{AuthScheme, ProtocolId};
 

@@ -1,3 +1,5 @@
+//! Which layer wins, field by field.
+
 use serde_json::{Value, json};
 use sy_catalog::{Catalog, Settings};
 use sy_config::Environment;

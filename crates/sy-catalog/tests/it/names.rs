@@ -1,3 +1,5 @@
+//! What typed names stand for.
+
 use serde_json::{Value, json};
 use sy_types::ErrorKind;
 

@@ -1,3 +1,5 @@
+//! Fetching: tags, time to live, single flight, failure.
+
 use std::path::Path;
 
 use serde_json::{Value, json};

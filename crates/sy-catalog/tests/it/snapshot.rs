@@ -1,3 +1,5 @@
+//! The bundled snapshot: every model leads to a target or to a clear refusal.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

@@ -242,7 +242,9 @@ impl StreamEncoder for Encoder {
             StreamEvent::Usage(usage) => self.usage.get_or_insert_default().merge(usage),
             StreamEvent::Finish { reason, .. } => {
                 self.chunk(&json!({}), Some(content::finish_word(reason)), out);
-                if let Some(usage) = self.usage.filter(|_| self.with_usage) {
+                if self.with_usage {
+                    // Clients that ask for usage wait for this chunk, also where the provider told nothing.
+                    let usage = self.usage.unwrap_or_default();
                     let counts = crate::json::text(&usage::write(&usage));
                     let chunk = format!(r#"{}"choices":[],"usage":{counts}}}"#, self.head);
                     write_event(out, "", chunk.as_bytes());

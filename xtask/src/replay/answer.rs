@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use sy_protocol::embeddings::{self, EmbedWire};
-use sy_protocol::{Downstream, FrameReader, Hints, Inbound, REGISTRY, ReplyInfo, Upstream};
 use sy_protocol::registry::ANTHROPIC_MESSAGES;
+use sy_protocol::{Downstream, FrameReader, Hints, Inbound, REGISTRY, ReplyInfo, Upstream};
 use sy_types::chat::{ChatResponse, Fold, StreamEvent};
 use sy_types::{ErrorKind, Failure, ProtocolId};
 
@@ -21,14 +21,16 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
         let status = recording.status.unwrap_or_default();
         let body = recording.response.as_deref().unwrap_or_default();
         let failure = upstream.decode_failure(status, body.as_bytes());
-        let outcome = if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
+        let outcome =
+            if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
         return report.note(&recording.id, &format!("{protocol} failure"), outcome);
     }
     let (name, decoded) = match recording.stream(upstream.framing()) {
         Some(stream) => (format!("{protocol} stream"), decode_stream(upstream, &stream, usize::MAX)),
         None => match &recording.response {
             Some(body) => {
-                let decoded = upstream.decode_response(body.as_bytes()).map(|response| (response.to_events(), response));
+                let decoded =
+                    upstream.decode_response(body.as_bytes()).map(|response| (response.to_events(), response));
                 (format!("{protocol} response"), decoded)
             }
             None => return,
@@ -43,7 +45,11 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
         Ok((events, response)) => {
             report.note(&recording.id, &name, Ok(()));
             if let Some(stream) = recording.stream(upstream.framing()) {
-                report.note(&recording.id, &format!("{protocol} stream, cut anywhere"), cut_anywhere(upstream, &stream, &response));
+                report.note(
+                    &recording.id,
+                    &format!("{protocol} stream, cut anywhere"),
+                    cut_anywhere(upstream, &stream, &response),
+                );
             }
             for entry in REGISTRY {
                 if let (Some(front), Some(reader)) = (entry.downstream, entry.upstream) {
@@ -98,11 +104,17 @@ fn ask(front: &'static dyn Downstream, stream: bool) -> Result<Inbound, String> 
 }
 
 /// Decodes a stream that arrives in chunks of the given size.
-fn decode_stream(upstream: &dyn Upstream, stream: &[u8], size: usize) -> Result<(Vec<StreamEvent>, ChatResponse), Failure> {
+fn decode_stream(
+    upstream: &dyn Upstream,
+    stream: &[u8],
+    size: usize,
+) -> Result<(Vec<StreamEvent>, ChatResponse), Failure> {
     let mut reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
     let mut decoder = upstream.stream_decoder();
     let mut events = Vec::new();
-    let ended = |events: &[StreamEvent]| events.iter().any(|event| matches!(event, StreamEvent::Finish { .. } | StreamEvent::Failed(_)));
+    let ended = |events: &[StreamEvent]| {
+        events.iter().any(|event| matches!(event, StreamEvent::Finish { .. } | StreamEvent::Failed(_)))
+    };
     let mut batches = Vec::new();
     for chunk in stream.chunks(size.min(stream.len().max(1))) {
         batches.push(reader.push(&Bytes::copy_from_slice(chunk))?);
@@ -132,7 +144,8 @@ fn cut_anywhere(upstream: &dyn Upstream, stream: &[u8], whole: &ChatResponse) ->
     // Byte by byte for all but very long streams; a few odd sizes for all.
     let sizes: &[usize] = if stream.len() < 200_000 { &[1, 7, 61, 1460] } else { &[61, 1460] };
     for size in sizes {
-        let (_, cut) = decode_stream(upstream, stream, *size).map_err(|failure| format!("in chunks of {size}: {failure}"))?;
+        let (_, cut) =
+            decode_stream(upstream, stream, *size).map_err(|failure| format!("in chunks of {size}: {failure}"))?;
         if cut != *whole {
             return Err(format!("in chunks of {size} bytes the answer differs"));
         }
@@ -155,7 +168,12 @@ fn is_right(status: u16, kind: ErrorKind) -> bool {
         400 | 422 => matches!(
             kind,
             // Gemini answers a wrong key with 400 and says so in a code.
-            ErrorKind::Unauthenticated | ErrorKind::Invalid | ErrorKind::ContextOverflow | ErrorKind::ContentFiltered | ErrorKind::Unsupported | ErrorKind::NotFound
+            ErrorKind::Unauthenticated
+                | ErrorKind::Invalid
+                | ErrorKind::ContextOverflow
+                | ErrorKind::ContentFiltered
+                | ErrorKind::Unsupported
+                | ErrorKind::NotFound
         ),
         401 => kind == ErrorKind::Unauthenticated,
         402 => kind == ErrorKind::QuotaExceeded,
@@ -174,12 +192,14 @@ fn is_right(status: u16, kind: ErrorKind) -> bool {
 pub(super) fn check_embeddings(recording: &Recording, report: &mut Report) {
     let body = recording.response.as_deref().unwrap_or_default().as_bytes();
     if recording.succeeded() {
-        let outcome = embeddings::decode_response(EmbedWire::OpenAi, body).map(|_| ()).map_err(|failure| failure.to_string());
+        let outcome =
+            embeddings::decode_response(EmbedWire::OpenAi, body).map(|_| ()).map_err(|failure| failure.to_string());
         report.note(&recording.id, "openai_embeddings response", outcome);
     } else if let Some(upstream) = sy_protocol::upstream(sy_protocol::registry::OPENAI_CHAT) {
         let status = recording.status.unwrap_or_default();
         let failure = upstream.decode_failure(status, body);
-        let outcome = if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
+        let outcome =
+            if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
         report.note(&recording.id, "openai_embeddings failure", outcome);
     }
 }

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 use sy_types::chat::{
-    ChatRequest, ChatResponse, Dropped, FinishReason, Media, Part, Role, Source, Tool, ToolCall, ToolChoice, ToolKind, Usage,
+    ChatRequest, ChatResponse, Dropped, FinishReason, Media, Part, Role, Source, Tool, ToolCall, ToolChoice, ToolKind,
+    Usage,
 };
 
 /// One thing that a request says.
@@ -25,11 +26,14 @@ enum Speaker {
 
 /// Says how two requests differ beyond what the reports cover; `None` when they do not.
 pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, reports: &[Dropped]) -> Option<String> {
-    let reported = |words: &[&str]| reports.iter().filter(|dropped| words.iter().any(|word| dropped.field.starts_with(word))).count();
+    let reported = |words: &[&str]| {
+        reports.iter().filter(|dropped| words.iter().any(|word| dropped.field.starts_with(word))).count()
+    };
     let content = reported(&["messages", "input", "contents", "system", "instructions"]);
     let (first, second) = (instructions(before), instructions(after));
     // A target without a JSON mode is told in words to answer in JSON, and says so.
-    let told_json = reported(&["text.format", "response_format", "generationConfig", "output"]) > 0 && second.starts_with(&first);
+    let told_json =
+        reported(&["text.format", "response_format", "generationConfig", "output"]) > 0 && second.starts_with(&first);
     if first != second && content == 0 && !told_json {
         return Some(format!("instructions: {} became {}", short(&first), short(&second)));
     }
@@ -48,10 +52,14 @@ pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, report
     }
     let (first, second) = (tools(before), tools(after));
     let lost: Vec<_> = first.iter().filter(|tool| !second.contains(tool)).collect();
-    if lost.len() > reported(&["tools", "web_search", "functions", "tool_choice", "toolConfig"]) || second.len() > first.len() {
+    if lost.len() > reported(&["tools", "web_search", "functions", "tool_choice", "toolConfig"])
+        || second.len() > first.len()
+    {
         return Some(format!("tools: lost {}, of {} came {}", short(&format!("{lost:?}")), first.len(), second.len()));
     }
-    if choice(before) != choice(after) && reported(&["tool_choice", "tool_config", "toolConfig", "function_call", "tools"]) == 0 {
+    if choice(before) != choice(after)
+        && reported(&["tool_choice", "tool_config", "toolConfig", "function_call", "tools"]) == 0
+    {
         return Some(format!("tool choice: {:?} became {:?}", before.tool_choice, after.tool_choice));
     }
     None
@@ -77,7 +85,9 @@ fn conversation(chat: &ChatRequest) -> Vec<Item> {
                 Part::Text(text) => say(&mut items, speaker, &text.text),
                 Part::Refusal(text) => say(&mut items, speaker, text),
                 // A document of plain text is text wherever there are no documents.
-                Part::Media(media) if plain_text(media).is_some() => say(&mut items, speaker, &plain_text(media).unwrap_or_default()),
+                Part::Media(media) if plain_text(media).is_some() => {
+                    say(&mut items, speaker, &plain_text(media).unwrap_or_default())
+                }
                 Part::Media(media) => items.push(Item::Media(speaker, media_name(media))),
                 Part::ToolCall(call) => {
                     calls.push((call.id.clone(), call.name.clone()));
@@ -153,7 +163,9 @@ fn text_of(part: &Part) -> Option<&str> {
 
 fn media_name(media: &Media) -> String {
     match &media.source {
-        Source::Base64(data) => format!("{:?} inline {} bytes {}", media.kind, data.len(), short(&String::from_utf8_lossy(data))),
+        Source::Base64(data) => {
+            format!("{:?} inline {} bytes {}", media.kind, data.len(), short(&String::from_utf8_lossy(data)))
+        }
         Source::Url(url) => format!("{:?} {url}", media.kind),
         // Only the provider knows what is behind an id.
         Source::FileId(id) => format!("file {id}"),
@@ -187,7 +199,11 @@ fn tools(chat: &ChatRequest) -> Vec<(String, Option<String>, Value)> {
 fn choice(chat: &ChatRequest) -> ToolChoice {
     match chat.tool_choice.clone().unwrap_or(ToolChoice::Auto) {
         ToolChoice::Allowed { names, required } if chat.tools.iter().all(|tool| names.contains(&tool.name)) => {
-            if required { ToolChoice::Required } else { ToolChoice::Auto }
+            if required {
+                ToolChoice::Required
+            } else {
+                ToolChoice::Auto
+            }
         }
         ToolChoice::Allowed { names, required: true } if names.len() == 1 => ToolChoice::Named(names.concat()),
         other => other,
@@ -206,7 +222,13 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn of(response: &ChatResponse) -> Self {
-        let mut said = Self { text: String::new(), reasoning: String::new(), calls: Vec::new(), finish: "", usage: response.usage.unwrap_or_default() };
+        let mut said = Self {
+            text: String::new(),
+            reasoning: String::new(),
+            calls: Vec::new(),
+            finish: "",
+            usage: response.usage.unwrap_or_default(),
+        };
         for part in &response.parts {
             match part {
                 Part::Text(text) => said.text.push_str(&text.text),
@@ -235,7 +257,9 @@ impl Said {
 
     /// Says how two answers differ; `None` when they do not.
     pub(super) fn differs(&self, after: &Self) -> Option<String> {
-        let field = |name: &str, first: String, second: String| (first != second).then(|| format!("{name}: {} became {}", short(&first), short(&second)));
+        let field = |name: &str, first: String, second: String| {
+            (first != second).then(|| format!("{name}: {} became {}", short(&first), short(&second)))
+        };
         field("text", self.text.clone(), after.text.clone())
             .or_else(|| field("reasoning", self.reasoning.clone(), after.reasoning.clone()))
             .or_else(|| field("tool calls", format!("{:?}", self.calls), format!("{:?}", after.calls)))

@@ -31,7 +31,11 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
     let decoded = inbound.chat().map(|_| ());
     if decoded.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Unsupported) {
         // What only the provider's own memory can answer (an earlier answer by its id, say) is refused by name.
-        report.note(&recording.id, &format!("{protocol} request, refused for what only its own protocol can do"), Ok(()));
+        report.note(
+            &recording.id,
+            &format!("{protocol} request, refused for what only its own protocol can do"),
+            Ok(()),
+        );
         return relay_only(protocol, &inbound, &recording.id, report);
     }
     report.note(&recording.id, &name, decoded.clone().map_err(|failure| failure.to_string()));

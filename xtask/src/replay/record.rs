@@ -41,7 +41,9 @@ impl Events {
     fn payloads(&self) -> Vec<String> {
         match self {
             Self::Lines(text) => text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
-            Self::List(list) => list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect(),
+            Self::List(list) => {
+                list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
+            }
         }
     }
 }
@@ -69,11 +71,15 @@ impl Recording {
     pub(super) fn stream(&self, framing: sy_protocol::Framing) -> Option<Vec<u8>> {
         if let Some(events) = &self.events {
             let payloads = events.payloads();
-            return Some(match framing {
-                sy_protocol::Framing::Sse => payloads.iter().map(|line| format!("data: {line}\n\n")).collect::<String>(),
-                sy_protocol::Framing::NdJson => payloads.iter().map(|line| format!("{line}\n")).collect::<String>(),
-            }
-            .into_bytes());
+            return Some(
+                match framing {
+                    sy_protocol::Framing::Sse => {
+                        payloads.iter().map(|line| format!("data: {line}\n\n")).collect::<String>()
+                    }
+                    sy_protocol::Framing::NdJson => payloads.iter().map(|line| format!("{line}\n")).collect::<String>(),
+                }
+                .into_bytes(),
+            );
         }
         let response = self.response.as_ref()?;
         let content_type = self.content_type.as_deref().unwrap_or_default();

@@ -50,7 +50,14 @@ impl Report {
             Err(error) => return Err(error).with_context(|| format!("read {}", known.display())),
         };
         let empty = BTreeMap::new;
-        Ok(Self { known, records: empty(), later: BTreeMap::new(), unknown: Vec::new(), counts: BTreeMap::new(), short: BTreeSet::new() })
+        Ok(Self {
+            known,
+            records: empty(),
+            later: BTreeMap::new(),
+            unknown: Vec::new(),
+            counts: BTreeMap::new(),
+            short: BTreeSet::new(),
+        })
     }
 
     pub(super) fn record(&mut self, protocol: &'static str) {

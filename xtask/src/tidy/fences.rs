@@ -13,7 +13,13 @@ const FENCES: &[Fence] = &[
     Fence { text: "axum_server::", places: &["crates/sy-server/"] },
     Fence {
         text: "reqwest::",
-        places: &["crates/sy-router/src/upstream", "crates/sy-catalog/src/fetch", "crates/sy-catalog/src/probe", "crates/switchyard/src/client", "xtask/"],
+        places: &[
+            "crates/sy-router/src/upstream",
+            "crates/sy-catalog/src/fetch",
+            "crates/sy-catalog/src/probe",
+            "crates/switchyard/src/client",
+            "xtask/",
+        ],
     },
     Fence { text: "std::env", places: &["crates/sy-config/src/env.rs", "crates/switchyard/src/main.rs", "xtask/"] },
     Fence { text: "clap::", places: &["crates/switchyard/", "xtask/"] },
@@ -56,7 +62,9 @@ fn no_vendor_is_named_outside_the_catalog() {
     // folders' own.
     const VENDORS: [&str; 8] = ["openrouter", "moonshot", "mistral", "deepseek", "nvidia", "groq", "xiaomi", "copilot"];
     let mut findings = Vec::new();
-    for source in sources(&["crates/sy-router/src", "crates/sy-server/src", "crates/sy-access/src", "crates/sy-credentials/src"]) {
+    for source in
+        sources(&["crates/sy-router/src", "crates/sy-server/src", "crates/sy-access/src", "crates/sy-credentials/src"])
+    {
         // The one exception is a table of key prefixes, which must be known before the catalog is asked.
         if source.is_test() || source.path == "crates/sy-credentials/src/hygiene.rs" {
             continue;

@@ -22,8 +22,11 @@ fn crates_depend_only_downhill() {
     for (name, allowed) in TABLE {
         let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect(name);
         let parsed: toml::Table = manifest.parse().expect(name);
-        for dependency in parsed.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|table| table.keys()) {
-            if (dependency.starts_with("sy-") || dependency == "switchyard") && !allowed.contains(&dependency.as_str()) {
+        for dependency in
+            parsed.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|table| table.keys())
+        {
+            if (dependency.starts_with("sy-") || dependency == "switchyard") && !allowed.contains(&dependency.as_str())
+            {
                 findings.push(format!("{name} -> {dependency}"));
             }
         }

@@ -19,7 +19,8 @@ pub(crate) struct Source {
 impl Source {
     /// Returns true for tests, benches, fuzz targets and build-time tools, which may do what the product may not.
     pub(crate) fn is_test(&self) -> bool {
-        ["/tests/", "/benches/", "/examples/", "fuzz/"].iter().any(|part| self.path.contains(part)) || self.path.ends_with("tests.rs")
+        ["/tests/", "/benches/", "/examples/", "fuzz/"].iter().any(|part| self.path.contains(part))
+            || self.path.ends_with("tests.rs")
     }
 
     /// Returns the lines (from 1) before the file's own tests.

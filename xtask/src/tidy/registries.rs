@@ -19,7 +19,11 @@ fn every_protocol_folder_is_registered_in_order() {
         .collect();
     let missing: Vec<String> = folders.iter().filter(|folder| !names.contains(&folder.as_str())).cloned().collect();
     none(&missing, "a protocol folder that nobody registered:");
-    let empty: Vec<String> = names.iter().filter(|name| !folders.iter().any(|folder| folder == *name)).map(|name| (*name).to_owned()).collect();
+    let empty: Vec<String> = names
+        .iter()
+        .filter(|name| !folders.iter().any(|folder| folder == *name))
+        .map(|name| (*name).to_owned())
+        .collect();
     none(&empty, "a registered protocol without a folder:");
 }
 
@@ -43,7 +47,11 @@ fn every_requirement_row_is_listed_and_every_tick_has_evidence() {
     assert_eq!(rows.len(), 209, "docs/requirements.md lists all requirement rows");
     let mut findings = Vec::new();
     for row in rows {
-        let (id, state, evidence) = (row.get(1).copied().unwrap_or_default(), row.get(2).copied().unwrap_or_default(), row.get(4).copied().unwrap_or_default());
+        let (id, state, evidence) = (
+            row.get(1).copied().unwrap_or_default(),
+            row.get(2).copied().unwrap_or_default(),
+            row.get(4).copied().unwrap_or_default(),
+        );
         if !["done", "part", "open"].contains(&state) {
             findings.push(format!("{id}: state {state:?}"));
         }

@@ -1,3 +1,5 @@
+//! From a resolved model to everything needed to call it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

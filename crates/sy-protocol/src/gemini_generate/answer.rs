@@ -33,7 +33,8 @@ const FAILED: [&str; 5] = [
 /// Reads a finish word. This wire has none for tool calls: an answer that holds some and stopped waits for them.
 pub(super) fn finish_reason(word: &str, has_calls: bool) -> FinishReason {
     match word {
-        "STOP" if has_calls => FinishReason::ToolCalls,
+        // `FUNCTION_CALL` is not Google's word, but servers that speak this wire use it.
+        "STOP" | "FUNCTION_CALL" if has_calls => FinishReason::ToolCalls,
         "STOP" => FinishReason::Stop,
         "MAX_TOKENS" => FinishReason::Length,
         _ if FILTERED.contains(&word) => FinishReason::ContentFilter,

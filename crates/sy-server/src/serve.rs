@@ -16,6 +16,8 @@ use crate::compose::Composition;
 
 /// How long a client may take to send its request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of a request is read ahead on one connection: a large body then costs its own size and little more.
+const READ_LIMIT: usize = 64 << 10;
 /// How long streams get to send their last event once the draining time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -98,7 +100,12 @@ impl Served {
         info!(address = %address, "listening");
         app.tasks.spawn(stop(app.clone(), handle.clone(), shutdown));
         let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        server
+            .http_builder()
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(READ_LIMIT);
         server
             .http_builder()
             .http2()

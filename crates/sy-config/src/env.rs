@@ -56,8 +56,14 @@ pub const VARIABLES: &[Variable] = &[
     variable("XDG_DATA_HOME", "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`."),
     variable("XDG_CACHE_HOME", "The cache (catalog) is in `switchyard` below it. Default `~/.cache`."),
     variable("XDG_STATE_HOME", "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`."),
-    variable("SSL_CERT_FILE", "A PEM file of the certificate authorities to trust, instead of the system's. Read by the TLS library."),
-    variable("REQUESTS_CA_BUNDLE", "A PEM file of further certificate authorities to trust for calls to providers, in Python's word for it."),
+    variable(
+        "SSL_CERT_FILE",
+        "A PEM file of the certificate authorities to trust, instead of the system's. Read by the TLS library.",
+    ),
+    variable(
+        "REQUESTS_CA_BUNDLE",
+        "A PEM file of further certificate authorities to trust for calls to providers, in Python's word for it.",
+    ),
     variable("NODE_EXTRA_CA_CERTS", "The same, in Node's word for it."),
     variable("HTTPS_PROXY", "The proxy for calls to `https` addresses. Read by the HTTP client."),
     variable("HTTP_PROXY", "The proxy for calls to `http` addresses. Read by the HTTP client."),

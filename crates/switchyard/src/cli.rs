@@ -87,8 +87,8 @@ pub(crate) struct Serve {
 pub(crate) struct Run {
     /// The prompt. Standard input is the prompt when there is none, and takes the place of a `-` in it.
     pub(crate) prompt: Vec<String>,
-    /// The model: PROVIDER/MODEL[:VARIANT], an alias, or an id that only one connected provider has; without it, the
-    /// configured one or the best of what is connected.
+    /// The model: PROVIDER/MODEL or PROVIDER/MODEL:VARIANT, an alias, or an id that only one connected provider has;
+    /// without it, the configured one or the best of what is connected.
     #[arg(short, long)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.

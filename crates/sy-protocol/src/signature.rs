@@ -16,7 +16,7 @@ pub(crate) fn write(signature: &Signature, native: ProtocolId) -> String {
     format!("{MARK}{}.{}", signature.protocol, signature.value)
 }
 
-/// Reads what [`write`] wrote, or a native signature. A proof of a protocol that is not registered counts as native.
+/// Reads what [`write()`] wrote, or a native signature. A proof of a protocol that is not registered counts as native.
 pub(crate) fn read(text: &str, native: ProtocolId) -> Signature {
     let foreign = text.strip_prefix(MARK).and_then(|rest| rest.split_once('.'));
     let known = foreign.and_then(|(name, value)| {

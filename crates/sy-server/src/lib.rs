@@ -1,8 +1,8 @@
 //! Every HTTP surface, and the one place where the parts are put together.
 //!
 //! Map of this crate:
-//! - [`serve`]: bind, run, drain.
-//! - [`compose`]: the only place where concrete parts meet; returns [`App`].
+//! - [`serve()`]: bind, run, drain.
+//! - [`compose()`]: the only place where concrete parts meet; returns [`App`].
 //! - `http`: the surfaces, one folder or file each; `exchange` is what all chat surfaces share.
 //! - `caller`, `body`, `reply`, `failure`: the way in, the way out, and the one table of statuses.
 //! - `local`: the same parts without a server, for commands that need none.

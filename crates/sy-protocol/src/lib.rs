@@ -3,7 +3,7 @@
 //! Map of this crate:
 //! - [`face`]: the two faces a protocol may have: [`Upstream`] (we speak it to a provider) and [`Downstream`] (a client
 //!   speaks it to us), with the stream machines behind them.
-//! - [`registry`]: the ids and the table of protocols, one line each.
+//! - `ids`, [`registry`]: the names of the protocols, and the table of their faces, one line each.
 //! - [`inbound`]: a client's request, looked into only as far as needed.
 //! - [`patch`]: changes a few top-level fields of a JSON body and shares the rest of its bytes.
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
@@ -21,6 +21,7 @@ mod failure;
 mod fields;
 pub mod frame;
 mod gemini_generate;
+mod ids;
 pub mod inbound;
 pub mod json;
 mod media;

@@ -8,23 +8,11 @@ use sy_types::ProtocolId;
 use crate::anthropic_messages::AnthropicMessages;
 use crate::face::{Downstream, Upstream};
 use crate::gemini_generate::GeminiGenerate;
+pub use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT};
 use crate::ollama_chat::OllamaChat;
 use crate::openai_chat::OpenAiChat;
 use crate::openai_responses::OpenAiResponses;
 use crate::zai_chat::ZaiChat;
-
-/// OpenAI chat completions.
-pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
-/// OpenAI responses.
-pub const OPENAI_RESPONSES: ProtocolId = ProtocolId::new("openai_responses");
-/// Anthropic messages.
-pub const ANTHROPIC_MESSAGES: ProtocolId = ProtocolId::new("anthropic_messages");
-/// Gemini generateContent.
-pub const GEMINI_GENERATE: ProtocolId = ProtocolId::new("gemini_generate");
-/// Ollama's own `/api/chat`.
-pub const OLLAMA_CHAT: ProtocolId = ProtocolId::new("ollama_chat");
-/// Z.AI's dialect of chat completions, with rules of its own.
-pub const ZAI_CHAT: ProtocolId = ProtocolId::new("zai_chat");
 
 /// A protocol and its faces.
 pub struct Entry {

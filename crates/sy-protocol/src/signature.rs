@@ -20,8 +20,8 @@ pub(crate) fn write(signature: &Signature, native: ProtocolId) -> String {
 pub(crate) fn read(text: &str, native: ProtocolId) -> Signature {
     let foreign = text.strip_prefix(MARK).and_then(|rest| rest.split_once('.'));
     let known = foreign.and_then(|(name, value)| {
-        let entry = crate::registry::REGISTRY.iter().find(|entry| entry.id.as_str() == name)?;
-        Some(Signature { protocol: entry.id, value: value.to_owned() })
+        let protocol = crate::ids::ALL.into_iter().find(|id| id.as_str() == name)?;
+        Some(Signature { protocol, value: value.to_owned() })
     });
     known.unwrap_or_else(|| Signature { protocol: native, value: text.to_owned() })
 }

@@ -11,7 +11,7 @@ use sy_types::target::StructuredOutput;
 use super::history::History;
 use super::thinking;
 use crate::face::Built;
-use crate::registry::ANTHROPIC_MESSAGES;
+use crate::ids::ANTHROPIC_MESSAGES;
 
 /// The most cache markers that a request may have.
 const CACHE_MARKERS: usize = 4;

@@ -12,8 +12,8 @@ use sy_types::{Failure, Media as Kind};
 use super::request::cache_control;
 use super::{proof, response};
 use crate::fields::{Fields, indexed, missing, wrong};
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::media;
-use crate::registry::ANTHROPIC_MESSAGES;
 
 const BLOCKS: &str = "a string or an array of content blocks";
 

@@ -15,7 +15,7 @@ use sy_types::chat::{BlockStart, Delta, FinishReason, Opaque, Signature, StreamE
 use super::{failure, proof, response};
 use crate::face::{ReplyInfo, StreamEncoder};
 use crate::frame::write_event;
-use crate::registry::ANTHROPIC_MESSAGES;
+use crate::ids::ANTHROPIC_MESSAGES;
 
 /// The state of one stream.
 #[derive(Debug)]

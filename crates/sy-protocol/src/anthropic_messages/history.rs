@@ -13,8 +13,8 @@ use sy_types::chat::{
 use sy_types::{Media as Kind, Target};
 
 use super::{proof, response, thinking};
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::media;
-use crate::registry::ANTHROPIC_MESSAGES;
 
 /// What is said for the user where a conversation is nothing but instructions: the shortest text that is accepted.
 const FILLER: &str = ".";

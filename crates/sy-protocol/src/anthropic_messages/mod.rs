@@ -31,9 +31,9 @@ use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::inbound::Head;
 use crate::patch::Spans;
-use crate::registry::ANTHROPIC_MESSAGES;
 
 /// The version of the interface that every call names (docs read 2026-11-21; there is no later one).
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");

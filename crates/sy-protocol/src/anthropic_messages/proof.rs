@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 use sy_types::chat::Signature;
 
-use crate::registry::ANTHROPIC_MESSAGES;
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::signature;
 
 /// What every value written here and not by a provider begins with. Providers' own signatures are base64 of a length that is

@@ -11,8 +11,8 @@ use sy_types::chat::{
 
 use super::content::Reader;
 use crate::fields::{Fields, missing, wrong};
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::inbound::Head;
-use crate::registry::ANTHROPIC_MESSAGES;
 
 /// What a body is sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

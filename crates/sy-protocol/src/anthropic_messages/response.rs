@@ -10,7 +10,7 @@ use sy_types::{ErrorKind, Failure};
 
 use super::{failure, proof};
 use crate::face::ReplyInfo;
-use crate::registry::ANTHROPIC_MESSAGES;
+use crate::ids::ANTHROPIC_MESSAGES;
 
 /// Fields of an answer that say something no other protocol can say.
 const UNMAPPED: [&str; 3] = ["container", "context_management", "stop_details"];

@@ -16,8 +16,8 @@ use url::Url;
 
 use super::AnthropicMessages;
 use crate::face::{Hints, ReplyInfo};
+use crate::ids::ANTHROPIC_MESSAGES;
 use crate::inbound::Inbound;
-use crate::registry::ANTHROPIC_MESSAGES;
 
 fn inbound(body: &Value) -> Inbound {
     Inbound::parse(&AnthropicMessages, Bytes::from(body.to_string()), &Hints::default()).unwrap()

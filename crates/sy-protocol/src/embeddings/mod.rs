@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use sy_types::chat::{Dropped, Usage};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
-use crate::registry::{GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT};
+use crate::ids::{GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT};
 
 /// A wire on which embeddings are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use sy_types::chat::Usage;
 use sy_types::{AuthScheme, Dialect, ModelInfo, ProtocolId, Target, Timeouts};
 
 use super::{EmbedInput, EmbedResponse, EmbedWire, build, decode_request, decode_response, encode_response, relay};
-use crate::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT};
+use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT};
 
 fn target(protocol: ProtocolId) -> Target {
     Target {

@@ -10,8 +10,8 @@ use sy_types::chat::{Dropped, Message, Opaque, Part, Reasoning, Role, Text, Tool
 use super::proof::{self, Proof};
 use super::{naming, parts};
 use crate::fields::{Fields, indexed, wrong};
+use crate::ids::GEMINI_GENERATE;
 use crate::json;
-use crate::registry::GEMINI_GENERATE;
 
 /// A call that was made so far in the conversation.
 struct Call {

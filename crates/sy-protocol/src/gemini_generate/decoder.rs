@@ -17,8 +17,8 @@ use super::proof::{self, Proof};
 use super::{answer, failure, naming, parts};
 use crate::face::StreamDecoder;
 use crate::frame::Frame;
+use crate::ids::GEMINI_GENERATE;
 use crate::json;
-use crate::registry::GEMINI_GENERATE;
 
 /// A block of text or reasoning that may go on.
 #[derive(Debug)]

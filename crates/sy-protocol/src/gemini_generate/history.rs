@@ -11,7 +11,7 @@ use sy_types::chat::{Dropped, ImageDetail, Media, Message, Opaque, Part, Reasoni
 use sy_types::chat::{ToolCall, ToolResult};
 
 use super::{FOREIGN, naming, parts, proof};
-use crate::registry::GEMINI_GENERATE;
+use crate::ids::GEMINI_GENERATE;
 
 /// Why a proof is left out.
 const FOREIGN_PROOF: &str = "only the provider that made it can read it";

@@ -33,9 +33,9 @@ use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
+use crate::ids::GEMINI_GENERATE;
 use crate::inbound::Head;
 use crate::patch::Spans;
-use crate::registry::GEMINI_GENERATE;
 
 /// Why a part or tool that only another protocol knows is left out.
 const FOREIGN: &str = "only its own protocol knows it";

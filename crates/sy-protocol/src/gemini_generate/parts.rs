@@ -8,8 +8,8 @@ use sy_types::Media as Kind;
 use sy_types::chat::{Media, Part, Source, ToolCall};
 
 use super::proof;
+use crate::ids::GEMINI_GENERATE;
 use crate::media;
-use crate::registry::GEMINI_GENERATE;
 
 /// Fields of a part that say something about its content and are not content themselves.
 const ABOUT: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, ge
 use serde_json::{Map, Value};
 use sy_types::chat::{Reasoning, Signature};
 
-use crate::registry::GEMINI_GENERATE;
+use crate::ids::GEMINI_GENERATE;
 use crate::signature;
 
 /// Base64 of `skip_thought_signature_validator`: what Google documents for a call whose signature is not known, because another
@@ -103,7 +103,7 @@ mod tests {
     use sy_types::chat::Signature;
 
     use super::{Proof, UNKNOWN, read, write_wrapped};
-    use crate::registry::GEMINI_GENERATE;
+    use crate::ids::GEMINI_GENERATE;
 
     fn signature(value: &str) -> Signature {
         Signature { protocol: GEMINI_GENERATE, value: value.to_owned() }

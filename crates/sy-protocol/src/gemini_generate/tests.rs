@@ -14,8 +14,8 @@ use sy_types::{AuthScheme, Dialect, Failure, ModelInfo, Target, Timeouts};
 
 use super::GeminiGenerate;
 use crate::face::Hints;
+use crate::ids::GEMINI_GENERATE;
 use crate::inbound::Inbound;
-use crate::registry::GEMINI_GENERATE;
 
 static FACE: GeminiGenerate = GeminiGenerate;
 

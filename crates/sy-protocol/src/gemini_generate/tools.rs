@@ -11,8 +11,8 @@ use sy_types::{Failure, Target};
 
 use super::{FOREIGN, naming, parts};
 use crate::fields::{Fields, indexed, wrong};
+use crate::ids::GEMINI_GENERATE;
 use crate::openapi;
-use crate::registry::GEMINI_GENERATE;
 use crate::schema;
 
 /// Reads `tools` and `toolConfig`.

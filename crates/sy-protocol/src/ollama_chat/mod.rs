@@ -12,7 +12,7 @@ use sy_types::{Failure, ProtocolId, Target};
 use crate::face::{Built, StreamDecoder, Upstream};
 use crate::failure::Reported;
 use crate::frame::Framing;
-use crate::registry::OLLAMA_CHAT;
+use crate::ids::OLLAMA_CHAT;
 
 /// The provider face of Ollama.
 #[derive(Clone, Copy, Debug)]

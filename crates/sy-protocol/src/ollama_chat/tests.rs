@@ -13,8 +13,8 @@ use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, ModelInfo, Target, Timeo
 use super::OllamaChat;
 use crate::face::{Built, Outgoing, Upstream, encode};
 use crate::frame::{FrameReader, Framing};
+use crate::ids::OLLAMA_CHAT;
 use crate::inbound::Inbound;
-use crate::registry::OLLAMA_CHAT;
 
 fn target() -> Target {
     Target {

@@ -11,7 +11,7 @@ use sy_types::{ModelInfo, Target};
 
 use super::build_message;
 use crate::face::Built;
-use crate::registry::OPENAI_CHAT;
+use crate::ids::OPENAI_CHAT;
 use crate::{reasoning, schema};
 
 /// Makes a body.

@@ -11,8 +11,8 @@ use sy_types::target::{ReasoningRequest, ToolCallIds};
 use sy_types::{Interleaved, Media as Kind, Target};
 
 use super::{content, details, ids};
+use crate::ids::OPENAI_CHAT;
 use crate::media;
-use crate::registry::OPENAI_CHAT;
 
 /// Writes messages for one target.
 struct Writer<'a> {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sy_types::Media as Kind;
 use sy_types::chat::{Citation, FinishReason, Media, Signature};
 
+use crate::ids::OPENAI_CHAT;
 use crate::media;
-use crate::registry::OPENAI_CHAT;
 use crate::signature;
 
 /// One piece of `content`.

@@ -15,9 +15,9 @@ use sy_types::chat::{
 use super::decode_message;
 use crate::face::StreamForm;
 use crate::fields::{Fields, indexed, missing, wrong};
+use crate::ids::OPENAI_CHAT;
 use crate::inbound::Head;
 use crate::patch::Spans;
-use crate::registry::OPENAI_CHAT;
 
 /// Reads model and stream; checks that the rest is one JSON object.
 pub(super) fn head(body: &Bytes) -> Result<Head, Failure> {

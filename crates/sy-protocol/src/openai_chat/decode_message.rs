@@ -13,8 +13,8 @@ use sy_types::{Failure, Media as Kind};
 
 use super::{content, details, ids};
 use crate::fields::{Fields, indexed, missing, wrong};
+use crate::ids::OPENAI_CHAT;
 use crate::media;
-use crate::registry::OPENAI_CHAT;
 
 /// What earlier messages tell about later ones.
 #[derive(Default)]

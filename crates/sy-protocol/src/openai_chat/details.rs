@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sy_types::ProtocolId;
 use sy_types::chat::{Reasoning, Signature};
 
-use crate::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES};
+use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES};
 use crate::signature;
 
 /// The format word of Claude's reasoning, whose withheld blocks are a kind of their own.

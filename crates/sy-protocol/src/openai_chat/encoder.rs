@@ -11,7 +11,7 @@ use sy_types::{Failure, Media as Kind};
 use super::{content, details, failure, relay, response, usage};
 use crate::face::{ReplyInfo, StreamEncoder};
 use crate::frame::write_event;
-use crate::registry::OPENAI_CHAT;
+use crate::ids::OPENAI_CHAT;
 
 /// What an open block still has to say.
 enum Open {

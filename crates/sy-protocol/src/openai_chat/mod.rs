@@ -30,8 +30,8 @@ use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream};
 use crate::frame::Frame;
+use crate::ids::OPENAI_CHAT;
 use crate::inbound::Head;
-use crate::registry::OPENAI_CHAT;
 
 pub(crate) use build::{build, effort_word};
 pub(crate) use decoder::Decoder;

@@ -16,8 +16,8 @@ use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, Interleaved, ModelInfo, 
 use super::OpenAiChat;
 use crate::face::{Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, Upstream, encode};
 use crate::frame::{FrameReader, Framing};
+use crate::ids::{OLLAMA_CHAT, OPENAI_CHAT};
 use crate::inbound::Inbound;
-use crate::registry::{OLLAMA_CHAT, OPENAI_CHAT};
 
 fn target(dialect: Dialect, info: ModelInfo) -> Target {
     Target {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use sy_types::chat::{FinishReason, Usage};
 
 use crate::face::ReplyInfo;
+use crate::ids::OPENAI_RESPONSES;
 use crate::patch::Spans;
-use crate::registry::OPENAI_RESPONSES;
 
 /// The fields that are repeated, with their values where the request is silent. All but the last few are demanded by the
 /// `Response` type of OpenAI's SDKs (openai-python 3.51, read 2026-11-21).

@@ -10,7 +10,7 @@ use sy_types::chat::{ChatResponse, Citation, FinishReason, Media, Part, Reasonin
 use super::echo::Echo;
 use super::{history, parts, proof};
 use crate::face::ReplyInfo;
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 
 /// Writes a whole answer.
 pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Value {

@@ -13,7 +13,7 @@ use super::echo::Echo;
 use super::{encode, failure, parts};
 use crate::face::{ReplyInfo, StreamEncoder};
 use crate::frame::write_event;
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 
 /// The encoder of one stream.
 pub(super) struct Encoder {

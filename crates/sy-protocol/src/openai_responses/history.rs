@@ -11,7 +11,7 @@ use sy_types::chat::{Dropped, Message, Part, Reasoning, Role, Text, ToolCall, To
 use sy_types::target::ToolCallIds;
 
 use super::parts;
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 
 /// The longest call id that OpenAI accepts (error text of the API, read 2026-11-21).
 const MAX_CALL_ID: usize = 64;

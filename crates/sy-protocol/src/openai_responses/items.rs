@@ -11,7 +11,7 @@ use sy_types::{ErrorKind, Failure, Side};
 use super::proof::{self, Proof};
 use super::{parts, response, tools};
 use crate::fields::{Fields, indexed, missing, wrong};
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 
 /// Reads `input` and appends its messages.
 ///

@@ -33,9 +33,9 @@ use sy_types::{Failure, ProtocolId, Target};
 use crate::face::{Built, Downstream, Hints, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
 use crate::failure::Reported;
 use crate::fields::{missing, wrong};
+use crate::ids::OPENAI_RESPONSES;
 use crate::inbound::Head;
 use crate::patch::Spans;
-use crate::registry::OPENAI_RESPONSES;
 
 /// The protocol.
 pub(crate) struct OpenAiResponses;

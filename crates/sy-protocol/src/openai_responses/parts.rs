@@ -9,8 +9,8 @@ use sy_types::Media as Kind;
 use sy_types::chat::{Citation, Dropped, ImageDetail, Media, Opaque, Part, Source, Text};
 
 use crate::fields::{Fields, indexed, wrong};
+use crate::ids::OPENAI_RESPONSES;
 use crate::media;
-use crate::registry::OPENAI_RESPONSES;
 
 /// Reads a content that is a text or a list of parts.
 ///

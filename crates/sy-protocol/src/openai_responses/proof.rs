@@ -5,7 +5,7 @@
 
 use sy_types::chat::{Reasoning, Signature};
 
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 use crate::signature;
 
 /// Stands before the data of a block whose text was withheld (Anthropic's `redacted_thinking`).
@@ -64,7 +64,7 @@ mod tests {
     use sy_types::chat::{Reasoning, Signature};
 
     use super::{Proof, read, write, write_owned};
-    use crate::registry::OPENAI_RESPONSES;
+    use crate::ids::OPENAI_RESPONSES;
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -11,8 +11,8 @@ use sy_types::{ErrorKind, Failure};
 use super::parts;
 use super::proof::{self, Proof};
 use crate::failure::Reported;
+use crate::ids::OPENAI_RESPONSES;
 use crate::media;
-use crate::registry::OPENAI_RESPONSES;
 
 /// Reads a whole answer.
 ///

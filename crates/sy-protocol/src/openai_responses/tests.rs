@@ -14,8 +14,8 @@ use super::OpenAiResponses;
 use super::decoder::Decoder;
 use crate::face::{Downstream, Hints, ReplyInfo, StreamDecoder as _, Upstream as _};
 use crate::frame::Frame;
+use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_RESPONSES};
 use crate::inbound::Inbound;
-use crate::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_RESPONSES};
 
 fn inbound(body: &Value) -> Inbound {
     Inbound::parse(&OpenAiResponses, Bytes::from(body.to_string()), &Hints::default()).unwrap()

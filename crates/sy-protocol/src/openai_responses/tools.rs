@@ -11,7 +11,7 @@ use sy_types::chat::{Dropped, Tool, ToolChoice, ToolKind};
 use sy_types::{Failure, Target};
 
 use crate::fields::{Fields, wrong};
-use crate::registry::OPENAI_RESPONSES;
+use crate::ids::OPENAI_RESPONSES;
 use crate::schema;
 
 /// Reads declarations and appends them.

@@ -16,9 +16,9 @@ use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{Built, Outgoing, StreamDecoder, Upstream};
 use crate::frame::Frame;
+use crate::ids::{OPENAI_CHAT, ZAI_CHAT};
 use crate::openai_chat;
 use crate::patch::Spans;
-use crate::registry::{OPENAI_CHAT, ZAI_CHAT};
 
 /// The provider face of Z.AI.
 #[derive(Clone, Copy, Debug)]

@@ -35,7 +35,7 @@ fn target(options: Value, words: &[&str]) -> Target {
 /// Relays a chat client's body.
 #[track_caller]
 fn check_relay(target: &Target, body: &str, expected: &str, dropped: &[&str]) {
-    let client = downstream(crate::registry::OPENAI_CHAT).unwrap();
+    let client = downstream(crate::ids::OPENAI_CHAT).unwrap();
     let inbound = Inbound::parse(client, Bytes::from(body.to_owned()), &Hints::default()).unwrap();
     let outgoing = Outgoing { target, inbound: &inbound, stream: inbound.head().stream };
     let encoded = encode(&ZaiChat, &outgoing).unwrap();

@@ -13,7 +13,7 @@ use sy_types::{Media as Kind, Target};
 use super::target;
 use crate::anthropic_messages::AnthropicMessages;
 use crate::face::Upstream;
-use crate::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE};
+use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE};
 
 const CLAUDE: &str = "claude-sonnet-4-5";
 

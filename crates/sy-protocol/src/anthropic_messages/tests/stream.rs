@@ -12,7 +12,7 @@ use super::{inbound, info};
 use crate::anthropic_messages::AnthropicMessages;
 use crate::face::{Downstream, Upstream};
 use crate::frame::{Frame, FrameReader, Framing};
-use crate::registry::ANTHROPIC_MESSAGES;
+use crate::ids::ANTHROPIC_MESSAGES;
 
 /// Reads a stream of the given payloads.
 fn read(payloads: &[Value]) -> Result<Vec<StreamEvent>, Failure> {

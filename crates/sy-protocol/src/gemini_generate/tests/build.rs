@@ -12,7 +12,7 @@ use sy_types::target::SchemaRules;
 use sy_types::{Capabilities, Limits, Media as Kind, ModelInfo, Target};
 
 use super::{decoded, target};
-use crate::registry::{GEMINI_GENERATE, OPENAI_CHAT};
+use crate::ids::{GEMINI_GENERATE, OPENAI_CHAT};
 
 #[track_caller]
 fn check(chat: &ChatRequest, target: &Target, expected: &Value, dropped: &[&str]) {

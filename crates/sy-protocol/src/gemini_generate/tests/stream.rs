@@ -11,7 +11,7 @@ use sy_types::{ErrorKind, Failure};
 use super::{FACE, inbound};
 use crate::face::{Downstream as _, ReplyInfo, Upstream as _};
 use crate::frame::{Frame, FrameReader, Framing};
-use crate::registry::{GEMINI_GENERATE, OPENAI_CHAT};
+use crate::ids::{GEMINI_GENERATE, OPENAI_CHAT};
 
 fn frame(data: String) -> Frame {
     Frame { event: Bytes::new(), data: Bytes::from(data), end: 0 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use sy_config::{Environment, Flags, Inputs, LayerKind, Live, Loaded, Log, Paths};
+use sy_config::{Environment, Flags, Inputs, LayerKind, Live, Loaded, Paths};
 use sy_server::Composed;
+use sy_server::observe::lines::LastLines;
 
 use crate::cli::{Global, LogForm};
 use crate::exit::InvalidConfig;
@@ -68,24 +69,24 @@ impl Context {
         if !asked {
             log.level = "off".to_owned();
         }
-        self.compose(loaded, &log)
+        sy_server::observe::tracing::install(&log).map_err(anyhow::Error::msg)?;
+        Ok(self.compose(loaded))
     }
 
-    /// Gives everything that the server needs, and starts its log.
-    pub(crate) fn composed_server(&self) -> Result<Composed> {
+    /// Gives everything that the server needs, and starts its log; the second value is to be held while it runs.
+    pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
         let loaded = self.load()?;
-        let log = loaded.config.log.clone();
-        self.compose(loaded, &log)
+        let last = sy_server::observe::tracing::install_gathered(&loaded.config.log).map_err(anyhow::Error::msg)?;
+        Ok((self.compose(loaded), last))
     }
 
-    fn compose(&self, loaded: Loaded, log: &Log) -> Result<Composed> {
-        sy_server::observe::tracing::install(log).map_err(anyhow::Error::msg)?;
-        Ok(Composed {
+    fn compose(&self, loaded: Loaded) -> Composed {
+        Composed {
             live: Live::new(loaded),
             paths: self.inputs.paths.clone(),
             environment: self.inputs.environment.clone(),
             unauthenticated: false,
-        })
+        }
     }
 
     /// Returns the user's configuration file.

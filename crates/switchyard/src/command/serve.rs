@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     if let Some(port) = arguments.port {
         context.overlay("server", "port", Value::from(port));
     }
-    let mut composed = context.composed_server()?;
+    let (mut composed, _last_lines) = context.composed_server()?;
     composed.unauthenticated = arguments.dangerously_unauthenticated;
     for notice in &composed.live.current().notices {
         output::warning(&notice.to_string());

@@ -4,6 +4,7 @@
 //! by the surfaces. It deliberately shows no prompt, no answer and no credential.
 
 mod access_log;
+pub mod lines;
 pub(crate) mod metrics;
 pub mod tracing;
 

@@ -7,21 +7,43 @@ use std::io::IsTerminal;
 
 use sy_config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
-/// Installs the log for the whole process. A second call changes nothing.
+use super::lines::{LastLines, Lines};
+
+/// Installs the log for the whole process; each line is written at once. A second call changes nothing.
 ///
 /// # Errors
 /// When the level is not a filter that can be read, with the words that can.
 pub fn install(log: &Log) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&log.level)
-        .map_err(|error| format!("log.level: expected error, warn, info, debug, trace or a filter like `info,sy_router=debug`, got {:?}: {error}", log.level))?;
+    init(log, std::io::stderr)
+}
+
+/// Installs the log of a server: where it does not go to a terminal, lines are gathered for a moment and written together.
+/// What comes back writes the last ones when it is dropped.
+///
+/// # Errors
+/// When the level is not a filter that can be read, with the words that can.
+pub fn install_gathered(log: &Log) -> Result<LastLines, String> {
+    if std::io::stderr().is_terminal() {
+        return install(log).map(|()| LastLines::none());
+    }
+    let (lines, last) = Lines::start();
+    init(log, lines).map(|()| last)
+}
+
+fn init(log: &Log, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+        let expected = "expected error, warn, info, debug, trace or a filter like `info,sy_router=debug`";
+        format!("log.level: {expected}, got {:?}: {error}", log.level)
+    })?;
     let terminal = std::io::stderr().is_terminal();
     let json = match log.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let installed = if json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {

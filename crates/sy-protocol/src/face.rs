@@ -176,7 +176,8 @@ pub trait Downstream: Send + Sync {
     /// Looks into a body just far enough to route it; the whole body is checked to be JSON.
     ///
     /// # Errors
-    /// `Invalid` when the body is not a JSON object or names no model.
+    /// `Invalid` when the body is not a JSON object, or model or stream are of the wrong type. A model that is not named is
+    /// allowed and stays empty, except where it stands in the path.
     fn head(&self, body: &Bytes, hints: &Hints) -> Result<Head, Failure>;
 
     /// Reads the whole request. Fields that the canonical form has no place for are listed in [`ChatRequest::unmapped`].

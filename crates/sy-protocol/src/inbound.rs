@@ -11,17 +11,42 @@ use sy_types::chat::ChatRequest;
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{Downstream, Hints, StreamForm};
+use crate::fields::wrong;
 use crate::patch::Spans;
 
 /// What routing needs to know of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The model as the caller named it.
+    /// The model as the caller named it; empty where the caller leaves the choice to the router.
     pub model: String,
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// The form in which a stream is wanted.
     pub form: StreamForm,
+}
+
+impl Head {
+    /// Reads `model` and `stream` from a body that names them at its top level, and checks that the whole is one JSON object. A
+    /// model that is not named stays empty: the router has a default.
+    pub(crate) fn read(body: &Bytes) -> Result<Self, Failure> {
+        let spans = Spans::find(body, &["model", "stream"])?;
+        let field = |name: &str| match spans.get(body, name) {
+            None => Ok(Value::Null),
+            Some(raw) => crate::json::read(raw)
+                .map_err(|error| Failure::invalid(format!("{name}: cannot be read: {error}")).with_param(name)),
+        };
+        let model = match field("model")? {
+            Value::Null => String::new(),
+            Value::String(model) if !model.trim().is_empty() => model,
+            other => return Err(wrong("model", "the name of a model", &other)),
+        };
+        let stream = match field("stream")? {
+            Value::Null => false,
+            Value::Bool(stream) => stream,
+            other => return Err(wrong("stream", "true or false", &other)),
+        };
+        Ok(Self { model, stream, form: StreamForm::Sse })
+    }
 }
 
 /// A client's request.
@@ -35,7 +60,7 @@ impl Inbound {
     /// Takes a body in the given protocol.
     ///
     /// # Errors
-    /// `Invalid` when it is not a JSON object or names no model.
+    /// `Invalid` when it is not a JSON object, or model or stream are of the wrong type.
     pub fn parse(downstream: &'static dyn Downstream, body: Bytes, hints: &Hints) -> Result<Self, Failure> {
         let head = downstream.head(&body, hints)?;
         Ok(Self { head, origin: Some((downstream, body)), chat: OnceLock::new() })

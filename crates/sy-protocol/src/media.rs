@@ -49,6 +49,12 @@ pub(crate) fn to_url(media: &Media) -> Option<String> {
     }
 }
 
+/// Returns true for the id of a file that was uploaded elsewhere than at a provider of OpenAI's two protocols: Anthropic's begin with
+/// `file_`, Gemini's are addresses.
+pub(crate) fn is_foreign_upload(id: &str) -> bool {
+    id.starts_with("file_") || id.contains("://")
+}
+
 /// Returns the MIME type, or the usual one of its kind.
 pub(crate) fn mime_of(media: &Media) -> &str {
     media.mime.as_deref().unwrap_or(match media.kind {

@@ -193,6 +193,9 @@ fn output(
     dropped: &mut Vec<Dropped>,
 ) {
     const IN_WORDS: &str = "asked for in words, since the target cannot enforce it";
+    if let OutputFormat::JsonSchema { description: Some(_), .. } = &chat.output {
+        dropped.push(Dropped::new("output schema (description)", "the protocol has no place for it"));
+    }
     match &chat.output {
         OutputFormat::Text => {}
         OutputFormat::JsonSchema { schema, .. } if takes_schema(target) => {

@@ -142,6 +142,9 @@ impl<'a> History<'a> {
                 if !text.citations.is_empty() {
                     dropped.push(place.report(".citations", "citations cannot be sent back"));
                 }
+                if text.signature.is_some() {
+                    dropped.push(place.report(".signature", "a proof of another protocol"));
+                }
                 text_block(text)
             }
             Part::Refusal(text) => text_block(&Text { text: text.clone(), ..Text::default() }),
@@ -265,8 +268,12 @@ fn media_block(media: &Media, place: Place, dropped: &mut Vec<Dropped>) -> Optio
         }
     };
     let mut block = json!({ "type": kind, "source": source });
-    if let (Some(name), "document", Some(block)) = (&media.name, kind, block.as_object_mut()) {
-        block.insert("title".to_owned(), name.as_str().into());
+    match (&media.name, kind, block.as_object_mut()) {
+        (Some(name), "document", Some(block)) => {
+            block.insert("title".to_owned(), name.as_str().into());
+        }
+        (Some(_), ..) => dropped.push(place.report(".name", "pictures have no name")),
+        (None, ..) => {}
     }
     Some(marked(block, media.cache))
 }

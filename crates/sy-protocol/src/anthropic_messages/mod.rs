@@ -30,10 +30,9 @@ use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
-use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
+use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream};
 use crate::ids::ANTHROPIC_MESSAGES;
 use crate::inbound::Head;
-use crate::patch::Spans;
 
 /// The version of the interface that every call names (docs read 2026-11-21; there is no later one).
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -112,19 +111,7 @@ impl Downstream for AnthropicMessages {
     }
 
     fn head(&self, body: &Bytes, _hints: &Hints) -> Result<Head, Failure> {
-        let spans = Spans::find(body, &["model", "stream"])?;
-        let read = |name| spans.get(body, name).and_then(|raw| crate::json::read::<Value>(raw).ok());
-        let model = match read("model") {
-            Some(Value::String(model)) if !model.trim().is_empty() => model,
-            None | Some(Value::Null) => return Err(crate::fields::missing("model", "the name of a model")),
-            Some(other) => return Err(crate::fields::wrong("model", "the name of a model", &other)),
-        };
-        let stream = match read("stream") {
-            None | Some(Value::Null) => false,
-            Some(Value::Bool(stream)) => stream,
-            Some(other) => return Err(crate::fields::wrong("stream", "true or false", &other)),
-        };
-        Ok(Head { model, stream, form: StreamForm::Sse })
+        Head::read(body)
     }
 
     fn decode(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {

@@ -18,6 +18,8 @@ struct Call {
     id: String,
     name: String,
     is_answered: bool,
+    /// True where the client sent no id with the call.
+    is_made_up: bool,
 }
 
 /// Collects the messages of a conversation.
@@ -156,13 +158,15 @@ impl History {
 
     fn call(&mut self, fields: &mut Fields) -> Result<ToolCall, Failure> {
         let name = fields.required_string("name")?;
-        let id = fields.string("id")?.filter(|id| !id.is_empty()).unwrap_or_else(|| self.unused_id());
+        let given = fields.string("id")?.filter(|id| !id.is_empty());
+        let is_made_up = given.is_none();
+        let id = given.unwrap_or_else(|| self.unused_id());
         let arguments = match fields.take("args") {
             None => "{}".to_owned(),
             Some(args @ Value::Object(_)) => json::text(&args),
             Some(other) => return Err(wrong(&fields.path("args"), "an object", &other)),
         };
-        self.calls.push(Call { id: id.clone(), name: name.clone(), is_answered: false });
+        self.calls.push(Call { id: id.clone(), name: name.clone(), is_answered: false, is_made_up });
         Ok(ToolCall { id, name, arguments, custom: false, signature: None, cache: false })
     }
 
@@ -189,8 +193,12 @@ impl History {
     /// Finds the call that a result answers: by id, else by name, else the oldest that waits.
     fn answered(&mut self, id: Option<String>, name: Option<&str>) -> String {
         let waiting = |call: &&mut Call| !call.is_answered;
+        let is_known = id.as_ref().is_none_or(|id| self.calls.iter().any(|call| call.id == *id));
+        // Some clients send ids of their own with results, though the call came without one.
+        let unnamed = |call: &&mut Call| !call.is_answered && call.is_made_up && name == Some(call.name.as_str());
         let found = match &id {
-            Some(id) => self.calls.iter_mut().find(|call| call.id == *id),
+            Some(id) if is_known => self.calls.iter_mut().find(|call| call.id == *id),
+            Some(_) => self.calls.iter_mut().find(unnamed),
             None if self.calls.iter().any(|call| !call.is_answered && name == Some(call.name.as_str())) => {
                 self.calls.iter_mut().filter(waiting).find(|call| name == Some(call.name.as_str()))
             }

@@ -268,14 +268,14 @@ impl<'a> Builder<'a> {
         let known = self.names.get(result.call_id.as_str()).copied();
         // The API wants a name; only a client that cut its history short leaves us without one.
         let name = result.name.as_deref().or(known).unwrap_or("unknown");
-        let mut text = result.joined_text();
+        let mut texts = Vec::new();
         let mut media = Vec::new();
         let can_see = naming::generation(&self.target.upstream_model).is_some_and(|generation| generation >= 3);
         for (index, part) in result.parts.iter().enumerate() {
             let path = format!("{path}.parts[{index}]");
             match part {
-                Part::Text(_) => {}
-                Part::Refusal(refusal) => text.push_str(refusal),
+                Part::Text(text) => texts.push(text.text.as_str()),
+                Part::Refusal(refusal) => texts.push(refusal),
                 Part::Media(item) => {
                     let Some(written) = self.media(item, &path) else { continue };
                     if can_see && written.get("text").is_none() {
@@ -293,7 +293,7 @@ impl<'a> Builder<'a> {
         let mut response = Map::new();
         response.insert("id".to_owned(), Value::from(result.call_id.as_str()));
         response.insert("name".to_owned(), Value::from(name));
-        response.insert("response".to_owned(), json!({ key: text }));
+        response.insert("response".to_owned(), json!({ key: texts.join("\n") }));
         if !media.is_empty() {
             response.insert("parts".to_owned(), Value::Array(media));
         }

@@ -5,13 +5,15 @@
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{
-    ChatRequest, Dropped, Effort, Media, Message, OutputFormat, Part, Role, Source, ToolCall, ToolChoice, ToolKind,
-    ToolResult,
+    ChatRequest, Dropped, Effort, ImageDetail, Media, Message, OutputFormat, Part, Role, Source, ToolCall, ToolChoice,
+    ToolKind, ToolResult,
 };
 use sy_types::{Media as Kind, Target};
 
 use crate::face::Built;
 use crate::reasoning;
+
+const NO_COUNTERPART: &str = "no counterpart in the target's protocol";
 
 /// Makes a body.
 pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built {
@@ -28,11 +30,14 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         OutputFormat::JsonObject => {
             body.insert("format".to_owned(), "json".into());
         }
-        OutputFormat::JsonSchema { schema, .. } => {
+        OutputFormat::JsonSchema { schema, description, .. } => {
             body.insert("format".to_owned(), schema.clone());
+            if description.is_some() {
+                dropped.push(Dropped::new("output schema (description)", NO_COUNTERPART));
+            }
         }
     }
-    if let Some(think) = think(chat, target) {
+    if let Some(think) = think(chat, target, &mut dropped) {
         body.insert("think".to_owned(), think);
     }
     let options = options(chat, target, &mut dropped);
@@ -40,13 +45,14 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         body.insert("options".to_owned(), options.into());
     }
     for (field, is_set) in [
-        ("parallel_tool_calls", chat.parallel_tool_calls.is_some()),
+        ("parallel_tool_calls", chat.parallel_tool_calls == Some(false)),
+        ("cache_control", has_cache_mark(chat)),
         ("user", chat.user.is_some()),
         ("metadata", !chat.metadata.is_empty()),
         ("prompt_cache_key", chat.prompt_cache_key.is_some()),
     ] {
         if is_set {
-            dropped.push(Dropped::new(field, "no counterpart in the target's protocol"));
+            dropped.push(Dropped::new(field, NO_COUNTERPART));
         }
     }
     Built { body, dropped }
@@ -72,17 +78,42 @@ fn options(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> M
     values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
+fn has_cache_mark(chat: &ChatRequest) -> bool {
+    fn is_marked(part: &Part) -> bool {
+        match part {
+            Part::Text(text) => text.cache,
+            Part::Media(media) => media.cache,
+            Part::ToolCall(call) => call.cache,
+            Part::ToolResult(result) => result.cache || result.parts.iter().any(is_marked),
+            Part::Refusal(_) | Part::Reasoning(_) | Part::Opaque(_) => false,
+        }
+    }
+    chat.tools.iter().any(|tool| tool.cache) || chat.messages.iter().flat_map(|message| &message.parts).any(is_marked)
+}
+
 /// Returns `think`: a word for models whose variants name it, else on or off. A model that cannot think refuses the field.
-fn think(chat: &ChatRequest, target: &Target) -> Option<Value> {
+fn think(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Option<Value> {
     let asked = &chat.reasoning;
+    if asked.visible == Some(false) && !reasoning::is_off(asked) {
+        dropped.push(Dropped::new("reasoning.visible", "reasoning cannot be kept back here"));
+    }
     let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
-    if !is_asked || target.info.capabilities.reasoning == Some(false) {
+    if !is_asked {
+        return None;
+    }
+    if target.info.capabilities.reasoning == Some(false) {
+        if !reasoning::is_off(asked) {
+            dropped.push(Dropped::new("reasoning", "the model does not reason"));
+        }
         return None;
     }
     if reasoning::is_off(asked) {
         return Some(false.into());
     }
     let word = reasoning::effort(asked).map(Effort::name).filter(|word| target.info.variants.contains_key(*word));
+    if word.is_none() && (asked.effort.is_some() || asked.budget_tokens.is_some()) {
+        dropped.push(Dropped::new("reasoning.effort", "the model only knows reasoning on and off"));
+    }
     Some(word.map_or(Value::Bool(true), Value::from))
 }
 
@@ -106,7 +137,12 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             continue;
         }
         let parameters = match &tool.kind {
-            ToolKind::Function { parameters, .. } => parameters.clone(),
+            ToolKind::Function { parameters, strict } => {
+                if *strict == Some(true) {
+                    dropped.push(Dropped::new(format!("tools[{index}].strict"), "the target enforces no schema"));
+                }
+                parameters.clone()
+            }
             ToolKind::Custom { format } => {
                 if format.is_some() {
                     let field = format!("tools[{index}].format");
@@ -139,6 +175,9 @@ fn messages(messages: &[Message], target: &Target, dropped: &mut Vec<Dropped>) -
             calls: Vec::new(),
         };
         let path = format!("messages[{index}]");
+        if message.name.is_some() {
+            draft.drop(format!("{path}.name"), "messages have no names");
+        }
         for (place, part) in message.parts.iter().enumerate() {
             let path = format!("{path}.parts[{place}]");
             match part {
@@ -177,7 +216,15 @@ impl Draft<'_> {
 
     fn take(&mut self, part: &Part, path: String) {
         match part {
-            Part::Text(text) => self.texts.push(text.text.clone()),
+            Part::Text(text) => {
+                if !text.citations.is_empty() {
+                    self.drop(format!("{path}.citations"), "sources cannot be sent back");
+                }
+                if text.signature.is_some() {
+                    self.drop(format!("{path}.signature"), "a proof for another protocol");
+                }
+                self.texts.push(text.text.clone());
+            }
             Part::Refusal(text) => self.texts.push(text.clone()),
             Part::Media(media) => self.media(media, path),
             Part::Reasoning(part) => {
@@ -200,6 +247,12 @@ impl Draft<'_> {
     }
 
     fn media(&mut self, media: &Media, path: String) {
+        if media.name.is_some() {
+            self.drop(format!("{path}.name"), NO_COUNTERPART);
+        }
+        if !matches!(media.detail, None | Some(ImageDetail::Auto)) {
+            self.drop(format!("{path}.detail"), NO_COUNTERPART);
+        }
         match (&media.source, media.kind) {
             (Source::Base64(data), Kind::Image) => self.images.push(String::from_utf8_lossy(data).into()),
             (Source::Text(text), _) => self.texts.push(text.clone()),
@@ -214,7 +267,7 @@ impl Draft<'_> {
         let parsed: Option<Map<String, Value>> = match call.custom {
             true => None,
             false if call.arguments.trim().is_empty() => Some(Map::new()),
-            false => serde_json::from_str(&call.arguments).ok(),
+            false => crate::json::read(call.arguments.as_bytes()).ok(),
         };
         let arguments = match parsed {
             Some(object) => Value::Object(object),

@@ -105,7 +105,7 @@ fn options_format_tools_and_thinking_are_written() {
         "options": {"num_predict": 5, "stop": ["x"], "temperature": 0.5, "top_k": 3, "num_ctx": 65536}});
     assert_eq!(body, expected);
     let fields: Vec<&str> = encoded.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
-    assert_eq!(fields, ["tool_choice", "user"]);
+    assert_eq!(fields, ["tool_choice", "tools[0].strict", "user"]);
     assert_eq!(encoded.call.url.as_str(), "http://localhost:11434/api/chat");
 }
 

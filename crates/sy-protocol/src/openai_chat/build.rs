@@ -102,7 +102,17 @@ fn tools(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dro
         dropped.push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
     }
     if written.is_empty() {
+        let is_forced = matches!(
+            chat.tool_choice,
+            Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. })
+        );
+        if is_forced {
+            dropped.push(Dropped::new("tool_choice", "no tool is left to choose"));
+        }
         return;
+    }
+    if !build_message::takes_cache_marks(target) && chat.tools.iter().any(|tool| tool.cache) {
+        dropped.push(Dropped::new("tools (cache_control)", "the target caches in its own way"));
     }
     body.insert("tools".to_owned(), written.into());
     if let Some(choice) = chat.tool_choice.as_ref().and_then(|choice| write_choice(choice, target, dropped)) {
@@ -182,6 +192,9 @@ fn write_choice(choice: &ToolChoice, target: &Target, dropped: &mut Vec<Dropped>
 }
 
 fn ask_reasoning(asked: &ReasoningOptions, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+    if asked.visible == Some(false) && target.dialect.reasoning_request != ReasoningRequest::Object {
+        dropped.push(Dropped::new("reasoning.visible", "reasoning cannot be kept back here"));
+    }
     let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
     if !is_asked {
         return;

@@ -120,7 +120,16 @@ impl Writer<'_> {
     }
 
     fn media(&mut self, media: &Media, path: &str) -> Option<Value> {
+        let is_file = matches!(media.kind, Kind::Pdf | Kind::Text);
+        let is_named = is_file && matches!(media.source, Source::Base64(_) | Source::Url(_));
+        if media.name.is_some() && !is_named {
+            self.drop(format!("{path}.name"), "only documents have a name");
+        }
         if let Source::FileId(id) = &media.source {
+            if media::is_foreign_upload(id) {
+                self.drop(path.to_owned(), "an uploaded file is known to its own provider only");
+                return None;
+            }
             return Some(json!({ "type": "file", "file": { "file_id": id } }));
         }
         if let Source::Text(text) = &media.source {
@@ -165,6 +174,9 @@ impl Writer<'_> {
                 Part::Text(part) => {
                     text.push_str(&part.text);
                     cache |= part.cache;
+                    if !part.citations.is_empty() {
+                        self.drop(format!("{path}.citations"), "sources cannot be sent back");
+                    }
                     if let Some(signature) = self.own(part.signature.as_ref(), &path) {
                         written.insert("extra_content".to_owned(), content::extra_content(signature));
                     }

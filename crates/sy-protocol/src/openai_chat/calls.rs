@@ -9,6 +9,9 @@ use sy_types::chat::{BlockStart, Delta, Signature, StreamEvent};
 use super::content;
 use super::ids;
 
+/// How many bytes of arguments are held back for a name that does not come.
+const HELD_LIMIT: usize = 1 << 20;
+
 /// One call.
 #[derive(Debug, Default)]
 struct Call {
@@ -65,7 +68,8 @@ impl Calls {
         let arguments = arguments_of(function, custom);
         call.has_arguments |= !arguments.is_empty();
         call.held.push_str(&arguments);
-        if call.block.is_some() || (!call.name.is_empty() && (!call.id.is_empty() || was_named)) {
+        let is_known = !call.name.is_empty() && (!call.id.is_empty() || was_named);
+        if call.block.is_some() || is_known || call.held.len() > HELD_LIMIT {
             call.advance(place, answer, next, events);
         }
     }

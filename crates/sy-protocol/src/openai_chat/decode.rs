@@ -4,7 +4,6 @@
 //! that its large relatives have made common; what has no place is reported through [`Fields::finish`]. Messages are read by
 //! `decode_message`.
 
-use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use sy_types::Failure;
@@ -13,32 +12,9 @@ use sy_types::chat::{
 };
 
 use super::decode_message;
-use crate::face::StreamForm;
 use crate::fields::{Fields, indexed, missing, wrong};
 use crate::ids::OPENAI_CHAT;
 use crate::inbound::Head;
-use crate::patch::Spans;
-
-/// Reads model and stream; checks that the rest is one JSON object.
-pub(super) fn head(body: &Bytes) -> Result<Head, Failure> {
-    let spans = Spans::find(body, &["model", "stream"])?;
-    let field = |name| match spans.get(body, name) {
-        None => Ok(Value::Null),
-        Some(raw) => crate::json::read(raw)
-            .map_err(|error| Failure::invalid(format!("{name}: cannot be read: {error}")).with_param(name)),
-    };
-    let model = match field("model")? {
-        Value::String(model) if !model.trim().is_empty() => model,
-        Value::Null => return Err(missing("model", "the name of a model")),
-        other => return Err(wrong("model", "the name of a model", &other)),
-    };
-    let stream = match field("stream")? {
-        Value::Null => false,
-        Value::Bool(stream) => stream,
-        other => return Err(wrong("stream", "true or false", &other)),
-    };
-    Ok(Head { model, stream, form: StreamForm::Sse })
-}
 
 /// Reads the whole request.
 pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
@@ -62,7 +38,7 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         sampling: sampling(&mut fields)?,
         reasoning: reasoning(&mut fields, &mut dropped)?,
         output: output(&mut fields, &mut dropped)?,
-        user: user(&mut fields)?,
+        user: user(&mut fields, &mut dropped)?,
         metadata: metadata(&mut fields)?,
         prompt_cache_key: fields.string("prompt_cache_key")?,
         unmapped: Vec::new(),
@@ -95,9 +71,13 @@ fn max_tokens(fields: &mut Fields) -> Result<Option<u64>, Failure> {
     Ok(fields.count("max_completion_tokens")?.or(older))
 }
 
-fn user(fields: &mut Fields) -> Result<Option<String>, Failure> {
+fn user(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<String>, Failure> {
     let newer = fields.string("safety_identifier")?;
-    Ok(fields.string("user")?.or(newer))
+    let Some(user) = fields.string("user")? else { return Ok(newer) };
+    if newer.is_some_and(|newer| newer != user) {
+        dropped.push(Dropped::new("safety_identifier", "only one id of the end user is carried: user"));
+    }
+    Ok(Some(user))
 }
 
 fn stop(fields: &mut Fields) -> Result<Vec<String>, Failure> {
@@ -253,11 +233,22 @@ fn custom(mut inner: Fields, cache: bool, dropped: &mut Vec<Dropped>) -> Result<
     let tool = Tool {
         name: inner.required_string("name")?,
         description: inner.string("description")?,
-        kind: ToolKind::Custom { format: inner.take("format") },
+        kind: ToolKind::Custom { format: inner.take("format").map(flat) },
         cache,
     };
     inner.finish(dropped);
     Ok(tool)
+}
+
+/// Brings the format of a custom tool into the form of the Responses API, which has the grammar's fields beside `type` and not
+/// one level below it.
+fn flat(mut format: Value) -> Value {
+    if let Value::Object(fields) = &mut format
+        && let Some(Value::Object(grammar)) = fields.shift_remove("grammar")
+    {
+        fields.extend(grammar);
+    }
+    format
 }
 
 fn server_tool(kind: &str, declaration: Value) -> Tool {

@@ -99,7 +99,7 @@ impl Downstream for OpenAiChat {
     }
 
     fn head(&self, body: &Bytes, _hints: &Hints) -> Result<Head, Failure> {
-        decode::head(body)
+        Head::read(body)
     }
 
     fn decode(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {

@@ -231,7 +231,7 @@ pub(super) fn write_call(call: &ToolCall, custom: &[String]) -> Value {
 
 /// Takes the free text out of the one argument that a custom tool is given as a function.
 fn unwrapped(arguments: &str) -> String {
-    let object: Option<Map<String, Value>> = serde_json::from_str(arguments).ok();
+    let object: Option<Map<String, Value>> = crate::json::read(arguments.as_bytes()).ok();
     match object.as_ref().and_then(|object| object.get("input")) {
         Some(Value::String(input)) => input.clone(),
         _ => arguments.to_owned(),

@@ -477,7 +477,7 @@ fn a_wrong_field_is_named_with_what_was_expected() {
         assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Invalid, message));
     };
     check(json!({"model": 3}), "model: expected the name of a model, got the number 3");
-    check(json!({"model": null}), "model: expected the name of a model, but it is missing");
+    check(json!({"model": " "}), "model: expected the name of a model, got the string \" \"");
     check(json!({"stream": "yes"}), "stream: expected true or false, got the string \"yes\"");
     check(json!({"messages": null}), "messages: expected an array of messages, but it is missing");
     check(json!({"temperature": "hot"}), "temperature: expected a number, got the string \"hot\"");

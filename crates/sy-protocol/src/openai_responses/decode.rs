@@ -47,7 +47,11 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     chat.reasoning = reasoning(&mut fields, &mut dropped)?;
     chat.output = output(&mut fields, &mut dropped)?;
     let user = fields.string("user")?;
-    chat.user = fields.string("safety_identifier")?.or(user);
+    chat.user = fields.string("safety_identifier")?;
+    if user.is_some() && chat.user.is_some() && user != chat.user {
+        dropped.push(Dropped::new("user", "only one id of the end user is carried: safety_identifier"));
+    }
+    chat.user = chat.user.or(user);
     chat.metadata = metadata(&mut fields)?;
     chat.prompt_cache_key = fields.string("prompt_cache_key")?;
     settle(&mut fields, &mut dropped)?;

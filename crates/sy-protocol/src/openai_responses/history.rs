@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use sy_types::Target;
-use sy_types::chat::{Dropped, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult};
+use sy_types::chat::{Dropped, Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult};
 use sy_types::target::ToolCallIds;
 
 use super::parts;
@@ -84,10 +84,7 @@ impl Items<'_> {
                 Part::Media(_) if message.role == Role::Assistant => {
                     self.report("the Responses API takes no media from the model");
                 }
-                Part::Media(media) => match parts::build_media(media) {
-                    Ok(part) => content.push(part),
-                    Err(reason) => self.report(reason),
-                },
+                Part::Media(media) => content.extend(self.media(media)),
                 Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => {
                     if message.role == Role::Assistant {
                         self.flush(message.role, &mut content);
@@ -107,6 +104,22 @@ impl Items<'_> {
             }
         }
         self.flush(message.role, &mut content);
+    }
+
+    fn media(&mut self, media: &Media) -> Option<Value> {
+        match parts::build_media(media) {
+            Ok(part) => {
+                if media.name.is_some() && !parts::keeps_name(media) {
+                    let path = format!("{}.name", self.path);
+                    self.dropped.push(Dropped::new(path, "only inline documents have a name"));
+                }
+                Some(part)
+            }
+            Err(reason) => {
+                self.report(reason);
+                None
+            }
+        }
     }
 
     fn report(&mut self, reason: &'static str) {
@@ -198,10 +211,7 @@ impl Items<'_> {
             match part {
                 Part::Text(text) => output.push(json!({"type": "input_text", "text": text.text})),
                 Part::Refusal(text) => output.push(json!({"type": "input_text", "text": text})),
-                Part::Media(media) => match parts::build_media(media) {
-                    Ok(part) => output.push(part),
-                    Err(reason) => self.report(reason),
-                },
+                Part::Media(media) => output.extend(self.media(media)),
                 Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => output.push(opaque.value.clone()),
                 Part::Opaque(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
                     self.report("it has no place in the result of a tool");

@@ -30,12 +30,10 @@ use serde_json::{Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{Failure, ProtocolId, Target};
 
-use crate::face::{Built, Downstream, Hints, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
+use crate::face::{Built, Downstream, Hints, ReplyInfo, StreamDecoder, StreamEncoder, Upstream};
 use crate::failure::Reported;
-use crate::fields::{missing, wrong};
 use crate::ids::OPENAI_RESPONSES;
 use crate::inbound::Head;
-use crate::patch::Spans;
 
 /// The protocol.
 pub(crate) struct OpenAiResponses;
@@ -85,21 +83,7 @@ impl Downstream for OpenAiResponses {
     }
 
     fn head(&self, body: &Bytes, _hints: &Hints) -> Result<Head, Failure> {
-        let spans = Spans::find(body, &["model", "stream"])?;
-        let field = |name: &str| -> Value {
-            spans.get(body, name).and_then(|bytes| crate::json::read(bytes).ok()).unwrap_or_default()
-        };
-        let model = match field("model") {
-            Value::String(model) if !model.is_empty() => model,
-            Value::Null => return Err(missing("model", "the name of a model")),
-            other => return Err(wrong("model", "the name of a model", &other)),
-        };
-        let stream = match field("stream") {
-            Value::Null => false,
-            Value::Bool(stream) => stream,
-            other => return Err(wrong("stream", "true or false", &other)),
-        };
-        Ok(Head { model, stream, form: StreamForm::Sse })
+        Head::read(body)
     }
 
     fn decode(&self, body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {

@@ -39,7 +39,7 @@ fn decode_part(path: &str, value: Value, dropped: &mut Vec<Dropped>) -> Result<P
         None => return Err(crate::fields::missing(&fields.path("type"), "a string")),
     };
     let part = match kind.as_str() {
-        "input_text" | "output_text" | "text" | "summary_text" => decode_text(&mut fields)?,
+        "input_text" | "output_text" | "text" | "summary_text" => decode_text(&mut fields, dropped)?,
         "refusal" => Part::Refusal(fields.required_string("refusal")?),
         "input_image" => decode_image(&mut fields)?,
         "input_file" => decode_file(&mut fields)?,
@@ -54,9 +54,13 @@ fn decode_part(path: &str, value: Value, dropped: &mut Vec<Dropped>) -> Result<P
     Ok(part)
 }
 
-fn decode_text(fields: &mut Fields) -> Result<Part, Failure> {
+fn decode_text(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Part, Failure> {
     let text = fields.required_string("text")?;
-    let citations = citations(fields.take("annotations").as_ref());
+    let annotations = fields.take("annotations");
+    let citations = citations(annotations.as_ref());
+    if annotations.and_then(|list| list.as_array().map(Vec::len)).is_some_and(|count| count > citations.len()) {
+        dropped.push(Dropped::new(fields.path("annotations"), "only sources at an address can be carried"));
+    }
     if fields.peek("logprobs") == Some(&json!([])) {
         fields.take("logprobs");
     }
@@ -153,12 +157,20 @@ pub(super) fn annotation(citation: &Citation, length: usize) -> Value {
     })
 }
 
+/// Returns true for a medium whose name has a place: an inline document.
+pub(super) fn keeps_name(media: &Media) -> bool {
+    matches!(media.kind, Kind::Pdf | Kind::Text) && matches!(media.source, Source::Base64(_))
+}
+
 /// Writes a picture, document or sound as an input part.
 ///
 /// # Errors
 /// The reason why it cannot be carried.
 pub(super) fn build_media(media: &Media) -> Result<Value, &'static str> {
     match (media.kind, &media.source) {
+        (_, Source::FileId(id)) if media::is_foreign_upload(id) => {
+            Err("an uploaded file is known to its own provider only")
+        }
         (_, Source::Text(text)) => Ok(json!({"type": "input_text", "text": text})),
         (Kind::Image, source) => Ok(build_image(media, source)),
         (Kind::Video, _) => Err("video has no place in this protocol"),

@@ -118,7 +118,7 @@ pub(super) fn decode_choice(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> 
             let kind = choice.required_string("type")?;
             match kind.as_str() {
                 "function" | "custom" => ToolChoice::Named(choice.required_string("name")?),
-                "allowed_tools" => return allowed(choice).map(Some),
+                "allowed_tools" => return allowed(choice, dropped).map(Some),
                 _ => {
                     dropped.push(Dropped::new(path, "it names a hosted tool"));
                     return Ok(None);
@@ -129,10 +129,18 @@ pub(super) fn decode_choice(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> 
     Ok(Some(choice))
 }
 
-fn allowed(mut choice: Fields) -> Result<ToolChoice, Failure> {
+fn allowed(mut choice: Fields, dropped: &mut Vec<Dropped>) -> Result<ToolChoice, Failure> {
     let required = choice.string("mode")?.as_deref() == Some("required");
-    let tools = choice.array("tools")?.unwrap_or_default();
-    let names = tools.iter().filter_map(|(_, tool)| name_of(tool)).collect();
+    let mut names = Vec::new();
+    for (path, tool) in choice.array("tools")?.unwrap_or_default() {
+        match name_of(&tool) {
+            Some(name) => names.push(name),
+            None => {
+                let kind = kind_of(&tool).unwrap_or("no name");
+                dropped.push(Dropped::new(format!("{path} ({kind})"), "it names a hosted tool"));
+            }
+        }
+    }
     Ok(ToolChoice::Allowed { names, required })
 }
 

@@ -57,7 +57,7 @@ async fn an_unknown_model_is_not_found_and_an_ambiguous_one_is_listed() {
 }
 
 #[tokio::test]
-async fn the_default_model_is_asked_for_by_that_word_and_a_missing_one_is_told() {
+async fn the_default_model_answers_to_its_word_and_where_none_is_named() {
     let upstream = good().await;
     let server = Plot::new().provider("a", Wire::Chat, &upstream).set("/model", json!("a/m")).start();
     for wire in Wire::ALL {
@@ -68,6 +68,9 @@ async fn the_default_model_is_asked_for_by_that_word_and_a_missing_one_is_told()
     for wire in [Wire::Chat, Wire::Responses, Wire::Anthropic] {
         let mut body = wire.request("", false);
         body.as_object_mut().unwrap().remove("model");
+        let answer = server.post_json(&crate::dialect::path(wire, "", false), &body).send().await;
+        assert_eq!(text_of(wire, &answer), "hello", "{wire:?}");
+        body["model"] = json!(7);
         let answer = server.post_json(&crate::dialect::path(wire, "", false), &body).send().await;
         assert_eq!(answer.status, 400, "{answer:?}");
         assert!(refusal(wire, &answer).contains("model"));

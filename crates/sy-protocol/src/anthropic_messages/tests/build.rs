@@ -191,6 +191,7 @@ fn media_take_the_form_of_their_kind() {
         let parts = vec![Part::text("x"), Part::Media(media)];
         let (body, dropped) = build(&chat(vec![Message::new(Role::User, parts)]));
         assert_eq!(body["messages"][0]["content"].get(1), expected.as_ref());
+        let dropped: Vec<&String> = dropped.iter().filter(|field| !field.ends_with(".name")).collect();
         assert_eq!(dropped.is_empty(), expected.is_some(), "{dropped:?}");
     };
     let base64 = || Source::Base64(Bytes::from_static(b"aGk="));

@@ -64,7 +64,7 @@ fn wrong_requests_name_the_field_and_what_was_expected() {
 }
 
 #[test]
-fn routing_needs_a_model_and_looks_at_nothing_else() {
+fn routing_looks_at_model_and_stream_only() {
     let check = |body: &str, expected: Result<(&str, bool), &str>| {
         let head = AnthropicMessages.head(&Bytes::copy_from_slice(body.as_bytes()), &Hints::default());
         let head = head.map(|head| (head.model, head.stream)).map_err(|failure| failure.message);
@@ -73,7 +73,8 @@ fn routing_needs_a_model_and_looks_at_nothing_else() {
     check(r#"{"model":"m","messages":7}"#, Ok(("m", false)));
     check(r#"{"messages":["\ud83d"],"stream":true,"model":"m"}"#, Ok(("m", true)));
     check(r#"{"model":""}"#, Err("model: expected the name of a model, got the string \"\""));
-    check(r#"{"stream":true}"#, Err("model: expected the name of a model, but it is missing"));
+    check(r#"{"stream":true}"#, Ok(("", true)));
+    check(r#"{"model":null}"#, Ok(("", false)));
     check(r#"{"model":"m","stream":"yes"}"#, Err("stream: expected true or false, got the string \"yes\""));
 }
 

@@ -1,7 +1,7 @@
 //! Log lines on their way out: gathered for a moment and written together, since a write per request is dear.
 //!
-//! Used where the log goes to a file or a pipe; a terminal gets each line at once. A line waits at most [`PAUSE`]; when
-//! [`FULL`] bytes wait, whoever logs next writes them itself, so that memory stays bounded and nothing is dropped.
+//! Used where the log goes to a file or a pipe; a terminal gets each line at once. A line waits at most 50 ms; when
+//! 64 KiB wait, whoever logs next writes them itself, so that memory stays bounded and nothing is dropped.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -138,6 +138,15 @@ pub trait Upstream: Send + Sync {
     /// `Malformed` when it cannot be read, or the failure that the body reports.
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure>;
 
+    /// Reads a whole answer of status 200 that is relayed: it need only tell usage and failure, so it may skip building the
+    /// texts where the usage is there.
+    ///
+    /// # Errors
+    /// As [`Upstream::decode_response`].
+    fn relay_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
+        self.decode_response(body)
+    }
+
     /// Reads an answer of another status into a failure of the right kind. The wait that headers ask for is added by the router.
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure;
 

@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,7 +14,7 @@ use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Frame;
 use sy_protocol::{Downstream, StreamEncoder, StreamForm};
-use sy_router::{AnswerStream, Trail};
+use sy_router::{AnswerStream, Chunk, Trail};
 use sy_types::{ErrorKind, Failure, Side};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -25,6 +26,13 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
 /// The headers of an answer that a web page may read beside the common ones.
 pub(crate) const SHOWN: [HeaderName; 6] = [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
+/// How much of a stream is gathered for one write to the client.
+const WRITE_SIZE: usize = 16 << 10;
+/// How long gathering goes on while there always is more.
+const GATHER_TIME: Duration = Duration::from_millis(1);
+/// How many polls may bring nothing before what was gathered is written. The HTTP library polls a body twice before it
+/// gives the turn to others, so the third poll is the first behind a turn of the provider's connection.
+const IDLE_POLLS: u8 = 2;
 /// The longest list of dropped fields that is named in a header; the log has the rest.
 const DROPPED_LIMIT: usize = 1500;
 
@@ -59,7 +67,8 @@ pub(crate) fn stream(
     form: StreamForm,
     cut: CancellationToken,
 ) -> Response {
-    let body = Relay { answer: Some(answer), encoder, cut: Box::pin(cut.cancelled_owned()), buffer: BytesMut::new() };
+    let cut = Box::pin(cut.cancelled_owned());
+    let body = Relay { answer: Some(answer), encoder, cut, buffer: BytesMut::new(), since: None, idle_polls: 0 };
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     let content_type = match form {
@@ -111,19 +120,67 @@ fn dropped_list(trail: &Trail) -> String {
 }
 
 /// The body of a streamed answer. Dropping it (the client left) drops the answer, which cancels the provider's work.
+///
+/// A provider's connection hands its chunks over one by one, even those that arrived together, and each write to a socket
+/// costs more than all other work on a chunk. So what is ready is gathered, and when nothing more is, the task goes once
+/// round the scheduler, which lets the provider's connection hand over the next; only then it is written. That delays a
+/// chunk by microseconds and never waits for the network.
 struct Relay {
     /// Gone once the stream has ended.
     answer: Option<AnswerStream>,
     encoder: Box<dyn StreamEncoder>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// What was gathered.
     buffer: BytesMut,
+    /// When the first of it came.
+    since: Option<Instant>,
+    /// How many polls brought nothing since the last of it.
+    idle_polls: u8,
 }
 
 impl Relay {
-    fn fail(&mut self, failure: &Failure) -> Bytes {
-        self.answer = None;
-        self.encoder.fail(failure, &mut self.buffer);
-        self.buffer.split().freeze()
+    /// Gathers what is ready. Completes when there is enough to write, or nothing more will come.
+    fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Some(answer) = &mut self.answer {
+            let next = match answer.poll_next_unpin(context) {
+                Poll::Ready(next) => next,
+                Poll::Pending if !self.buffer.is_empty() => return self.poll_idle(context),
+                Poll::Pending => {
+                    if self.cut.as_mut().poll(context).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let text = "the server is shutting down";
+                    Some(Err(Failure::new(ErrorKind::Unavailable, Side::Gateway, text)))
+                }
+            };
+            self.idle_polls = 0;
+            match next {
+                None => self.answer = None,
+                Some(Err(failure)) => {
+                    self.answer = None;
+                    self.encoder.fail(&failure, &mut self.buffer);
+                }
+                Some(Ok(Chunk { raw: Some(raw), .. })) => self.buffer.extend_from_slice(&raw),
+                Some(Ok(Chunk { raw: None, events })) => {
+                    events.iter().for_each(|event| self.encoder.encode(event, &mut self.buffer));
+                }
+            }
+            if self.buffer.len() >= WRITE_SIZE {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Gives the turn to others before what was gathered is written.
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_over = self.idle_polls == 0 && self.since.get_or_insert_with(Instant::now).elapsed() >= GATHER_TIME;
+        if is_over || self.idle_polls == IDLE_POLLS {
+            return Poll::Ready(());
+        }
+        self.idle_polls += 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -135,42 +192,15 @@ impl http_body::Body for Relay {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        loop {
-            let Some(answer) = &mut this.answer else { return Poll::Ready(None) };
-            let next = match answer.poll_next_unpin(context) {
-                Poll::Ready(next) => next,
-                Poll::Pending => {
-                    if this.cut.as_mut().poll(context).is_pending() {
-                        return Poll::Pending;
-                    }
-                    let failure = Failure::new(ErrorKind::Unavailable, Side::Gateway, "the server is shutting down");
-                    return Poll::Ready(Some(Ok(Frame::data(this.fail(&failure)))));
-                }
-            };
-            let bytes = match next {
-                None => {
-                    this.answer = None;
-                    return Poll::Ready(None);
-                }
-                Some(Err(failure)) => this.fail(&failure),
-                Some(Ok(chunk)) => match chunk.raw {
-                    Some(raw) => raw,
-                    None => {
-                        for event in &chunk.events {
-                            this.encoder.encode(event, &mut this.buffer);
-                        }
-                        this.buffer.split().freeze()
-                    }
-                },
-            };
-            if !bytes.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
+        if self.poll_gather(context).is_pending() {
+            return Poll::Pending;
         }
+        (self.since, self.idle_polls) = (None, 0);
+        let bytes = self.buffer.split().freeze();
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_none()
+        self.answer.is_none() && self.buffer.is_empty()
     }
 }

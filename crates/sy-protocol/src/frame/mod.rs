@@ -8,6 +8,7 @@ mod ndjson;
 mod sse;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use sy_types::{ErrorKind, Failure};
 
 pub use sse::write_event;
@@ -37,8 +38,8 @@ pub struct Frame {
 pub struct Batch {
     /// The bytes of all completed frames, comments and blank lines included, exactly as they came.
     pub raw: Bytes,
-    /// The frames that carry data.
-    pub frames: Vec<Frame>,
+    /// The frames that carry data. Mostly one: providers flush after each event.
+    pub frames: SmallVec<[Frame; 1]>,
 }
 
 /// Cuts a stream into frames. Holds at most one incomplete frame.

@@ -1,6 +1,7 @@
 //! Newline-delimited JSON: one value a line (Ollama).
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::Frame;
 
@@ -10,13 +11,12 @@ pub(super) fn last_boundary(bytes: &[u8], searched: usize) -> Option<usize> {
 }
 
 /// Cuts whole lines into frames; blank lines carry none.
-pub(super) fn frames(raw: &Bytes) -> Vec<Frame> {
-    let mut frames = Vec::new();
+pub(super) fn frames(raw: &Bytes) -> SmallVec<[Frame; 1]> {
+    let mut frames = SmallVec::new();
     let mut start = 0;
     for at in memchr::memchr_iter(b'\n', raw) {
-        let line = raw.slice(start..at);
-        if !line.trim_ascii().is_empty() {
-            frames.push(Frame { event: Bytes::new(), data: line, end: at + 1 });
+        if !raw.get(start..at).unwrap_or_default().trim_ascii().is_empty() {
+            frames.push(Frame { event: Bytes::new(), data: raw.slice(start..at), end: at + 1 });
         }
         start = at + 1;
     }

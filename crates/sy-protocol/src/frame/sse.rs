@@ -1,6 +1,7 @@
 //! Server-sent events, as the WHATWG HTML standard defines them (read 2026-11-21), reading and writing.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::Frame;
 
@@ -35,46 +36,42 @@ fn strip_line_end(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Cuts whole events into frames. An event without data (a comment, a lone `retry:`) carries none.
-pub(super) fn frames(raw: &Bytes) -> Vec<Frame> {
-    let mut frames = Vec::new();
+pub(super) fn frames(raw: &Bytes) -> SmallVec<[Frame; 1]> {
+    let mut frames = SmallVec::new();
     let mut event = Bytes::new();
-    let mut data: Vec<Bytes> = Vec::new();
+    let mut data: SmallVec<[Bytes; 1]> = SmallVec::new();
     let mut start = 0;
     while let Some(found) = memchr::memchr2(b'\n', b'\r', raw.get(start..).unwrap_or_default()) {
         let end = start + found;
         let is_pair = raw.get(end..end + 2) == Some(b"\r\n");
         let next = if is_pair { end + 2 } else { end + 1 };
-        let line = raw.slice(start..end);
-        start = next;
+        let line = raw.get(start..end).unwrap_or_default();
         if line.is_empty() {
             if !data.is_empty() {
-                frames.push(Frame {
-                    event: std::mem::take(&mut event),
-                    data: join(std::mem::take(&mut data)),
-                    end: next,
-                });
+                frames.push(Frame { event, data: join(std::mem::take(&mut data)), end: next });
             }
             event = Bytes::new();
-        } else if let Some(value) = field(&line, b"data") {
-            data.push(value);
-        } else if let Some(value) = field(&line, b"event") {
-            event = value;
+        } else if let Some(value) = value_of(line, b"data") {
+            data.push(raw.slice(start + value..end));
+        } else if let Some(value) = value_of(line, b"event") {
+            event = raw.slice(start + value..end);
         }
+        start = next;
     }
     frames
 }
 
-fn field(line: &Bytes, name: &[u8]) -> Option<Bytes> {
-    let rest = line.strip_prefix(name)?;
-    match rest {
-        [] => Some(Bytes::new()),
-        [b':', b' ', ..] => Some(line.slice(name.len() + 2..)),
-        [b':', ..] => Some(line.slice(name.len() + 1..)),
+/// Returns where the value begins in a line of the given field.
+fn value_of(line: &[u8], name: &[u8]) -> Option<usize> {
+    match line.strip_prefix(name)? {
+        [] => Some(name.len()),
+        [b':', b' ', ..] => Some(name.len() + 2),
+        [b':', ..] => Some(name.len() + 1),
         _ => None,
     }
 }
 
-fn join(mut lines: Vec<Bytes>) -> Bytes {
+fn join(mut lines: SmallVec<[Bytes; 1]>) -> Bytes {
     if lines.len() == 1 {
         return lines.pop().unwrap_or_default();
     }

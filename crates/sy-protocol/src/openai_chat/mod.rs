@@ -88,6 +88,13 @@ impl Upstream for OpenAiChat {
         response::decode(body, failure::read)
     }
 
+    fn relay_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
+        match relay::usual_usage(body) {
+            Some(usage) => Ok(ChatResponse { usage: Some(usage), ..ChatResponse::default() }),
+            None => self.decode_response(body),
+        }
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         failure::decode(status, body)
     }

@@ -1,18 +1,30 @@
-//! Relayed streams: usage that the client did not ask for, and a decoder that looks at few frames.
+//! Relayed answers: usage that the client did not ask for, and reading that builds no texts.
 //!
-//! Used where client and target both speak chat completions, so that the bytes pass through. Every frame is searched for the
-//! few fields that matter and read only where one of them holds something. It deliberately builds no texts after the first.
+//! Used where client and target both speak chat completions, so that the bytes pass through. Every frame of a stream is searched
+//! for the few fields that matter and read only where one of them holds something; of a whole answer only the usage is built.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sy_types::Failure;
-use sy_types::chat::StreamEvent;
+use sy_types::chat::{StreamEvent, Usage};
 
 use super::decoder::Decoder;
 use super::failure::ReadFailure;
+use super::usage;
 use crate::face::{Outgoing, StreamDecoder};
 use crate::frame::Frame;
 use crate::patch::Spans;
+
+// Made once: making a finder costs as much as using it on a frame.
+static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"choices\""));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
+static FINISH_REASON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"finish_reason\""));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 /// Returns true when a body asks for usage at the end of a stream.
 pub(super) fn asks_for_usage(body: &[u8]) -> Result<bool, Failure> {
@@ -47,7 +59,7 @@ fn stream_options(body: &[u8]) -> Result<Option<Value>, Failure> {
 
 /// Returns true for the frame that carries nothing but usage: `choices` is empty and `usage` is there.
 pub(crate) fn is_usage_only(frame: &Frame) -> bool {
-    if !holds(&frame.data, b"\"usage\"", |byte| byte == b'{') {
+    if !holds(&frame.data, &USAGE, |byte| byte == b'{') {
         return false;
     }
     let Ok(chunk) = crate::json::read::<Value>(&frame.data) else { return false };
@@ -73,10 +85,10 @@ impl RelayDecoder {
         !self.has_content
             || !is_object
             || !frame.event.is_empty()
-            || memmem::find(data, b"\"choices\"").is_none()
-            || holds(data, b"\"usage\"", |byte| byte == b'{')
-            || holds(data, b"\"finish_reason\"", |byte| byte == b'"')
-            || holds(data, b"\"error\"", |byte| byte != b'n')
+            || CHOICES.find(data).is_none()
+            || holds(data, &USAGE, |byte| byte == b'{')
+            || holds(data, &FINISH_REASON, |byte| byte == b'"')
+            || holds(data, &ERROR, |byte| byte != b'n')
     }
 }
 
@@ -96,11 +108,40 @@ impl StreamDecoder for RelayDecoder {
     }
 }
 
+/// A whole answer as far as its usage tells all that is counted.
+#[derive(Deserialize)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    choices: Vec<UsualChoice<'a>>,
+    usage: Value,
+    error: Option<IgnoredAny>,
+    object: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct UsualChoice<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+    error: Option<IgnoredAny>,
+}
+
+/// Reads the usage of a whole answer without building its texts. `None` where anything is unusual: an error inside, no
+/// choice, no counts. Such an answer must be read whole.
+pub(super) fn usual_usage(body: &[u8]) -> Option<Usage> {
+    let answer: Usual<'_> = serde_json::from_slice(body).ok()?;
+    let choice = answer.choices.first()?;
+    let is_usual = answer.error.is_none()
+        && choice.error.is_none()
+        && choice.message.get().starts_with('{')
+        && answer.object.is_none_or(|object| object != "error");
+    usage::read(&answer.usage).filter(|usage| is_usual && usage.input > 0 && usage.output > 0)
+}
+
 /// Returns true when the quoted word stands somewhere with a value behind it whose first byte passes the test. In a JSON text
 /// the quotes of such a word would be escaped, so a hit is a key or a whole string.
-fn holds(data: &[u8], word: &[u8], test: fn(u8) -> bool) -> bool {
-    memmem::find_iter(data, word).any(|at| {
-        let rest = data.get(at + word.len()..).unwrap_or_default().trim_ascii_start();
+fn holds(data: &[u8], word: &Finder<'_>, test: fn(u8) -> bool) -> bool {
+    word.find_iter(data).any(|at| {
+        let rest = data.get(at + word.needle().len()..).unwrap_or_default().trim_ascii_start();
         match rest.strip_prefix(b":") {
             Some(value) => value.trim_ascii_start().first().is_none_or(|byte| test(*byte)),
             // The word is a value, such as the one of `"object":"error"`.

@@ -8,23 +8,23 @@ use sy_types::chat::Usage;
 
 /// Reads a `usage` object; `None` when it holds no counts.
 pub(super) fn read(value: &Value) -> Option<Usage> {
-    let (prompt, completion) = (count(value, "/prompt_tokens"), count(value, "/completion_tokens"));
+    let (prompt, completion) = (count(value, "prompt_tokens"), count(value, "completion_tokens"));
     if prompt.is_none() && completion.is_none() {
         return None;
     }
     let (mut input, mut output) = (prompt.unwrap_or(0), completion.unwrap_or(0));
     let most = |paths: &[&str]| paths.iter().filter_map(|path| count(value, path)).max().unwrap_or(0);
     let cache_read = most(&[
-        "/prompt_tokens_details/cached_tokens",
-        "/prompt_cache_hit_tokens",
-        "/cache_read_input_tokens",
-        "/cached_tokens",
+        "prompt_tokens_details.cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cached_tokens",
     ]);
-    let cache_write = most(&["/prompt_tokens_details/cache_write_tokens", "/cache_creation_input_tokens"]);
-    let mut reasoning = most(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
-    let beside = count(value, "/total_tokens").unwrap_or(0).saturating_sub(input + output);
+    let cache_write = most(&["prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"]);
+    let mut reasoning = most(&["completion_tokens_details.reasoning_tokens", "reasoning_tokens"]);
+    let beside = count(value, "total_tokens").unwrap_or(0).saturating_sub(input + output);
     if beside > 0 {
-        if beside == most(&["/prompt_tokens_details/audio_tokens"]) {
+        if beside == most(&["prompt_tokens_details.audio_tokens"]) {
             // Sound is counted beside the prompt (recorded with a Mistral model).
             input += beside;
         } else {
@@ -50,8 +50,9 @@ pub(super) fn write(usage: &Usage) -> Value {
     })
 }
 
+/// Reads the count at a path of keys with a point between them.
 fn count(value: &Value, path: &str) -> Option<u64> {
-    let value = value.pointer(path)?;
+    let value = path.split('.').try_fold(value, |inner, key| inner.get(key))?;
     value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
 }
 

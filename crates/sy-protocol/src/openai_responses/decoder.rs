@@ -3,6 +3,9 @@
 //! It knows how a stream begins, ends and fails; [`super::blocks`] reads what is in between. For a relayed stream the lean form
 //! stops reading texts once content was seen. Only the closing event ends an answer; the end of the bytes never does.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 use sy_types::chat::{FinishReason, StreamEvent};
 use sy_types::{ErrorKind, Failure};
@@ -13,15 +16,18 @@ use crate::face::StreamDecoder;
 use crate::failure::Reported;
 use crate::frame::Frame;
 
-/// What a lean decoder must read even after content was seen.
-const TELLING: [&[u8]; 6] = [
-    b"response.completed",
-    b"response.incomplete",
-    b"response.failed",
-    b"response.cancelled",
-    b"response.output_item.added",
-    b"\"error\"",
-];
+/// What a lean decoder must read even after content was seen. Made once: making a finder costs as much as using it.
+static TELLING: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
+    let words = [
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "response.cancelled",
+        "response.output_item.added",
+        "\"error\"",
+    ];
+    words.map(Finder::new)
+});
 
 /// The decoder of one stream.
 pub(super) struct Decoder {
@@ -51,7 +57,7 @@ impl Decoder {
             && self.saw_content
             && data.starts_with(b"{")
             && data.ends_with(b"}")
-            && !TELLING.iter().any(|needle| memchr::memmem::find(data, needle).is_some())
+            && !TELLING.iter().any(|word| word.find(data).is_some())
     }
 
     fn event(&mut self, kind: &str, value: &Value, events: &mut Vec<StreamEvent>) {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Frame;
 use sy_protocol::{Downstream, StreamEncoder, StreamForm};
 use sy_router::{AnswerStream, Trail};
-use sy_types::{ErrorKind, Failure, Side};
+use sy_types::Failure;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::caller::{Caller, REQUEST_ID};
@@ -144,8 +144,7 @@ impl http_body::Body for Relay {
                     if this.cut.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
                     }
-                    let failure = Failure::new(ErrorKind::Unavailable, Side::Gateway, "the server is shutting down");
-                    return Poll::Ready(Some(Ok(Frame::data(this.fail(&failure)))));
+                    return Poll::Ready(Some(Ok(Frame::data(this.fail(&crate::failure::shutting_down())))));
                 }
             };
             let bytes = match next {

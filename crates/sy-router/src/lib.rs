@@ -5,7 +5,7 @@
 //! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
 //! - `retry`, `cool`: what follows a failure, and which targets rest.
 //! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
-//!   `watch` keeps its time limits; `rate` reads its headers.
+//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the provider's words.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `lookup`: what the surfaces ask beside sending.
@@ -30,6 +30,7 @@ mod plan;
 mod rate;
 pub mod record;
 mod retry;
+mod shown;
 mod stream;
 mod tally;
 mod upstream;

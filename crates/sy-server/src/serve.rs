@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::compose::Composition;
+use crate::failure::shutting_down;
 
 /// How long a client may take to send its request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -135,6 +136,7 @@ async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output
     let app = app.clone();
     let deadline = async move {
         tokio::time::sleep(drain).await;
+        app.router.close(shutting_down());
         app.cut.cancel();
     };
     // The server's own future ends as soon as the last connection closes; this one then is dropped with the tracker.

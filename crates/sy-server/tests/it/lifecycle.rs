@@ -53,7 +53,9 @@ async fn a_stream_that_takes_too_long_ends_with_an_error_event() {
     }
     server.running.await.unwrap().unwrap();
     assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
-    assert_eq!(logs.access().len(), 8, "each is written down once");
+    let lines = logs.access();
+    assert_eq!(lines.len(), 8, "each is written down once");
+    assert!(lines.iter().all(|line| line["outcome"] == "broken_stream" && line["status"] == 200), "{lines:#?}");
     for number in 0..8 {
         upstream.until_left(number).await;
     }
@@ -88,7 +90,9 @@ async fn a_request_that_waits_too_long_is_refused_before_its_connection_is_close
     }
     server.running.await.unwrap().unwrap();
     assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
-    assert_eq!((answers.len(), logs.access().len()), (16, 16), "each is written down once");
+    let lines = logs.access();
+    assert_eq!((answers.len(), lines.len()), (16, 16), "each is written down once");
+    assert!(lines.iter().all(|line| line["status"] == 503 && line["error"] == "provider_unavailable"), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -84,9 +84,10 @@ impl Guard<'_> {
             let Some(address) = address else { continue };
             self.check_texts(&provider.value, &path, address);
             let key = provider.value.get(&["options", "apiKey"]);
-            let brings_key = key.is_some_and(|key| {
-                self.is_strange(key.place) && matches!(&key.kind, Kind::Text(text) if !text.has_reference())
-            });
+            // A blank one counts as none, so that the other sources would be asked.
+            let is_key = |text: &Text| !text.has_reference() && !text.written.trim().is_empty();
+            let brings_key = key
+                .is_some_and(|key| self.is_strange(key.place) && matches!(&key.kind, Kind::Text(text) if is_key(text)));
             if !brings_key {
                 let reason = format!(
                     "{} says where it is called, and a project's file gets no key of yours: {}",

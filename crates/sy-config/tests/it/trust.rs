@@ -37,6 +37,7 @@ fn a_key_does_not_follow_an_address_of_a_project() {
     // Its own key may go with it, one of the user's under another name may not.
     let with_key = |key: &str| MOVED.replace("\"baseURL\"", &format!("\"apiKey\": {}, \"baseURL\"", json!(key)));
     check(&with_key("key-of-the-project"), false);
+    check(&with_key(" "), true);
     check(&with_key("{env:HOME}"), true);
     check(&with_key("{file:key}"), true);
 }

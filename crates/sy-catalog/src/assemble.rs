@@ -77,6 +77,7 @@ fn draft_of(row: &ProviderRow, id: &str, model: &ModelEntry, section: Option<&Pr
     let info = ModelInfo {
         id: id.to_owned(),
         name: model.name.clone().unwrap_or_else(|| id.to_owned()),
+        description: None,
         family: model.family.clone(),
         release_date: model.release_date.clone().unwrap_or_default(),
         status: model.status(),

@@ -3,12 +3,13 @@
 //! Called by a refresh. With `probe` it is the only file here that speaks HTTP. It keeps nothing and decides nothing: what
 //! came is handed back.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
-use sy_types::{ErrorKind, Failure};
+use sy_types::{ErrorKind, Failure, Side};
 
 /// As long as OpenCode waits for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,16 +32,34 @@ pub(crate) enum Fetched {
     },
 }
 
-/// Downloads `<source>/api.json`, unless it still has the given tag.
+/// Reads the certificate authorities of a PEM file, for a client that shall trust them beside the system's.
 ///
 /// # Errors
-/// `Unavailable` or `Timeout` when the source does not answer well; `Malformed` when it sends too much.
-pub(crate) async fn fetch(source: &str, etag: Option<&str>) -> Result<Fetched, Failure> {
+/// `Internal`, with the file's name, when it cannot be read or holds something else.
+pub fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let unreadable = |reason: String| {
+        let text = format!("expected certificates in PEM form in {}: {reason}", file.display());
+        Failure::new(ErrorKind::Internal, Side::Gateway, text)
+    };
+    let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(cause(&error)))
+}
+
+/// Downloads `<source>/api.json`, unless it still has the given tag. The authorities of the given PEM files are trusted as well.
+///
+/// # Errors
+/// `Unavailable` or `Timeout` when the source does not answer well; `Malformed` when it sends too much; `Internal` when a PEM
+/// file cannot be read.
+pub(crate) async fn fetch(source: &str, etag: Option<&str>, authorities: &[PathBuf]) -> Result<Fetched, Failure> {
     let address = format!("{source}/api.json");
-    let client = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("switchyard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .timeout(TOTAL)
+        .timeout(TOTAL);
+    for file in authorities {
+        builder = builder.tls_certs_merge(certificates(file)?);
+    }
+    let client = builder
         .build()
         .map_err(|error| Failure::bug(format!("the catalog's HTTP client cannot be made: {}", cause(&error))))?;
     let mut request = client.get(&address).header(ACCEPT, "application/json");

@@ -34,6 +34,7 @@ pub mod wire_map;
 
 pub use bundle::pack;
 pub use catalog::{Catalog, Connected, Settings};
+pub use fetch::certificates;
 pub use probe::{LocalServer, ProbePorts, probe_local};
 pub use provider::{Provider, ProviderRow};
 pub use refresh::Refresh;

@@ -107,6 +107,7 @@ fn overlay_info(info: &mut ModelInfo, config: &ModelConfig) {
         }
     }
     set(&mut info.name, config.name.as_ref());
+    info.description.clone_from(&config.description);
     set(&mut info.release_date, config.release_date.as_ref());
     set(&mut info.status, config.status.as_ref());
     set(&mut info.limits.context, config.limit.context.as_ref());

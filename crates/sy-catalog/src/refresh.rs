@@ -108,7 +108,7 @@ impl Catalog {
             return Ok(Refresh::Fresh);
         }
         let etag = about.and_then(|about| about.etag);
-        match fetch(layers.cache.source(), etag.as_deref()).await? {
+        match fetch(layers.cache.source(), etag.as_deref(), &layers.environment.authority_files()).await? {
             Fetched::NotModified => {
                 let cache = layers.cache.clone();
                 let written = blocking(move || cache.write_about(etag, length, SystemTime::now())).await?;

@@ -47,6 +47,22 @@ pub const VARIABLES: &[Variable] = &[
     variable("SWITCHYARD_LOG", "Sets `log.level`. Above all files, below flags."),
     variable("SWITCHYARD_TOKEN", "The token that clients of the server must show, instead of the generated one."),
     variable("SWITCHYARD_ENCRYPTION_KEY", "The key that encrypts stored credentials, instead of the generated one."),
+    variable(
+        "SWITCHYARD_ENCRYPTION_KEY_PREVIOUS",
+        "The former value of `SWITCHYARD_ENCRYPTION_KEY` after a change, until `switchyard auth rotate` is done.",
+    ),
+    variable(
+        "SWITCHYARD_CLIENT_TOKEN",
+        "Set by the lines of `switchyard env` for clients. Variables with the same value are then not taken for keys of providers.",
+    ),
+    variable("DEBUG", "`switchyard` or OpenCode's `opencode:*` among its words has the same effect as `--debug`."),
+    variable("VISUAL", "The editor of `switchyard config edit`."),
+    variable("EDITOR", "The same, where `VISUAL` is not set."),
+    variable("OPENCODE_AUTH_CONTENT", "OpenCode's stored credentials as text, read instead of its `auth.json`."),
+    variable(
+        "AWS_REGION",
+        "The region in which a small model is looked for first, where a provider lists models by region.",
+    ),
     variable("HOME", "The home folder: `~` in `{file:~/…}`, and where the folders below are by default."),
     variable("USERPROFILE", "The home folder where `HOME` is not set (Windows)."),
     variable(
@@ -62,7 +78,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "REQUESTS_CA_BUNDLE",
-        "A PEM file of further certificate authorities to trust for calls to providers, in Python's word for it.",
+        "A PEM file of further certificate authorities to trust for calls to providers and to the catalog's source, in Python's word for it.",
     ),
     variable("NODE_EXTRA_CA_CERTS", "The same, in Node's word for it."),
     variable("HTTPS_PROXY", "The proxy for calls to `https` addresses. Read by the HTTP client."),

@@ -4,7 +4,7 @@
 //! - [`section`]: the typed configuration, one type per section; its doc comments are the user's reference.
 //! - [`mod@env`], [`paths`]: the environment snapshot and the folders.
 //! - [`mod@load`]: finds the layers (`source`), reads each one (`node`, `opencode`, `spelling`, `reference`, `check`), merges
-//!   them and checks the whole (`validate`).
+//!   them and checks the whole (`validate`, `trust`).
 //! - [`layer`]: what goes in and what comes out: [`Inputs`], [`Loaded`].
 //! - [`live`]: the configuration in force, and its reload.
 //! - [`edit`], [`mod@view`]: changing a file without losing its comments, and showing what is in force.
@@ -35,6 +35,7 @@ mod schema_words;
 mod secrecy;
 mod source;
 mod spelling;
+mod trust;
 mod validate;
 
 pub use env::Environment;
@@ -50,4 +51,5 @@ pub use section::{
     LogFormat, LongContextCost, Modalities, ModelConfig, ModelDefaults, ModelLimit, ModelProvider, ProviderConfig,
     ProviderOptions, Retry, Server, Shape, Supports,
 };
+pub use trust::ADDRESS_OPTIONS;
 pub use view::view;

@@ -25,6 +25,7 @@ use crate::secrecy::is_secret;
 use crate::section::{Config, Headers};
 use crate::source::{Content, Format, Source, find};
 use crate::spelling;
+use crate::trust;
 use crate::validate::validate;
 
 /// Reads the configuration.
@@ -139,10 +140,11 @@ fn read_source(
 }
 
 fn finish(merged: &Node, layers: Vec<Layer>, inputs: &Inputs, mut report: Report) -> Result<Loaded, Vec<Problem>> {
-    let config = match decode(merged, &mut report) {
-        Some(config) if !report.has_problems() => config,
-        _ => return Err(report.into_problems()),
-    };
+    let Some(mut config) = decode(merged, &mut report) else { return Err(report.into_problems()) };
+    trust::guard(&mut config, merged, &layers, inputs, &mut report);
+    if report.has_problems() {
+        return Err(report.into_problems());
+    }
     let mut places = BTreeMap::new();
     merged.collect_places(&KeyPath::default(), &mut places);
     let origin = |place: Place| {

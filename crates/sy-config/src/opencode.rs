@@ -65,7 +65,7 @@ pub(crate) fn adapt(root: &mut Node, report: &mut Report) {
         }
         for model in children(&mut provider.value, "models") {
             let path = path.child("models").child(&model.name);
-            leave_out(&mut model.value, &path, &["description", "experimental"], report);
+            leave_out(&mut model.value, &path, &["experimental"], report);
         }
     }
 }

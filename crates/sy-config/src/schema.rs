@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration, made of the types.
 //!
 //! Served at `/schema/config.json`, committed as `docs/reference/config.schema.json`, and the rules by which layers are
-//! checked. It adds to the derived schema only what types cannot say: `$schema`, second spellings and `null`.
+//! checked. It adds to the derived schema only what types cannot say: `$schema`, `version`, second spellings and `null`.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -30,6 +30,7 @@ pub fn schema() -> Value {
     }
     let mut properties = Map::new();
     properties.insert("$schema".to_owned(), schema_property());
+    properties.insert("version".to_owned(), version_property());
     if let Some(Value::Object(derived)) = schema.remove("properties") {
         properties.extend(derived);
     }
@@ -53,6 +54,13 @@ fn schema_property() -> Value {
     json!({
         "type": "string",
         "description": "The address of this schema, for editors. Any text is accepted, OpenCode's address as well. It has no other effect.",
+    })
+}
+
+fn version_property() -> Value {
+    json!({
+        "type": "string",
+        "description": "The version of the file, for its readers. Any text is accepted. It has no other effect: there is one format.",
     })
 }
 

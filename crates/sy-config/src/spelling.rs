@@ -9,10 +9,11 @@ use crate::report::Report;
 /// The second spelling of `provider.<id>.models.<name>.supports.function_calling`.
 pub(crate) const FUNCTION_CALLING: (&str, &str) = ("function-calling", "function_calling");
 
-/// Removes `$schema`, which is for editors, and turns second spellings into the first.
+/// Removes `$schema` and `version`, which are for editors and readers, and turns second spellings into the first.
 pub(crate) fn normalise(root: &mut Node, report: &mut Report) {
     let top = KeyPath::default();
     take(root, "$schema");
+    take(root, "version");
     if let Some(defaults) = at(root, &["models", "defaults"]) {
         let path = top.child("models").child("defaults");
         // The form `models.defaults.model.primary` says the same one level deeper.

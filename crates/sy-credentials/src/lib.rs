@@ -285,11 +285,13 @@ impl Inner {
     /// Looks through the sources in their order.
     fn find(&self, provider: &str, env_names: &[String], account: Option<&str>) -> Option<Found> {
         let provider = provider.trim_end_matches('/');
-        let snapshot = self.snapshot.load();
-        if account.is_some_and(|account| account != DEFAULT_ACCOUNT) {
+        let (snapshot, configured) = (self.snapshot.load(), self.configured.load());
+        let configured = configured.get(provider);
+        // What the configuration refuses, it refuses for every account.
+        if account.is_some_and(|account| account != DEFAULT_ACCOUNT) && configured.is_none_or(Result::is_ok) {
             return snapshot.held(provider, account).map(|held| held.found.clone());
         }
-        if let Some(found) = self.configured.load().get(provider) {
+        if let Some(found) = configured {
             return Some(found.clone());
         }
         if let Some(held) = snapshot.held(provider, account) {

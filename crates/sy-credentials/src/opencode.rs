@@ -125,8 +125,8 @@ pub(crate) fn read_entries(path: &Path) -> Result<AuthEntries, Error> {
 
 /// Puts entries into a file in place of those of the same providers; everything else in it stays.
 pub(crate) fn write_entries(path: &Path, entries: &[(String, Entry)]) -> Result<(), Error> {
-    // A link, as dotfile managers make, stays one: the file behind it is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A link, as dotfile managers make, stays one: the file behind it is replaced. A new file's bare name gets its folder.
+    let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path)).map_err(Error::file("find", path))?;
     let mut object = read_object(&path)?.unwrap_or_default();
     for (provider, entry) in entries {
         let before = object.get(provider).cloned();

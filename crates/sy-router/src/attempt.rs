@@ -16,6 +16,7 @@ use crate::answer::{Trail, Whole};
 use crate::commit::{Committed, commit};
 use crate::plan::Planned;
 use crate::rate;
+use crate::shown::Shown;
 use crate::stream::{Purpose, Source};
 use crate::tally::Tally;
 use crate::upstream::{Missed, Reply};
@@ -62,88 +63,79 @@ impl Inner {
             pass_on(errand.passthrough, &mut call.headers);
         }
         (trail.relay, trail.dropped) = (relay, dropped);
-        self.sign(planned, &mut call)?;
+        let shown = self.sign(planned, &mut call)?;
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
+        let reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
-            // A client that wants one array cannot take the provider's events as they are.
-            let relay = relay && errand.inbound.head().form == StreamForm::Sse;
-            let hide_usage = relay && upstream.adds_usage(&outgoing);
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
+            let hide_usage = relay && upstream.adds_usage(&outgoing);
             let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
-            return Ok(Reached::Stream(commit(source, tally).await?));
+            return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let (raw, response) = read_whole(upstream, reply, &mut watch).await?;
+        let read = read_whole(upstream, reply, &mut watch, relay && !wants_stream).await;
+        let (raw, response) = read.map_err(|failure| shown.hide_in_failure(failure))?;
         tally.note_whole(&response);
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
-            Some(raw) if relay => Reached::Whole(Whole { raw: Some(raw), response: None }),
-            _ => Reached::Whole(Whole { raw: None, response: Some(response) }),
+            Some(raw) => Reached::Whole(Whole { raw: Some(raw), response: None }),
+            None => Reached::Whole(Whole { raw: None, response: Some(response) }),
         })
     }
 
     /// Puts the provider's credential on a call.
-    pub(crate) fn sign(&self, planned: &Planned, call: &mut HttpCall) -> Result<(), Failure> {
+    pub(crate) fn sign(&self, planned: &Planned, call: &mut HttpCall) -> Result<Shown, Failure> {
         let (target, row) = (&planned.target, &planned.provider.row);
         if target.auth == AuthScheme::None {
-            return Ok(());
+            return Ok(Shown::new(None, target));
         }
         match self.credentials.lease(&target.provider, &row.env, None) {
-            Ok(lease) => sy_credentials::apply(&lease, target.auth, call),
+            Ok(lease) => {
+                sy_credentials::apply(&lease, target.auth, call)?;
+                Ok(Shown::new(Some(lease), target))
+            }
             // A server on this machine usually wants no key.
-            Err(failure) if !row.needs_key && failure.kind == ErrorKind::Unauthenticated => Ok(()),
+            Err(failure) if !row.needs_key && failure.kind == ErrorKind::Unauthenticated => {
+                Ok(Shown::new(None, target))
+            }
             Err(failure) => Err(failure),
         }
     }
+}
 
-    /// Sorts an answer by its status and content type.
-    pub(crate) async fn accepted(
-        &self,
-        planned: &Planned,
-        upstream: &dyn Upstream,
-        mut reply: Reply,
-        watch: &mut Watch,
-        trail: &mut Trail,
-    ) -> Result<Reply, Failure> {
-        if rate::has_limits(&reply.headers) {
-            trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
-        }
-        if reply.status.is_redirection() {
-            return Err(redirected(&reply));
-        }
-        if !reply.status.is_success() {
-            // A body that cannot be read leaves the status, which says the most.
-            let body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default();
-            let body = self.without_secrets(planned, &body);
-            let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
-            let asked = rate::retry_after(&reply.headers, Timestamp::now());
-            failure.retry_after = asked.or(failure.retry_after);
-            return Err(failure);
-        }
-        if media_type(&reply.headers) == "text/html" {
-            return Err(Failure::provider(
-                ErrorKind::Malformed,
-                "a web page came instead of an API answer: a proxy or the base URL is wrong",
-            )
-            .with_status(reply.status.as_u16()));
-        }
-        Ok(reply)
+/// Sorts an answer by its status and content type.
+pub(crate) async fn accepted(
+    shown: &Shown,
+    upstream: &dyn Upstream,
+    mut reply: Reply,
+    watch: &mut Watch,
+    trail: &mut Trail,
+) -> Result<Reply, Failure> {
+    if rate::has_limits(&reply.headers) {
+        trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
     }
-
-    /// Takes out of an error answer what the call showed the provider: its words go to the caller and into the log.
-    fn without_secrets(&self, planned: &Planned, body: &[u8]) -> Vec<u8> {
-        let mut text = body.to_vec();
-        if let Ok(lease) = self.credentials.lease(&planned.target.provider, &planned.provider.row.env, None) {
-            lease.hide_in(&mut text);
-        }
-        for (_, value) in planned.target.headers.iter().filter(|(_, value)| value.is_sensitive()) {
-            sy_credentials::hide(&mut text, value.as_bytes());
-        }
-        text
+    if reply.status.is_redirection() {
+        return Err(redirected(&reply));
     }
+    if !reply.status.is_success() {
+        // A body that cannot be read leaves the status, which says the most.
+        let mut body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default().to_vec();
+        shown.hide_in(&mut body);
+        let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
+        let asked = rate::retry_after(&reply.headers, Timestamp::now());
+        failure.retry_after = asked.or(failure.retry_after);
+        return Err(failure);
+    }
+    if media_type(&reply.headers) == "text/html" {
+        return Err(Failure::provider(
+            ErrorKind::Malformed,
+            "a web page came instead of an API answer: a proxy or the base URL is wrong",
+        )
+        .with_status(reply.status.as_u16()));
+    }
+    Ok(reply)
 }
 
 /// Finds the code for a target's protocol.
@@ -176,18 +168,22 @@ fn redirected(reply: &Reply) -> Failure {
     Failure::provider(ErrorKind::Malformed, text).with_status(status)
 }
 
-/// Reads a whole answer; raw bytes come with it where they are one JSON body.
+/// Reads a whole answer. For a relay its bytes come with it where they are one JSON body, and it is only looked at.
 async fn read_whole(
     upstream: &dyn Upstream,
     mut reply: Reply,
     watch: &mut Watch,
+    relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
     let raw = reply.body.whole(watch).await?;
     if media_type(&reply.headers) == "text/event-stream" {
         return fold(upstream, &raw).map(|response| (None, response));
     }
-    let response = upstream.decode_response(&raw)?;
-    Ok((Some(raw), response))
+    if relay {
+        let response = upstream.relay_response(&raw)?;
+        return Ok((Some(raw), response));
+    }
+    upstream.decode_response(&raw).map(|response| (None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.

@@ -15,6 +15,7 @@ use sy_types::{ErrorKind, Failure};
 
 use crate::answer::Chunk;
 use crate::meter::Meter;
+use crate::shown::Shown;
 use crate::stream::Source;
 use crate::tally::Tally;
 
@@ -29,25 +30,27 @@ pub(crate) struct Committed {
     held: VecDeque<Chunk>,
     /// `None` where everything is held already.
     source: Option<Box<Source>>,
+    /// What must not be in the words of its failure; `None` where it can have none.
+    shown: Option<Shown>,
 }
 
 /// Reads a stream up to its first content.
 ///
 /// # Errors
 /// Whatever broke it before.
-pub(crate) async fn commit(mut source: Source, tally: &mut Tally) -> Result<Committed, Failure> {
+pub(crate) async fn commit(mut source: Source, shown: Shown, tally: &mut Tally) -> Result<Committed, Failure> {
     let mut held = VecDeque::new();
     let mut size = 0;
     loop {
         let piece = poll_fn(|context| source.poll_piece(context, tally)).await;
-        let Some(piece) = piece.transpose()? else {
+        let Some(piece) = piece.transpose().map_err(|failure| shown.hide_in_failure(failure))? else {
             // A stream that ends has had its finish, which is content, unless it only said that it was alive.
             return Err(Failure::provider(ErrorKind::Malformed, "the provider's stream ended without an answer"));
         };
         size += piece.chunk.raw.as_ref().map_or(0, Bytes::len) + piece.chunk.events.len() * EVENT_SIZE;
         held.push_back(piece.chunk);
         if piece.has_content || size > HELD_LIMIT {
-            return Ok(Committed { held, source: Some(Box::new(source)) });
+            return Ok(Committed { held, source: Some(Box::new(source)), shown: Some(shown) });
         }
     }
 }
@@ -55,7 +58,7 @@ pub(crate) async fn commit(mut source: Source, tally: &mut Tally) -> Result<Comm
 impl Committed {
     /// Takes the events of a whole answer.
     pub(crate) fn from_events(events: Vec<StreamEvent>) -> Self {
-        Self { held: VecDeque::from([Chunk { raw: None, events }]), source: None }
+        Self { held: VecDeque::from([Chunk { raw: None, events }]), source: None, shown: None }
     }
 }
 
@@ -78,7 +81,7 @@ impl Stream for AnswerStream {
     type Item = Result<Chunk, Failure>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { committed: Committed { held, source }, meter } = &mut *self;
+        let Self { committed: Committed { held, source, shown }, meter } = &mut *self;
         if let Some(chunk) = held.pop_front() {
             return Poll::Ready(Some(Ok(chunk)));
         }
@@ -91,6 +94,10 @@ impl Stream for AnswerStream {
             Some(Ok(piece)) => Some(Ok(piece.chunk)),
             Some(Err(failure)) => {
                 *source = None;
+                let failure = match shown {
+                    Some(shown) => shown.hide_in_failure(failure),
+                    None => failure,
+                };
                 meter.broke(&failure);
                 Some(Err(failure))
             }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{pass_on, protocol_of};
+use crate::attempt::{accepted, pass_on, protocol_of};
 use crate::plan::Planned;
 use crate::upstream::Missed;
 use crate::watch::Watch;
@@ -93,12 +93,12 @@ impl Inner {
         if relay {
             pass_on(passthrough, &mut call.headers);
         }
-        self.sign(planned, &mut call)?;
+        let shown = self.sign(planned, &mut call)?;
         trail.turn_to(target);
         trail.relay = relay;
         let mut watch = Watch::start(&target.timeouts, Instant::now());
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
+        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
         let raw = reply.body.whole(&mut watch).await?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{not_carried, protocol_of};
+use crate::attempt::{accepted, not_carried, protocol_of};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
@@ -71,11 +71,11 @@ impl Inner {
         let target = &*planned.target;
         let upstream = protocol_of(target)?;
         let EmbedCall { mut call, wire, request } = call_for(upstream, target, errand, trail)?;
-        self.sign(planned, &mut call)?;
+        let shown = self.sign(planned, &mut call)?;
         trail.relay = request.is_none();
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = self.accepted(planned, upstream, reply, &mut watch, trail).await?;
+        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
         let raw = reply.body.whole(&mut watch).await?;
         let Some(request) = request else {

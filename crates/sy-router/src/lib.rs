@@ -5,7 +5,7 @@
 //! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
 //! - `retry`, `cool`: what follows a failure, and which targets rest.
 //! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
-//!   `watch` keeps its time limits; `rate` reads its headers.
+//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the provider's words.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `lookup`: what the surfaces ask beside sending.
@@ -30,13 +30,14 @@ mod plan;
 mod rate;
 pub mod record;
 mod retry;
+mod shown;
 mod stream;
 mod tally;
 mod upstream;
 mod watch;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -87,6 +88,8 @@ struct Inner {
     credentials: Credentials,
     config: ArcSwap<Config>,
     observer: Arc<dyn Observer>,
+    /// Shared with the meters.
+    closed: Arc<OnceLock<Failure>>,
     planner: Planner,
     cooling: Cooling,
     connector: Connector,
@@ -104,6 +107,7 @@ impl Router {
             credentials,
             config: ArcSwap::new(config),
             observer,
+            closed: Arc::default(),
             planner: Planner::default(),
             cooling: Cooling::default(),
             connector: Connector::new(authorities),
@@ -115,6 +119,13 @@ impl Router {
     /// whoever tells us.
     pub fn reconfigure(&self, config: Arc<Config>) {
         self.inner.config.store(config);
+    }
+
+    /// Says that whatever is dropped unfinished from now on was cut off by ourselves, for this reason, and not left by the
+    /// client. It is only for the records: the caller does the cutting.
+    pub fn close(&self, reason: Failure) {
+        // The first reason counts.
+        self.inner.closed.set(reason).ok();
     }
 
     /// Answers a chat request.
@@ -133,7 +144,7 @@ impl Router {
     ) -> Result<Answer, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
-        let mut meter = Meter::begin_chat(&inner.observer, ctx, &inbound);
+        let mut meter = Meter::begin_chat(inner, ctx, &inbound);
         let mut trail = Trail::default();
         let plan = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
             Ok(plan) => plan,
@@ -185,9 +196,9 @@ impl Router {
         };
         let requested = match named {
             Ok(named) => named,
-            Err(failure) => return Err(Meter::begin(&inner.observer, ctx, "").refuse(failure, trail, Vec::new())),
+            Err(failure) => return Err(Meter::begin(inner, ctx, "").refuse(failure, trail, Vec::new())),
         };
-        let mut meter = Meter::begin(&inner.observer, ctx, &requested);
+        let mut meter = Meter::begin(inner, ctx, &requested);
         let caller = match wire {
             EmbedWire::OpenAi => registry::OPENAI_CHAT,
             EmbedWire::GeminiOne | EmbedWire::GeminiBatch => registry::GEMINI_GENERATE,
@@ -227,7 +238,7 @@ impl Router {
     ) -> Result<Counted, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
-        let mut meter = Meter::begin_chat(&inner.observer, ctx, &inbound);
+        let mut meter = Meter::begin_chat(inner, ctx, &inbound);
         let mut trail = Trail::default();
         let asked = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
             Ok(plan) => inner.count_at(&inbound, &passthrough, &plan, &mut trail).await,

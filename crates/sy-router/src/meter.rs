@@ -3,13 +3,14 @@
 //! Begun first and carried through the whole pipeline; what is not settled when it is dropped was left by the client. It
 //! deliberately tells once: the first settling wins.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sy_protocol::Inbound;
 use sy_types::chat::Usage;
 use sy_types::{Failure, RequestContext, Target};
 use tokio::time::Instant;
 
+use crate::Inner;
 use crate::answer::{Attempted, Refused, Trail};
 use crate::record::{Observer, Outcome, Record};
 use crate::tally::Tally;
@@ -17,6 +18,8 @@ use crate::tally::Tally;
 /// The meter of one request.
 pub(crate) struct Meter {
     observer: Arc<dyn Observer>,
+    /// Why requests are cut off by ourselves, once they are.
+    closed: Arc<OnceLock<Failure>>,
     began: Instant,
     /// Gone once it was told.
     record: Option<Box<Record>>,
@@ -36,7 +39,7 @@ impl std::fmt::Debug for Meter {
 
 impl Meter {
     /// Starts the meter of a request for the named model.
-    pub(crate) fn begin(observer: &Arc<dyn Observer>, ctx: &RequestContext, model: &str) -> Self {
+    pub(crate) fn begin(inner: &Inner, ctx: &RequestContext, model: &str) -> Self {
         let record = Record {
             request_id: ctx.id.clone(),
             principal: ctx.principal.clone(),
@@ -56,7 +59,8 @@ impl Meter {
             cost_usd: 0.0,
         };
         Self {
-            observer: Arc::clone(observer),
+            observer: Arc::clone(&inner.observer),
+            closed: Arc::clone(&inner.closed),
             began: Instant::now(),
             record: Some(Box::new(record)),
             inbound: None,
@@ -66,8 +70,8 @@ impl Meter {
     }
 
     /// Starts the meter of a chat request.
-    pub(crate) fn begin_chat(observer: &Arc<dyn Observer>, ctx: &RequestContext, inbound: &Arc<Inbound>) -> Self {
-        let mut meter = Self::begin(observer, ctx, &inbound.head().model);
+    pub(crate) fn begin_chat(inner: &Inner, ctx: &RequestContext, inbound: &Arc<Inbound>) -> Self {
+        let mut meter = Self::begin(inner, ctx, &inbound.head().model);
         if let Some(record) = &mut meter.record {
             record.caller_protocol = inbound.protocol();
             record.stream = inbound.head().stream;
@@ -137,7 +141,13 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        // A client that closes the connection with the last byte has got everything.
-        self.settle(if self.tally.finished { Outcome::Answered } else { Outcome::ClientGone });
+        let has_begun = self.record.as_ref().is_some_and(|record| record.first_byte.is_some());
+        self.settle(match self.closed.get() {
+            // A client that closes the connection with the last byte has got everything.
+            _ if self.tally.finished => Outcome::Answered,
+            None => Outcome::ClientGone,
+            Some(failure) if has_begun => Outcome::Broken(failure.clone()),
+            Some(failure) => Outcome::Failed(failure.clone()),
+        });
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
@@ -223,20 +223,10 @@ impl Connector {
             builder = builder.no_proxy();
         }
         for file in &self.authorities {
-            builder = builder.tls_certs_merge(authorities_of(file)?);
+            builder = builder.tls_certs_merge(sy_catalog::certificates(file)?);
         }
         builder.build().map_err(|error| Failure::bug(format!("the HTTP client cannot be built: {}", cause(&error))))
     }
-}
-
-/// Reads the certificates of a PEM file.
-fn authorities_of(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
-    let unreadable = |reason: String| {
-        let text = format!("expected certificates in PEM form in {}: {reason}", file.display());
-        Failure::new(ErrorKind::Internal, Side::Gateway, text)
-    };
-    let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(cause(&error)))
 }
 
 /// Returns true for a host that no proxy can reach better than we: an address of this machine or its network.

@@ -31,7 +31,7 @@ pub struct App {
     pub(crate) tasks: TaskTracker,
     /// Set when the server begins to stop: background work ends.
     pub(crate) stopping: CancellationToken,
-    /// Set when the time for draining is over: open streams end with an error event.
+    /// Set when the time for draining is over: waiting requests are refused, open streams end with an error event.
     pub(crate) cut: CancellationToken,
 }
 

@@ -37,8 +37,17 @@ impl Caller {
 
     /// Takes a request whose caller need not be known.
     pub(crate) fn unknown(parts: &Parts) -> Self {
-        let strict = parts.headers.get(STRICT).is_some_and(|value| value == "true");
-        let id = request_id(&parts.headers);
+        Self::with(&parts.headers)
+    }
+
+    /// Stands for a caller of whose request nothing is left.
+    pub(crate) fn lost() -> Self {
+        Self::with(&HeaderMap::new())
+    }
+
+    fn with(headers: &HeaderMap) -> Self {
+        let strict = headers.get(STRICT).is_some_and(|value| value == "true");
+        let id = request_id(headers);
         let context = RequestContext { id, principal: Principal::Anonymous, strict, prefer_fallback: false };
         Self { context, began: Instant::now() }
     }

@@ -11,11 +11,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
-use sy_router::{Answer, Body, Whole};
+use sy_router::{Answer, Body, Refused, Trail, Whole};
 use sy_types::Failure;
 
 use crate::app::App;
 use crate::caller::Caller;
+use crate::failure::shutting_down;
 use crate::observe::metrics::endpoint;
 use crate::reply;
 
@@ -47,7 +48,10 @@ impl Arrival {
         let (caller, admitted) = Caller::enter(app, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
         let read = match admitted {
-            Ok(()) => crate::body::read(&parts.headers, body, limit).await.and_then(crate::body::text),
+            Ok(()) => {
+                let reading = app.cut.run_until_cancelled(crate::body::read(&parts.headers, body, limit));
+                reading.await.unwrap_or_else(|| Err(shutting_down())).and_then(crate::body::text)
+            }
             Err(failure) => Err(failure),
         };
         match read {
@@ -67,12 +71,20 @@ pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints:
         Ok(inbound) => Arc::new(inbound),
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    let response = match app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers)).await {
+    let routed = app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
+    let response = match until_cut(app, routed).await {
         Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
     app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
+}
+
+/// Waits for the router, but not beyond the time for draining: what has not begun by then is refused while the connection is
+/// still there to say so.
+async fn until_cut<T>(app: &App, routed: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    let cut_off = || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Vec::new() };
+    app.cut.run_until_cancelled(routed).await.unwrap_or_else(|| Err(cut_off()))
 }
 
 fn deliver(
@@ -140,7 +152,7 @@ pub(crate) async fn count_tokens(
         Ok(inbound) => Arc::new(inbound),
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    let response = match app.router.count(&caller.context, inbound, passed_on(&parts.headers)).await {
+    let response = match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers))).await {
         Ok(counted) => {
             let body = counted.raw.unwrap_or_else(|| dialect.encode_count(counted.tokens));
             let mut response = reply::json(&caller, Some(&counted.trail), StatusCode::OK, body);
@@ -167,7 +179,7 @@ pub(crate) async fn embed(
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
     };
-    let response = match app.router.embed_on(&caller.context, wire, &body, model).await {
+    let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model)).await {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };

@@ -3,11 +3,24 @@
 //! Read by every surface. The caller's fault is 4xx, a provider's is 502, 503 or 504, ours is 500. A provider's rejected key is
 //! never 401: the caller's own token was right.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use sy_types::{ErrorKind, Failure, Side};
 
 /// The code of a failure that only a change of the method mends.
 pub(crate) const WRONG_METHOD: &str = "method_not_allowed";
+/// The code of a failure that only another run of the server mends.
+const SHUTTING_DOWN: &str = "shutting_down";
+/// How long a client should wait before it asks a server again that was stopping: about the time of a restart.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// Returns the failure of a request that is cut off because the time for draining is over.
+pub(crate) fn shutting_down() -> Failure {
+    Failure::new(ErrorKind::Unavailable, Side::Gateway, "the server is shutting down: ask again in a moment")
+        .with_code(SHUTTING_DOWN)
+        .with_retry_after(Some(RESTART))
+}
 
 /// Returns the status for a failure; `overloaded` is what the caller's protocol answers when a provider is overloaded.
 pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
@@ -23,6 +36,7 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
         ErrorKind::Conflict => 409,
         ErrorKind::TooLarge => 413,
         ErrorKind::RateLimited | ErrorKind::QuotaExceeded => 429,
+        ErrorKind::Unavailable if failure.code.as_deref() == Some(SHUTTING_DOWN) => 503,
         ErrorKind::Unavailable if from_provider && !is_overloaded(failure) => 502,
         ErrorKind::Unavailable => overloaded,
         ErrorKind::Malformed => 502,
@@ -43,7 +57,7 @@ fn is_overloaded(failure: &Failure) -> bool {
 mod tests {
     use sy_types::{ErrorKind, Failure, Side};
 
-    use super::status;
+    use super::{shutting_down, status};
 
     #[track_caller]
     fn check(kind: ErrorKind, side: Side, upstream: Option<u16>, expected: u16) {
@@ -64,5 +78,6 @@ mod tests {
         check(ErrorKind::Unavailable, Side::Provider, Some(529), 529);
         check(ErrorKind::Timeout, Side::Provider, None, 504);
         check(ErrorKind::Internal, Side::Gateway, None, 500);
+        assert_eq!(status(&shutting_down(), 529).as_u16(), 503);
     }
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Frame;
 use sy_protocol::{Downstream, StreamEncoder, StreamForm};
 use sy_router::{AnswerStream, Chunk, Trail};
-use sy_types::{ErrorKind, Failure, Side};
+use sy_types::Failure;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::caller::{Caller, REQUEST_ID};
@@ -149,8 +149,7 @@ impl Relay {
                     if self.cut.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
                     }
-                    let text = "the server is shutting down";
-                    Some(Err(Failure::new(ErrorKind::Unavailable, Side::Gateway, text)))
+                    Some(Err(crate::failure::shutting_down()))
                 }
             };
             self.idle_polls = 0;
@@ -196,7 +195,8 @@ impl http_body::Body for Relay {
             return Poll::Pending;
         }
         (self.since, self.idle_polls) = (None, 0);
-        let bytes = self.buffer.split().freeze();
+        // Nothing is kept: most open streams are waiting for their next chunk.
+        let bytes = std::mem::take(&mut self.buffer).freeze();
         Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 

@@ -1,7 +1,7 @@
 //! Binds, runs, drains.
 //!
 //! Called by the binary with the composed parts. Stopping has three steps: no new connections, running requests get
-//! `server.shutdown_seconds` to finish, then open streams are ended with an error event.
+//! `server.shutdown_seconds` to finish, then what still waits is refused and open streams are ended with an error event.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
@@ -13,12 +13,13 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::compose::Composition;
+use crate::failure::shutting_down;
 
 /// How long a client may take to send its request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a request is read ahead on one connection: a large body then costs its own size and little more.
 const READ_LIMIT: usize = 64 << 10;
-/// How long streams get to send their last event once the draining time is over.
+/// How long requests and streams get to send why they end once the draining time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why the server cannot run.
@@ -135,6 +136,7 @@ async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output
     let app = app.clone();
     let deadline = async move {
         tokio::time::sleep(drain).await;
+        app.router.close(shutting_down());
         app.cut.cancel();
     };
     // The server's own future ends as soon as the last connection closes; this one then is dropped with the tracker.

@@ -147,6 +147,8 @@ pub struct ModelInfo {
     pub id: String,
     /// The display name.
     pub name: String,
+    /// What it is good for, in the operator's words.
+    pub description: Option<String>,
     /// The family (`claude-sonnet`), where known.
     pub family: Option<String>,
     /// `YYYY-MM[-DD]`, or empty.

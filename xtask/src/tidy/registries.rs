@@ -2,7 +2,7 @@
 
 use sy_protocol::REGISTRY;
 
-use super::{none, root};
+use super::{none, root, sources};
 
 #[test]
 fn every_protocol_folder_is_registered_in_order() {
@@ -60,4 +60,32 @@ fn every_requirement_row_is_listed_and_every_tick_has_evidence() {
         }
     }
     none(&findings, "a requirement row that claims without showing:");
+}
+
+#[test]
+fn every_variable_that_is_read_is_in_the_table() {
+    let is_known = |name: &str| sy_config::env::VARIABLES.iter().any(|variable| variable.name == name);
+    let is_name =
+        |text: &str| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let (mut findings, mut count) = (Vec::new(), 0);
+    for source in sources(&["crates"]) {
+        if source.is_test() || source.path.starts_with("crates/sy-testkit") {
+            continue;
+        }
+        for (line, text) in source.code().filter(|(_, text)| !text.trim_start().starts_with("//")) {
+            // The text before each quotation mark and the literal behind it.
+            let parts: Vec<&str> = text.split('"').collect();
+            for (before, literal) in parts.windows(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?))) {
+                let is_read = ["get(", "secret("].iter().any(|call| before.ends_with(call));
+                if is_name(literal) && (is_read || literal.starts_with("SWITCHYARD_")) {
+                    count += 1;
+                    if !is_known(literal) {
+                        findings.push(format!("{}:{line}: {literal}", source.path));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 20, "the search finds what is read: {count}");
+    none(&findings, "an environment variable that sy_config::env::VARIABLES does not list:");
 }

@@ -134,7 +134,7 @@ fn row(found: &Found) -> Vec<String> {
         price(model.price.base.usd_per_million_input),
         price(model.price.base.usd_per_million_output),
         abilities(model).join(","),
-        model.name.clone(),
+        model.description.as_ref().map_or_else(|| model.name.clone(), |text| format!("{}: {text}", model.name)),
     ]
 }
 
@@ -153,6 +153,7 @@ fn as_json(found: &Found) -> Value {
     json!({
         "id": id,
         "name": model.name,
+        "description": model.description,
         "connected": connected,
         "family": model.family,
         "release_date": model.release_date,

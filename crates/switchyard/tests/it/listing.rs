@@ -54,6 +54,18 @@ fn verbose_and_json_tell_more() {
 }
 
 #[test]
+fn a_models_description_is_shown() {
+    let world = World::new();
+    let mut mine = provider("http://127.0.0.1:9");
+    mine["models"]["told"] = json!({"name": "Told", "description": "For haste"});
+    world.configure(&json!({"provider": {"mine": mine}}));
+    let table = world.run(&["models", "mine", "--verbose"]).good();
+    assert!(table.contains("Told: For haste"), "{table}");
+    let Value::Array(models) = world.run(&["models", "mine", "--json"]).json() else { panic!("expected a list") };
+    assert!(models.iter().any(|model| model["description"] == "For haste"), "{models:?}");
+}
+
+#[test]
 fn configured_models_are_there_too() {
     let world = World::new();
     world.configure(&json!({"provider": {"mine": provider("http://127.0.0.1:9")}}));

@@ -23,6 +23,23 @@ fn of_source(source: &Source, folder: &Path, ttl_seconds: u64, offline: bool) ->
     })
 }
 
+#[tokio::test]
+async fn certificate_authorities_of_the_environment_are_read_for_the_fetch() {
+    let source = Source::start(answer("\"v1\"", &newcomer())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorities.pem");
+    let catalog = Catalog::new(Settings {
+        config: config(json!({"catalog": {"url": source.url}})),
+        cache_dir: folder.path().to_owned(),
+        environment: Environment::of([("NODE_EXTRA_CA_CERTS", file.to_str().unwrap())]),
+        offline: false,
+    });
+    let failure = catalog.refresh(true).await.unwrap_err();
+    assert!(failure.kind == ErrorKind::Internal && failure.message.contains("authorities.pem"), "{failure}");
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(catalog.refresh(true).await.unwrap(), Refresh::Updated { providers: 1, models: 1 });
+}
+
 fn newcomer() -> Value {
     json!({"newcomer": {"id": "newcomer", "name": "Newcomer", "env": ["NEW_KEY"], "api": "https://new.test/v1", "npm": "@ai-sdk/openai-compatible",
         "models": {"first": {"id": "first", "name": "First", "tool_call": true}}}})

@@ -21,6 +21,8 @@ pub struct ModelConfig {
     pub id: Option<String>,
     /// The display name.
     pub name: Option<String>,
+    /// What it is good for, shown where models are listed in detail.
+    pub description: Option<String>,
     /// The family. Example: `"claude-sonnet"`.
     pub family: Option<String>,
     /// When it was released. Example: `"2025-09-29"`.
@@ -68,6 +70,7 @@ impl std::fmt::Debug for ModelConfig {
         f.debug_struct("ModelConfig")
             .field("id", &self.id)
             .field("name", &self.name)
+            .field("description", &self.description)
             .field("family", &self.family)
             .field("release_date", &self.release_date)
             .field("attachment", &self.attachment)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a failed call to a provider is repeated.
+/// How a failed call to a provider is repeated. Where a chain has a further target, that one is asked at once instead, but for
+/// a rate limit: when the provider says how long to wait (`Retry-After`) and that is at most `maxDelay`, the same target is asked
+/// again after it. A longer one is never waited for: the next target is asked, or the caller gets the refusal with the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Retry {
@@ -17,7 +19,7 @@ pub struct Retry {
     /// The wait before the first repetition, in milliseconds.
     #[schemars(range(min = 100))]
     pub base_delay: u64,
-    /// The longest wait, in milliseconds. It must not be below `baseDelay`.
+    /// The longest wait, in milliseconds, whether it is ours or the provider's `Retry-After`. It must not be below `baseDelay`.
     #[schemars(range(min = 1000))]
     pub max_delay: u64,
     /// By how much each wait is longer than the one before: repetition n waits `baseDelay × backoffMultiplier^(n-1)`, at

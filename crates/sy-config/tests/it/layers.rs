@@ -200,3 +200,9 @@ fn one_folder_holds_everything_when_it_is_named() {
     let paths = Paths::resolve(&Environment::of([("SWITCHYARD_HOME", all.display().to_string())])).expect("paths");
     assert_eq!(paths, Paths::below(&all));
 }
+
+#[test]
+fn a_file_may_say_its_version() {
+    let sandbox = Sandbox::with_user(r#"{ "$schema": "x", "version": "1.2", "model": "p/m" }"#);
+    assert_eq!(sandbox.config().model.as_deref(), Some("p/m"));
+}

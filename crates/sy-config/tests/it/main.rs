@@ -16,3 +16,4 @@ mod references;
 mod reloads;
 mod sandbox;
 mod secrets;
+mod trust;

@@ -3,6 +3,7 @@
 use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use sy_credentials::{Credential, Error, Skipped, Source};
@@ -112,6 +113,23 @@ fn import_and_export_return_what_they_took() {
     assert!(exported.starts_with("{\n  \""), "pretty, by two spaces: {exported}");
     #[cfg(unix)]
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn an_export_takes_a_bare_file_name() {
+    struct Removed<'a>(&'a Path);
+    impl Drop for Removed<'_> {
+        fn drop(&mut self) {
+            fs::remove_file(self.0).ok();
+        }
+    }
+    let home = Home::new();
+    let credentials = home.open();
+    put(&credentials, "a", "key-1");
+    let name = format!("export-of-test-{}.json", std::process::id());
+    let file = Removed(Path::new(&name));
+    assert_eq!(credentials.export_opencode(file.0).unwrap().exported, ["a"]);
+    assert!(fs::read_to_string(file.0).unwrap().contains("key-1"));
 }
 
 #[test]

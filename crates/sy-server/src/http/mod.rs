@@ -1,7 +1,7 @@
 //! The HTTP surfaces, merged.
 //!
 //! Each file serves the routes of one dialect or one purpose; a handler names its dialect and hands on. Request-wide layers are
-//! only what is true of every request: a panic becomes a 500, and browsers of allowed origins get their CORS headers.
+//! only what is true of every request: browsers of allowed origins get their CORS headers.
 
 mod anthropic;
 mod fallback;
@@ -65,22 +65,28 @@ impl Dialects {
 /// Returns the service of all surfaces.
 pub(crate) fn service(app: App) -> Router {
     let cors = cors(&app.config().server.allowed_origins);
+    let dialects = app.dialects;
     let router = Router::new()
         .merge(openai::routes())
-        .merge(anthropic::routes())
-        .merge(gemini::routes())
+        .merge(guarded(anthropic::routes(), dialects.messages))
+        .merge(guarded(gemini::routes(), dialects.gemini))
         .merge(models::routes())
         .merge(system::routes())
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::wrong_method)
         // Bodies are read by `body`, which has the configured limit and answers in the caller's dialect.
         .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(fallback::panicked))
         .with_state(app);
+    let router = guarded(router, dialects.chat);
     match cors {
         Some(cors) => router.layer(cors),
         None => router,
     }
+}
+
+/// Answers for handlers that panic, in their surface's dialect. The innermost guard answers.
+fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>, dialect: &'static dyn Downstream) -> Router<S> {
+    routes.layer(CatchPanicLayer::custom(fallback::Panicked(dialect)))
 }
 
 /// Browsers ask before they call: only listed origins are told yes. Without any, no answer carries a CORS header.

@@ -155,6 +155,7 @@ impl Shape {
             Self::Gemini => json!({
                 "name": format!("models/{id}"),
                 "displayName": info.name,
+                "description": info.description.as_ref().unwrap_or(&info.name),
                 "inputTokenLimit": info.limits.input.unwrap_or(info.limits.context),
                 "outputTokenLimit": info.limits.output,
                 "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],

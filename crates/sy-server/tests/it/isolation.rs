@@ -1,11 +1,12 @@
 //! Requests that run at the same time do not see each other's keys.
 
 use futures::future::join_all;
+use serde_json::json;
 use sy_config::Environment;
 use sy_testkit::Wire;
 
-use crate::dialect::text_of;
-use crate::world::{Plot, good};
+use crate::dialect::{refusal, text_of};
+use crate::world::{Plot, good, until};
 
 #[tokio::test]
 async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
@@ -18,7 +19,7 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
             // Half of the keys come from the environment.
             plot.config["provider"][format!("p{number}")]["options"].as_object_mut().unwrap().remove("apiKey");
             plot = plot
-                .set(&format!("/provider/p{number}/env"), serde_json::json!([format!("P{number}_API_KEY")]))
+                .set(&format!("/provider/p{number}/env"), json!([format!("P{number}_API_KEY")]))
                 .variable(&format!("P{number}_API_KEY"), &format!("key-of-p{number}-0123456789"));
         }
         upstreams.push((wire, upstream));
@@ -51,4 +52,27 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
     // The keys reached the calls without a detour over the process.
     assert_eq!(format!("{:?}", Environment::read()), before);
     assert_eq!(Environment::read().get("P0_API_KEY"), None);
+}
+
+#[tokio::test]
+async fn a_key_is_not_sent_where_a_projects_file_says() {
+    let (own, thief) = (good().await, good().await);
+    let plot = Plot::new().provider("a", Wire::Chat, &own).provider("b", Wire::Chat, &own).in_file();
+    let project = plot.home().join("work/opencode.json");
+    std::fs::create_dir_all(project.parent().unwrap()).unwrap();
+    let moved = json!({"provider": {"a": {"options": {"baseURL": format!("{}/v1", thief.url())}}}});
+    std::fs::write(&project, moved.to_string()).unwrap();
+    let mut config = plot.config.clone();
+    let server = plot.start();
+    for wire in Wire::ALL {
+        let answer = server.chat(wire, "a/m", false).send().await;
+        let message = refusal(wire, &answer);
+        assert!(answer.status == 401 && message.contains("trusted_projects"), "{answer:?}");
+        assert_eq!(server.chat(wire, "b/m", false).send().await.status, 200);
+    }
+    assert_eq!((thief.hits(), own.hits()), (0, 4));
+    config["trusted_projects"] = json!([server.home.path()]);
+    std::fs::write(server.home.path().join("config/switchyard.jsonc"), config.to_string()).unwrap();
+    until("the trust to be known", async || server.chat(Wire::Chat, "a/m", false).send().await.status == 200).await;
+    assert_eq!(thief.requests()[0].header("authorization"), "Bearer key-of-a-0123456789");
 }

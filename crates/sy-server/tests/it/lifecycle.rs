@@ -7,7 +7,7 @@ use serde_json::json;
 use sy_testkit::{FakeUpstream, Script, Wire};
 use tracing::Level;
 
-use crate::dialect::{read, text_of};
+use crate::dialect::{read, refusal, text_of};
 use crate::world::{Logs, Plot, TOKEN, good, until, wire_of};
 
 /// A provider whose stream says one word every so often, ten in all.
@@ -53,10 +53,46 @@ async fn a_stream_that_takes_too_long_ends_with_an_error_event() {
     }
     server.running.await.unwrap().unwrap();
     assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
-    assert_eq!(logs.access().len(), 8, "each is written down once");
+    let lines = logs.access();
+    assert_eq!(lines.len(), 8, "each is written down once");
+    assert!(lines.iter().all(|line| line["outcome"] == "broken_stream" && line["status"] == 200), "{lines:#?}");
     for number in 0..8 {
         upstream.until_left(number).await;
     }
+}
+
+#[tokio::test]
+async fn a_request_that_waits_too_long_is_refused_before_its_connection_is_closed() {
+    let logs = Logs::listen(Level::INFO);
+    let upstream = FakeUpstream::start(|_, seen| {
+        Script::json(200, wire_of(&seen.path).whole("late")).after(Duration::from_secs(60))
+    })
+    .await;
+    let server = Plot::new()
+        .provider("a", Wire::Chat, &upstream)
+        .provider("b", Wire::Anthropic, &upstream)
+        .set("/server/shutdown_seconds", json!(1))
+        .start();
+    let asked = Wire::ALL.into_iter().flat_map(|wire| ["a/m", "b/m"].map(|model| (wire, model)));
+    let asked = asked.flat_map(|(wire, model)| [true, false].map(|stream| (wire, model, stream)));
+    let answers =
+        join_all(asked.map(async |(wire, model, stream)| (wire, server.chat(wire, model, stream).send().await)));
+    let stop = async {
+        upstream.until_hits(16).await;
+        server.stop.cancel();
+        Instant::now()
+    };
+    let (answers, stopped) = tokio::join!(answers, stop);
+    for (wire, answer) in &answers {
+        assert!(refusal(*wire, answer).contains("shutting down"), "{answer:?}");
+        let headers = (answer.status, answer.header("retry-after"), answer.header("connection"));
+        assert_eq!(headers, (503, "5", "close"), "{answer:?}");
+    }
+    server.running.await.unwrap().unwrap();
+    assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
+    let lines = logs.access();
+    assert_eq!((answers.len(), lines.len()), (16, 16), "each is written down once");
+    assert!(lines.iter().all(|line| line["status"] == 503 && line["error"] == "provider_unavailable"), "{lines:#?}");
 }
 
 #[tokio::test]

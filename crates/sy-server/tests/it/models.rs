@@ -11,7 +11,10 @@ async fn server() -> (Server, sy_testkit::FakeUpstream) {
     let server = Plot::new()
         .provider("a", Wire::Chat, &upstream)
         .provider("b", Wire::Anthropic, &upstream)
-        .set("/provider/a/models/only-here", json!({"name": "Only Here", "release_date": "2025-09-29"}))
+        .set(
+            "/provider/a/models/only-here",
+            json!({"name": "Only Here", "description": "For haste", "release_date": "2025-09-29"}),
+        )
         .set("/provider/b/models/org~1deep~1name", json!({}))
         .alias("fast", &["a/only-here", "b/m"])
         .start();
@@ -115,6 +118,8 @@ async fn models_are_listed_in_each_shape() {
             (&gemini["models"][1]["inputTokenLimit"], &gemini["models"][1]["outputTokenLimit"]),
             (&json!(1000), &json!(100))
         );
+        let about = |index: usize| &gemini["models"][index]["description"];
+        assert_eq!((about(1), about(2)), (&json!("m"), &json!("For haste")));
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sy_types::Secret;
+
 use crate::key_path::KeyPath;
 use crate::layer::{Inputs, Layer, LayerKind};
 use crate::node::{Kind, Node, Place, Text};
@@ -76,8 +78,8 @@ impl Guard<'_> {
         for provider in providers {
             let path = KeyPath::default().child("provider").child(&provider.name);
             let mut address = None;
-            each_text(&provider.value, &path, &mut |path, place, _| {
-                if self.is_strange(place) && leads_somewhere(path) {
+            each_text(&provider.value, &path, &mut |path, place, text| {
+                if self.is_strange(place) && leads_away(path, text) {
                     address.get_or_insert(place);
                 }
             });
@@ -132,12 +134,21 @@ impl Guard<'_> {
     }
 }
 
-/// Returns true for keys that decide where a provider's requests go.
-fn leads_somewhere(path: &KeyPath) -> bool {
+/// Returns true for a text that lets a provider's requests leave this machine for another place. A server on this machine
+/// is none: whoever listens here can do so without a project.
+fn leads_away(path: &KeyPath, text: &Text) -> bool {
     match path.parts().as_slice() {
-        ["provider", _, "npm"] | ["provider", _, "models", _, "provider", "npm"] => true,
-        ["provider", _, "options", name] => *name == "baseURL" || ADDRESS_OPTIONS.contains(name),
-        _ => is_address(path),
+        ["provider", _, "options", name] if ADDRESS_OPTIONS.contains(name) => true,
+        _ => is_address(path) && !is_here(text.resolved.as_ref().map_or(&text.written, Secret::expose)),
+    }
+}
+
+fn is_here(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

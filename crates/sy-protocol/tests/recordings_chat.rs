@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 use sy_protocol::registry::{OLLAMA_CHAT, OPENAI_CHAT};
-use sy_protocol::{Frame, FrameReader, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream, downstream, upstream};
+use sy_protocol::{Batch, FrameReader, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream, downstream, upstream};
 use sy_types::chat::{
     BlockStart, ChatRequest, ChatResponse, Delta, Fold, Media, Part, Role, Source, StreamEvent, ToolChoice, ToolKind,
     Usage,
@@ -198,8 +198,8 @@ fn events_of(
     mut size: impl FnMut() -> usize,
 ) -> Result<Vec<StreamEvent>, Failure> {
     let (mut reader, mut events) = (FrameReader::new(face.framing(), 16 << 20), Vec::new());
-    let mut feed = |frames: Vec<Frame>, events: &mut Vec<StreamEvent>| -> Result<(), Failure> {
-        for frame in frames {
+    let mut feed = |batch: Batch, events: &mut Vec<StreamEvent>| -> Result<(), Failure> {
+        for frame in batch.frames {
             let is_over = matches!(events.last(), Some(StreamEvent::Finish { .. } | StreamEvent::Failed(_)));
             if !is_over {
                 decoder.decode(&frame, events)?;
@@ -211,9 +211,9 @@ fn events_of(
     while !rest.is_empty() {
         let (piece, more) = rest.split_at(size().clamp(1, rest.len()));
         rest = more;
-        feed(reader.push(&Bytes::copy_from_slice(piece))?.frames, &mut events)?;
+        feed(reader.push(&Bytes::copy_from_slice(piece))?, &mut events)?;
     }
-    feed(reader.finish().frames, &mut events)?;
+    feed(reader.finish(), &mut events)?;
     if !matches!(events.last(), Some(StreamEvent::Finish { .. } | StreamEvent::Failed(_))) {
         decoder.finish(&mut events);
     }
@@ -319,6 +319,7 @@ fn every_whole_answer_is_read_and_survives_being_written() {
         let decoded = face.decode_response(record.body.as_bytes());
         if BAD_ANSWERS.iter().any(|(id, _)| *id == record.id) {
             assert_eq!(decoded.unwrap_err().kind, ErrorKind::Malformed, "{}", record.id);
+            assert!(face.relay_response(record.body.as_bytes()).is_err(), "{}", record.id);
             listed += 1;
             continue;
         }
@@ -329,6 +330,8 @@ fn every_whole_answer_is_read_and_survives_being_written() {
             "{}",
             record.id
         );
+        let looked_at = face.relay_response(record.body.as_bytes()).unwrap();
+        assert_eq!(looked_at.usage, response.usage, "{}", record.id);
         check_round_trip(&record.id, &response.to_events(), &response);
         read += 1;
     }

@@ -28,9 +28,12 @@ fn check(project: &str, expected: bool) {
 #[test]
 fn a_key_does_not_follow_an_address_of_a_project() {
     check(MOVED, true);
-    check(&MOVED.replace("evil.test", "localhost:9"), true);
+    check(&MOVED.replace("evil.test", "localhost.evil.test"), true);
+    for near in ["localhost:9", "127.0.0.1:9", "[::1]"] {
+        check(&MOVED.replace("evil.test", near), false);
+    }
     check(r#"{ "provider": { "p": { "api": "https://evil.test" } } }"#, true);
-    check(r#"{ "provider": { "p": { "npm": "@ai-sdk/groq" } } }"#, true);
+    check(r#"{ "provider": { "p": { "npm": "@ai-sdk/groq" } } }"#, false);
     check(r#"{ "provider": { "p": { "options": { "resourceName": "evil.test/#" } } } }"#, true);
     check(r#"{ "provider": { "p": { "models": { "m": { "provider": { "api": "https://evil.test" } } } } } }"#, true);
     check(r#"{ "provider": { "p": { "models": { "m": { "name": "M" } }, "options": { "timeout": 5000 } } } }"#, false);

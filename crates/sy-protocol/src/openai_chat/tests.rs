@@ -820,3 +820,35 @@ fn several_choices_are_reported() {
     let response = OpenAiChat.decode_response(body.as_bytes()).unwrap();
     assert_eq!((response.parts.len(), response.unmapped[0].field.as_str()), (1, "choices[1]"));
 }
+
+#[test]
+fn an_unusual_answer_is_not_only_looked_at() {
+    let usual = json!({"object": "chat.completion", "error": null, "choices": [{"message": {"content": "x"}}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2}});
+    let check = |pointer: &str, value: Value| {
+        let mut answer = usual.clone();
+        *answer.pointer_mut(pointer).unwrap() = value;
+        let body = answer.to_string();
+        let (looked_at, read) =
+            (OpenAiChat.relay_response(body.as_bytes()), OpenAiChat.decode_response(body.as_bytes()));
+        match (looked_at, read) {
+            (Ok(looked_at), Ok(read)) => {
+                assert_eq!(looked_at.usage, read.usage, "{body}");
+                assert_eq!(looked_at.parts.is_empty(), pointer.is_empty(), "{body}");
+            }
+            (Err(looked_at), Err(read)) => assert_eq!(looked_at, read, "{body}"),
+            (looked_at, read) => panic!("{looked_at:?} is not {read:?} for {body}"),
+        }
+    };
+    check("", usual.clone());
+    check("/error", json!({"message": "m"}));
+    check("/object", json!("error"));
+    check("/choices", json!([]));
+    check("/choices", Value::Null);
+    check("/choices/0", json!({"error": {"message": "m"}, "message": {}}));
+    check("/choices/0/message", json!("no message"));
+    check("/choices/0/message", json!([1]));
+    check("/usage", Value::Null);
+    check("/usage/completion_tokens", json!(0));
+    check("/usage/prompt_tokens", json!("3"));
+}

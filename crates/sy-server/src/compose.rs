@@ -23,6 +23,9 @@ use crate::http::Dialects;
 use crate::observe::Observatory;
 use crate::serve::{ServeError, resolve_host};
 
+/// How often the times of requests are sorted into their buckets.
+const SORT_PAUSE: Duration = Duration::from_secs(5);
+
 /// Everything that comes from outside.
 pub struct Composed {
     /// The configuration and how to read it again.
@@ -160,6 +163,7 @@ impl Background {
     pub(crate) fn start(self, app: &App) {
         app.tasks.spawn(watch_configuration(app.clone()));
         app.tasks.spawn(keep_catalog_fresh(app.clone()));
+        app.tasks.spawn(keep_times_sorted(app.clone()));
     }
 }
 
@@ -182,6 +186,13 @@ async fn watch_configuration(app: App) {
         }
     });
     watching.await;
+}
+
+/// Keeps the counters from growing with the number of requests.
+async fn keep_times_sorted(app: App) {
+    while app.stopping.run_until_cancelled(tokio::time::sleep(SORT_PAUSE)).await.is_some() {
+        app.observatory.metrics.sort_times();
+    }
 }
 
 /// Fetches the catalog when it is older than its time to live. A failure keeps what is there.

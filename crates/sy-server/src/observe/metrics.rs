@@ -129,16 +129,23 @@ impl Metrics {
         }
     }
 
+    /// Sorts the times that were noted into their buckets. Until then each one is kept, so this must be called now and then
+    /// even where nobody asks for the counters.
+    pub(crate) fn sort_times(&self) {
+        self.recorder.handle().run_upkeep();
+    }
+
     /// Returns everything in Prometheus's text form.
     pub(crate) fn render(&self) -> String {
-        self.recorder.handle().run_upkeep();
         self.recorder.handle().render()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::endpoint;
+    use std::time::Duration;
+
+    use super::{Metrics, endpoint};
 
     #[test]
     fn labels_name_routes_and_not_paths() {
@@ -146,5 +153,19 @@ mod tests {
         assert_eq!(endpoint("/v1/models/openai/gpt-5"), "/v1/models");
         assert_eq!(endpoint("/v1beta/models/gemini-2.5-pro:generateContent"), "/v1beta/models");
         assert_eq!(endpoint("/etc/passwd"), "other");
+    }
+
+    #[test]
+    fn times_are_counted_once_before_and_after_they_are_sorted() {
+        let metrics = Metrics::new().unwrap();
+        for expected in ["} 1\n", "} 2\n"] {
+            metrics.http("GET", "/health", 200, Duration::from_millis(3));
+            for _ in 0..2 {
+                metrics.sort_times();
+                let text = metrics.render();
+                let count = text.lines().find(|line| line.starts_with("http_request_duration_seconds_count"));
+                assert!(format!("{}\n", count.unwrap()).ends_with(expected), "{text}");
+            }
+        }
     }
 }

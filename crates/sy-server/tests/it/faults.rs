@@ -88,8 +88,6 @@ fn cases() -> Vec<Case> {
             for fault in FAULTS {
                 let places: Vec<usize> = match fault {
                     Fault::Status(_) | Fault::RetryAfter => vec![0],
-                    // A stall takes a second, so it is tried at the places that differ.
-                    Fault::Stall => vec![0, 1, WORDS],
                     _ => (0..=WORDS).collect(),
                 };
                 cases.extend(places.into_iter().map(|words| Case { number: 0, back, front, words, fault }));

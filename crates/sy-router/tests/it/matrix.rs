@@ -2,49 +2,9 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
-use sy_testkit::{End, FakeUpstream, Script, Seen, Wire};
+use sy_testkit::{FakeUpstream, Fault, Seen, Wire};
 
 use crate::world::{Plot, World, another, good, outcome, read, stream_of, wires};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    Drop,
-    InBand,
-    Stall,
-    Reset,
-    Malformed,
-    Status(u16),
-    RetryAfter,
-}
-
-const FAULTS: [Fault; 9] = [
-    Fault::Drop,
-    Fault::InBand,
-    Fault::Stall,
-    Fault::Reset,
-    Fault::Malformed,
-    Fault::Status(401),
-    Fault::Status(500),
-    Fault::Status(529),
-    Fault::RetryAfter,
-];
-
-/// The number of content events before the fault goes up to this.
-const WORDS: usize = 20;
-
-fn script(wire: Wire, words: usize, fault: Fault) -> Script {
-    let begun = wire.begun(words);
-    match fault {
-        Fault::Drop => Script::events(begun).end(End::Drop),
-        Fault::Stall => Script::events(begun).end(End::Stall),
-        Fault::Reset => Script::events(begun).end(End::Reset),
-        Fault::InBand => Script::events(begun).send(wire.error_event()),
-        Fault::Malformed => Script::events(begun).send("data: {\"broken\n\n"),
-        Fault::Status(status) => Script::json(status, wire.error(status, "no")),
-        // Longer than the longest wait, so that the fallback is taken.
-        Fault::RetryAfter => Script::json(429, wire.error(429, "slow")).header("retry-after", "30"),
-    }
-}
 
 /// One fault at one place.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +26,8 @@ impl Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for wire in wires() {
-        for fault in FAULTS {
-            let last = if matches!(fault, Fault::Status(_) | Fault::RetryAfter) { 0 } else { WORDS };
-            for words in 0..=last {
+        for fault in Fault::ALL {
+            for words in fault.places() {
                 for caller in [wire, another(wire)] {
                     cases.push(Case { number: cases.len(), wire, caller, words, fault });
                 }
@@ -94,7 +53,7 @@ impl Stage {
         let own: Vec<Case> = cases.iter().copied().filter(|case| case.wire == wire).collect();
         let failing = FakeUpstream::start(move |_, seen| {
             let case = own.iter().find(|case| is_of(seen, case)).expect("a case");
-            script(wire, case.words, case.fault)
+            case.fault.script(wire, case.words)
         });
         Self { wire, failing: failing.await, good: good(wire).await }
     }

@@ -5,50 +5,10 @@ use std::time::Instant;
 use futures::StreamExt;
 use futures::stream::iter;
 use serde_json::json;
-use sy_testkit::{End, FakeUpstream, Script, Seen, Wire};
+use sy_testkit::{FakeUpstream, Fault, Seen, Wire};
 
 use crate::dialect::{path, read};
 use crate::world::{Plot, Server, good};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    Drop,
-    InBand,
-    Stall,
-    Reset,
-    Malformed,
-    Status(u16),
-    RetryAfter,
-}
-
-const FAULTS: [Fault; 9] = [
-    Fault::Drop,
-    Fault::InBand,
-    Fault::Stall,
-    Fault::Reset,
-    Fault::Malformed,
-    Fault::Status(401),
-    Fault::Status(500),
-    Fault::Status(529),
-    Fault::RetryAfter,
-];
-
-/// The number of content events before the fault goes up to this.
-const WORDS: usize = 20;
-
-fn script(wire: Wire, words: usize, fault: Fault) -> Script {
-    let begun = wire.begun(words);
-    match fault {
-        Fault::Drop => Script::events(begun).end(End::Drop),
-        Fault::Stall => Script::events(begun).end(End::Stall),
-        Fault::Reset => Script::events(begun).end(End::Reset),
-        Fault::InBand => Script::events(begun).send(wire.error_event()),
-        Fault::Malformed => Script::events(begun).send("data: {\"broken\n\n"),
-        Fault::Status(status) => Script::json(status, wire.error(status, "no")),
-        // Longer than the longest wait, so that the fallback is taken.
-        Fault::RetryAfter => Script::json(429, wire.error(429, "slow")).header("retry-after", "300"),
-    }
-}
 
 /// One fault at one place.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +45,8 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for front in Wire::ALL {
         for back in [front, another(front)] {
-            for fault in FAULTS {
-                let places: Vec<usize> = match fault {
-                    Fault::Status(_) | Fault::RetryAfter => vec![0],
-                    _ => (0..=WORDS).collect(),
-                };
-                cases.extend(places.into_iter().map(|words| Case { number: 0, back, front, words, fault }));
+            for fault in Fault::ALL {
+                cases.extend(fault.places().map(|words| Case { number: 0, back, front, words, fault }));
             }
         }
     }
@@ -113,7 +69,7 @@ async fn stages(cases: &[Case]) -> Vec<Stage> {
         let own: Vec<Case> = cases.iter().copied().filter(|case| case.back == wire).collect();
         let failing = FakeUpstream::start(move |_, seen| {
             let case = own.iter().find(|case| case.is_of(seen)).expect("a case");
-            script(wire, case.words, case.fault)
+            case.fault.script(wire, case.words)
         });
         stages.push(Stage { wire, failing: failing.await, good: good().await });
     }

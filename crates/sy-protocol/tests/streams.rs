@@ -3,11 +3,7 @@
 //! Every fixture is read whole, byte by byte and at seeded random splits, by the full and the relaying decoder; its events and the
 //! bytes that each client face makes of them are goldens. What a client is sent says the same as the stream it was made of.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "clippy takes the helpers of an integration test for shipped code"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy takes the helpers of an integration test for shipped code")]
 
 mod fixture;
 #[path = "fixture/reading.rs"]

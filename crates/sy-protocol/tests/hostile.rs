@@ -175,10 +175,11 @@ fn upstream_of(case: &Case) -> &'static dyn Upstream {
 }
 
 #[test]
-fn requests_cut_at_any_byte_are_refused() {
+fn requests_cut_anywhere_are_refused() {
     for case in cases(&[".request.json"]) {
         let (client, end) = (client_of(&case), case.body.trim_ascii_end().len());
-        for length in 0..end {
+        // Every third byte: to read so many prefixes takes the square of their length.
+        for length in (0..end).step_by(3) {
             let body = case.body.slice(..length);
             let failure = inbound(client, &body).unwrap_err();
             assert_eq!(failure.kind, ErrorKind::Invalid, "{case} at {length}");
@@ -387,11 +388,16 @@ fn answers_cut_or_damaged_are_read_or_refused() {
     }
 }
 
+/// Half of the damages, drawn by lot, for the time they take.
 #[test]
 fn an_answer_with_any_wrong_type_is_read_or_refused() {
     for case in cases(&[".response.json"]) {
+        let mut dice = Dice(case.body.len() as u64);
         let whole: Value = sy_protocol::json::read(&case.body).unwrap();
         each_replaced(&whole, &wrong_types(), &mut |changed, pointer| {
+            if dice.below(2) == 0 {
+                return;
+            }
             check_answer(upstream_of(&case), &sy_protocol::json::write(changed), &format!("{case} at {pointer}"));
         });
     }
@@ -511,7 +517,6 @@ fn check_end(client: &'static dyn Downstream, events: &[StreamEvent], what: &str
 fn streams_cut_anywhere_end_in_something() {
     for case in cases(&STREAMS) {
         let upstream = upstream_of(&case);
-        // Every third byte: to read so many prefixes takes the square of their length.
         for length in (0..case.body.len()).step_by(3) {
             let (events, failure) = read(upstream, upstream.stream_decoder(), [&*case.body.slice(..length)]);
             check_grammar(&events, &format!("{case} at {length}"));

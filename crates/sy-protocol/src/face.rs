@@ -155,9 +155,17 @@ pub trait Upstream: Send + Sync {
         None
     }
 
-    /// Takes out of a messages body what the token-counting call refuses.
-    fn count_body(&self, body: Map<String, Value>) -> Map<String, Value> {
+    /// Turns a body that [`Upstream::build`] made into one that the token-counting call accepts.
+    fn count_body(&self, body: Map<String, Value>, _target: &Target) -> Map<String, Value> {
         body
+    }
+
+    /// Patches the client's own body of a token-counting call, as [`Upstream::relay`] does for an answer.
+    ///
+    /// # Errors
+    /// As [`Upstream::relay`].
+    fn relay_count(&self, outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
+        self.relay(outgoing)
     }
 
     /// Reads the answer of the token-counting call.

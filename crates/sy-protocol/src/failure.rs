@@ -33,14 +33,14 @@ impl Reported {
         let value = value.as_array().and_then(|list| list.first()).unwrap_or(value);
         let inner = match value.get("error") {
             Some(Value::String(text)) => {
-                return Self { message: Some(text.clone()), code: text_of(value.get("code")), ..Self::default() };
+                return Self { message: said(text), code: text_of(value.get("code")), ..Self::default() };
             }
             Some(inner) if inner.is_object() => inner,
             _ => value,
         };
         let detail = match inner.get("detail").or_else(|| inner.get("errors")) {
             None => None,
-            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::String(text)) => said(text),
             Some(other) => Some(other.to_string()),
         };
         Self {
@@ -171,9 +171,14 @@ pub(crate) fn limited(text: &str) -> String {
     }
 }
 
+/// A blank text says nothing.
+fn said(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| text.to_owned())
+}
+
 fn text_of(value: Option<&Value>) -> Option<String> {
     match value? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) => said(text),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -215,7 +220,13 @@ mod tests {
             "busy",
         );
         check(422, r#"{"detail":[{"msg":"no"}]}"#, ErrorKind::Invalid, r#"[{"msg":"no"}]"#);
-        check(500, "", ErrorKind::Unavailable, "the provider answered with status 500 and no message");
+    }
+
+    #[test]
+    fn a_blank_message_is_none() {
+        for body in ["", " \n", r#"{"error":" "}"#, r#"{"error":{"message":"\t"}}"#, r#"{"detail":" "}"#] {
+            check(500, body, ErrorKind::Unavailable, "the provider answered with status 500 and no message");
+        }
     }
 
     #[test]

@@ -141,12 +141,12 @@ fn counting_body(
 ) -> Result<CallBody, Failure> {
     if !relay {
         let body = upstream.build(&*counted_request(inbound)?, target, false)?.body;
-        return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(&upstream.count_body(body)))));
+        return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(&upstream.count_body(body, target)))));
     }
     let mut bare = target.clone();
     bare.options = serde_json::Map::new();
     bare.dialect.force_usage = false;
-    upstream.relay(&Outgoing { target: &bare, inbound, stream: inbound.head().stream })
+    upstream.relay_count(&Outgoing { target: &bare, inbound, stream: inbound.head().stream })
 }
 
 fn of_request(chat: &ChatRequest) -> u64 {

@@ -41,7 +41,7 @@ pub(super) struct Decoder {
 struct Block {
     /// The index on the wire.
     wire: u64,
-    /// The canonical index.
+    /// The canonical index; that of a block which is given out whole is settled at its stop.
     index: usize,
     kind: Kind,
 }
@@ -141,7 +141,9 @@ impl Decoder {
             return Err(malformed(&format!("more than {OPEN_LIMIT} blocks at once")));
         }
         let index = self.next;
-        self.next += 1;
+        if !matches!(part, Part::Opaque(_)) {
+            self.next += 1;
+        }
         let start = |block| StreamEvent::BlockStart { index, block };
         let delta = |delta| StreamEvent::Delta { index, delta };
         let kind = match part {
@@ -221,7 +223,7 @@ impl Decoder {
 
     fn stop(&mut self, wire: u64, events: &mut Vec<StreamEvent>) {
         while let Some(at) = self.open.iter().position(|block| block.wire == wire) {
-            self.open.remove(at).close(events);
+            self.open.remove(at).close(&mut self.next, events);
         }
     }
 
@@ -242,8 +244,8 @@ impl Decoder {
     fn end(&mut self, events: &mut Vec<StreamEvent>) {
         self.ended = true;
         self.start(&Value::Null, events);
-        for block in self.open.drain(..) {
-            block.close(events);
+        for block in std::mem::take(&mut self.open) {
+            block.close(&mut self.next, events);
         }
         let unsaid = if self.called_tool { FinishReason::ToolCalls } else { FinishReason::Stop };
         let reason = self.finish.take().unwrap_or(unsaid);
@@ -288,8 +290,8 @@ impl Block {
         }
     }
 
-    fn close(self, events: &mut Vec<StreamEvent>) {
-        let index = self.index;
+    fn close(self, next: &mut usize, events: &mut Vec<StreamEvent>) {
+        let mut index = self.index;
         match self.kind {
             Kind::Carrier => return,
             Kind::Plain => {}
@@ -303,6 +305,8 @@ impl Block {
                 {
                     block.insert("input".to_owned(), input);
                 }
+                index = *next;
+                *next += 1;
                 events.push(StreamEvent::BlockStart { index, block: BlockStart::Opaque(value) });
             }
         }

@@ -95,7 +95,7 @@ impl Upstream for AnthropicMessages {
         Some("/messages/count_tokens".to_owned())
     }
 
-    fn count_body(&self, mut body: Map<String, Value>) -> Map<String, Value> {
+    fn count_body(&self, mut body: Map<String, Value>, _target: &Target) -> Map<String, Value> {
         body.retain(|field, _| !NOT_COUNTED.contains(&field.as_str()));
         body
     }

@@ -10,6 +10,7 @@
 mod answer;
 mod build;
 mod contents;
+mod count;
 mod decoder;
 mod encoder;
 mod failure;
@@ -28,7 +29,7 @@ mod tools;
 pub(crate) use naming::{fields, model_name, model_path, nested};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
@@ -80,6 +81,14 @@ impl Upstream for GeminiGenerate {
 
     fn count_path(&self, target: &Target) -> Option<String> {
         Some(format!("{}:countTokens", naming::model_path(&target.upstream_model)))
+    }
+
+    fn count_body(&self, body: Map<String, Value>, target: &Target) -> Map<String, Value> {
+        count::body(body, target)
+    }
+
+    fn relay_count(&self, outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
+        count::relay(outgoing)
     }
 
     fn decode_count(&self, body: &[u8]) -> Option<u64> {

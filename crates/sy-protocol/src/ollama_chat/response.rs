@@ -1,7 +1,8 @@
 //! Ollama's answers, whole and streamed.
 //!
 //! A whole answer is one line of a stream that is `done` at once, so both are read by the same decoder and the whole one is
-//! folded. Lines that are not JSON fail the answer: skipping them would lose text in silence.
+//! folded. Lines of a stream that are not JSON are passed over when others follow, though not many in a row: a stream that ends
+//! behind them has failed.
 
 use serde_json::Value;
 use sy_types::chat::{BlockStart, ChatResponse, Delta, FinishReason, Fold, StreamEvent, Usage};
@@ -15,16 +16,21 @@ use crate::{media, openai_chat};
 /// Reads a whole answer of status 200.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     let (mut decoder, mut events, mut fold) = (Decoder::default(), Vec::new(), Fold::default());
-    decoder.line(body, &mut events)?;
+    let body = parsed(body)?;
+    decoder.line(&body, &mut events)?;
     if !matches!(events.last(), Some(StreamEvent::Finish { .. } | StreamEvent::Failed(_))) {
         // Without `stream`, the one object is the whole answer even where `done` is false or missing.
-        decoder.close(&crate::json::read(body).unwrap_or_default(), &mut events);
+        decoder.close(&body, &mut events);
     }
     for event in &events {
         fold.push(event);
     }
     fold.into_response()
 }
+
+/// The most lines in a row that may be no JSON. What says nothing for longer is no answer of Ollama's: a proxy's web page, another
+/// protocol.
+const UNREADABLE_LIMIT: usize = 8;
 
 /// Which kind of block is open.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,31 +49,38 @@ pub(super) struct Decoder {
     next: usize,
     open: Option<(Spoken, usize)>,
     calls: usize,
+    /// What is wrong with the last lines, which were no JSON.
+    unreadable: Vec<Failure>,
+}
+
+fn parsed(line: &[u8]) -> Result<Value, Failure> {
+    crate::json::read(line).map_err(|error| malformed(&format!("the provider sent a line that is not JSON: {error}")))
+}
+
+fn malformed(what: &str) -> Failure {
+    Failure::provider(ErrorKind::Malformed, what)
 }
 
 impl Decoder {
-    fn line(&mut self, line: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
-        let malformed = |what: String| Failure::provider(ErrorKind::Malformed, what);
-        let line: Value = crate::json::read(line)
-            .map_err(|error| malformed(format!("the provider sent a line that is not JSON: {error}")))?;
+    fn line(&mut self, line: &Value, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         if line.get("error").is_some_and(|error| !error.is_null()) {
             self.ended = true;
-            events.push(StreamEvent::Failed(Reported::of(&line).into_failure(0)));
+            events.push(StreamEvent::Failed(Reported::of(line).into_failure(0)));
             return Ok(());
         }
         let is_done = line.get("done").and_then(Value::as_bool) == Some(true);
         let Some(message) = line.get("message").filter(|message| message.is_object()) else {
             if is_done {
-                self.start(&line, events);
-                self.close(&line, events);
+                self.start(line, events);
+                self.close(line, events);
                 return Ok(());
             }
-            return Err(malformed("the provider sent a line without a message".to_owned()));
+            return Err(malformed("the provider sent a line without a message"));
         };
-        self.start(&line, events);
+        self.start(line, events);
         self.message(message, events);
         if is_done {
-            self.close(&line, events);
+            self.close(line, events);
         }
         Ok(())
     }
@@ -180,9 +193,21 @@ impl StreamDecoder for Decoder {
         if self.ended || line.is_empty() {
             return Ok(());
         }
-        self.line(line, events)
+        match parsed(line) {
+            Ok(line) => {
+                self.unreadable.clear();
+                self.line(&line, events)
+            }
+            Err(failure) if self.unreadable.len() < UNREADABLE_LIMIT => {
+                self.unreadable.push(failure);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
-    /// Nothing is held back: an answer that did not say `done` broke off.
-    fn finish(&mut self, _events: &mut Vec<StreamEvent>) {}
+    /// Nothing is held back: an answer that did not say `done` broke off. Why is told where its last line could not be read.
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) {
+        events.extend(self.unreadable.drain(..).next().map(StreamEvent::Failed));
+    }
 }

@@ -171,12 +171,30 @@ fn the_end_is_told_from_a_break() {
 }
 
 #[test]
-fn errors_and_broken_lines_fail() {
+fn errors_and_lines_of_another_form_fail() {
     let events = read("{\"error\":\"model not found\"}\n").unwrap();
     assert!(matches!(events.last(), Some(StreamEvent::Failed(failure)) if failure.message == "model not found"));
-    for broken in ["{\"message\":", "[]", "{\"x\":1}"] {
+    for broken in ["[]", "{\"x\":1}"] {
         assert_eq!(read(&format!("{broken}\n")).unwrap_err().kind, ErrorKind::Malformed, "{broken}");
     }
+    assert_eq!(OllamaChat.decode_response(b"{\"message\":").unwrap_err().kind, ErrorKind::Malformed);
     let overflow = OllamaChat.decode_failure(400, br#"{"error":"prompt too long; exceeded max context length"}"#);
     assert_eq!(overflow.kind, ErrorKind::ContextOverflow);
+}
+
+#[test]
+fn lines_that_are_no_json_are_passed_over_but_not_many_in_a_row() {
+    let text = r#"{"message":{"content":"x"},"done":false}"#;
+    let done = r#"{"done":true,"done_reason":"stop"}"#;
+    let broken = |count: usize| "{\"message\":\n".repeat(count);
+    let events = read(&format!("{}{text}\n{}{done}\n", broken(8), broken(8))).unwrap();
+    assert!(matches!(events.last(), Some(StreamEvent::Finish { reason: FinishReason::Stop, .. })), "{events:?}");
+    let failure = read(&format!("{text}\n{}{done}\n", broken(9))).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Malformed);
+    // The end itself cannot be read: it has not come.
+    let events = read(&format!("{text}\n{}", done.trim_end_matches('}'))).unwrap();
+    assert!(
+        matches!(events.last(), Some(StreamEvent::Failed(failure)) if failure.kind == ErrorKind::Malformed),
+        "{events:?}"
+    );
 }

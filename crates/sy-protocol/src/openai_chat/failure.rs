@@ -4,7 +4,7 @@
 //! went wrong. It deliberately knows no vendor's code numbers: those are read by the dialect that has them.
 
 use serde_json::{Value, json};
-use sy_types::{ErrorKind, Failure};
+use sy_types::{ErrorKind, Failure, Side};
 
 use crate::failure::Reported;
 
@@ -48,19 +48,36 @@ pub(super) fn malformed(what: &str) -> Failure {
 /// Writes a failure as OpenAI does.
 pub(super) fn encode(failure: &Failure) -> Value {
     let (kind, code) = words(failure.kind);
-    let code = code.or(failure.code.as_deref()).unwrap_or(failure.kind.name());
+    let code = code.or_else(|| missing(failure)).or(failure.code.as_deref()).unwrap_or(failure.kind.name());
     json!({ "error": { "message": failure.message, "type": kind, "param": failure.param, "code": code } })
+}
+
+/// Returns the code that clients look for where a model is what was not found. A code that says no more than a status does is
+/// about the model as well, since a chat names nothing else; a provider's word for another thing stays (`file_not_found`), and so
+/// does a caller's wrong route.
+fn missing(failure: &Failure) -> Option<&'static str> {
+    if failure.kind != ErrorKind::NotFound {
+        return None;
+    }
+    let is_model = failure.param.as_deref() == Some("model")
+        || match failure.code.as_deref().map(str::to_lowercase) {
+            None => failure.side == Side::Provider,
+            Some(code) if matches!(code.as_str(), "not_found" | "not_found_error") => true,
+            Some(code) => code.contains("model") || !code.contains(char::is_alphabetic),
+        };
+    is_model.then_some("model_not_found")
 }
 
 /// Returns OpenAI's type, and the code where clients look for exactly that one.
 fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
     match kind {
-        ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Unsupported | ErrorKind::TooLarge => {
-            ("invalid_request_error", None)
-        }
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::Unsupported
+        | ErrorKind::TooLarge => ("invalid_request_error", None),
         ErrorKind::Unauthenticated => ("authentication_error", Some("invalid_api_key")),
         ErrorKind::Forbidden => ("permission_error", None),
-        ErrorKind::NotFound => ("invalid_request_error", Some("model_not_found")),
         ErrorKind::ContextOverflow => ("invalid_request_error", Some("context_length_exceeded")),
         ErrorKind::ContentFiltered => ("invalid_request_error", Some("content_filter")),
         ErrorKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
@@ -75,7 +92,7 @@ fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use sy_types::{ErrorKind, Failure};
+    use sy_types::{ErrorKind, Failure, Side};
 
     use super::{encode, in_band, read};
 
@@ -122,5 +139,24 @@ mod tests {
         let expected = json!({"error": {"message": "m", "type": "invalid_request_error", "param": "messages",
             "code": "context_length_exceeded"}});
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn only_a_missing_model_is_called_one() {
+        let check = |failure: Failure, expected: &str| {
+            assert_eq!(encode(&failure)["error"]["code"], expected, "{failure:?}");
+        };
+        let provider = || Failure::provider(ErrorKind::NotFound, "m");
+        check(provider(), "model_not_found");
+        for code in ["404", "1211", "NOT_FOUND", "not_found_error", "model_not_available"] {
+            check(provider().with_code(code), "model_not_found");
+        }
+        check(provider().with_code("gone").with_param("model"), "model_not_found");
+        for code in ["file_not_found", "previous_response_not_found"] {
+            check(provider().with_code(code), code);
+        }
+        let caller = || Failure::new(ErrorKind::NotFound, Side::Caller, "m");
+        check(caller(), "not_found");
+        check(caller().with_param("model"), "model_not_found");
     }
 }

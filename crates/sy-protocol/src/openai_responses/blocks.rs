@@ -9,7 +9,8 @@ use sy_types::chat::{BlockStart, Delta, Part, Signature, StreamEvent};
 
 use super::proof::Proof;
 use super::seen::{
-    Block, Call, Item, Kind, Source, Thought, begin, call_start, close, content_index, find, thought_part,
+    Block, Call, Item, Kind, Source, Thought, agrees, begin, call_start, close, close_item, content_index, find,
+    thought_part,
 };
 use super::{parts, response};
 
@@ -78,14 +79,7 @@ impl Blocks {
     /// Closes what is still open at the end of the answer.
     pub(super) fn close_all(&mut self, events: &mut Vec<StreamEvent>) {
         for item in self.items.iter_mut().filter(|item| !item.done) {
-            match &mut item.kind {
-                Kind::Message(blocks) => close(blocks, events),
-                Kind::Reasoning(Some(Thought { index, .. })) | Kind::Call(Call { index: Some(index), .. }) => {
-                    events.push(StreamEvent::BlockStop { index: *index });
-                }
-                Kind::Other | Kind::Reasoning(None) | Kind::Call(_) => {}
-            }
-            item.done = true;
+            close_item(item, events);
         }
     }
 
@@ -288,10 +282,14 @@ impl Blocks {
         if value.get("output_index").is_none() && self.items.last().is_some_and(|item| item.done) {
             begin(&mut self.items, value);
         }
-        if find(&mut self.items, value).is_none_or(|item| item.done) {
-            return;
+        let Some(item) = find(&mut self.items, value).filter(|item| !item.done) else { return };
+        let kind = inner.get("type").and_then(Value::as_str).unwrap_or_default();
+        // What ends as something else than it began is another item in its place, which is given out whole.
+        if !agrees(&item.kind, kind) {
+            close_item(item, events);
+            begin(&mut self.items, value);
         }
-        match inner.get("type").and_then(Value::as_str).unwrap_or_default() {
+        match kind {
             "message" => self.message_done(value, inner, events),
             "reasoning" => self.reasoning_done(value, inner, events),
             "function_call" | "custom_tool_call" => self.call_done(value, inner, events),

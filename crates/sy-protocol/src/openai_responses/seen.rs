@@ -87,6 +87,28 @@ pub(super) fn close(blocks: &mut [Block], events: &mut Vec<StreamEvent>) {
     }
 }
 
+/// Ends an item and the blocks of it that are still open.
+pub(super) fn close_item(item: &mut Item, events: &mut Vec<StreamEvent>) {
+    match &mut item.kind {
+        Kind::Message(blocks) => close(blocks, events),
+        Kind::Reasoning(Some(Thought { index, .. })) | Kind::Call(Call { index: Some(index), .. }) => {
+            events.push(StreamEvent::BlockStop { index: *index });
+        }
+        Kind::Other | Kind::Reasoning(None) | Kind::Call(_) => {}
+    }
+    item.done = true;
+}
+
+/// Returns true when an item that began as the given kind may end as the given type.
+pub(super) fn agrees(kind: &Kind, word: &str) -> bool {
+    match kind {
+        Kind::Other => true,
+        Kind::Message(_) => word == "message",
+        Kind::Reasoning(_) => word == "reasoning",
+        Kind::Call(_) => matches!(word, "function_call" | "custom_tool_call"),
+    }
+}
+
 pub(super) fn call_start(place: usize, item: &Value) -> BlockStart {
     let call = response::call(place, item);
     BlockStart::ToolCall { id: call.id, name: call.name, custom: call.custom }

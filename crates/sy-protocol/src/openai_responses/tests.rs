@@ -357,6 +357,32 @@ fn items_without_a_place_follow_each_other() {
 }
 
 #[test]
+fn an_item_that_ends_as_another_is_closed_and_the_other_is_given_out() {
+    let added = |kind: &str| json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": kind}});
+    let thought =
+        json!({"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "hm"});
+    let done = json!({"type": "response.output_item.done", "output_index": 0,
+        "item": {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}});
+    let frames = [
+        added("reasoning"),
+        thought,
+        done,
+        json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}),
+    ];
+    let events = events_of(Decoder::full(), &frames).unwrap();
+    let stops = |events: &[StreamEvent]| {
+        let stop = |event: &StreamEvent| match event {
+            StreamEvent::BlockStop { index } => Some(*index),
+            _ => None,
+        };
+        events.iter().filter_map(stop).collect::<Vec<_>>()
+    };
+    assert_eq!(stops(&events), [0, 1]);
+    let reasoning = Part::Reasoning(Reasoning { text: "hm".to_owned(), ..Reasoning::default() });
+    check_stream(&frames, &[reasoning, Part::ToolCall(call("c", "f", "{}"))]);
+}
+
+#[test]
 fn arguments_may_come_before_the_name_or_as_an_object() {
     let done = |arguments: Value| {
         json!({"type": "response.output_item.done", "output_index": 0,

@@ -35,6 +35,33 @@ async fn a_client_of_another_language_is_counted_by_the_provider_too() {
 }
 
 #[tokio::test]
+async fn a_count_asks_gemini_in_the_form_that_it_takes() {
+    let upstream = FakeUpstream::always(Script::json(200, json!({"totalTokens": 42}).to_string())).await;
+    let world = Plot::new().provider("a", Wire::Gemini, &upstream).build();
+    let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+    let instruction = json!({"parts": [{"text": "be brief"}]});
+    let beside = json!({"contents": contents, "systemInstruction": instruction});
+    let within = json!({"generateContentRequest": {"model": "models/a/m", "contents": contents, "systemInstruction": instruction}});
+    for body in [&beside, &within] {
+        let request = inbound_of(Wire::Gemini, "a/m", false, body);
+        let counted = world.router.count(&context(), request, HeaderMap::new()).await.unwrap();
+        assert_eq!((counted.tokens, counted.raw.is_some()), (42, true));
+    }
+    let mut chat = Wire::Chat.request("a/m", false);
+    chat["messages"] = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]);
+    let request = inbound_of(Wire::Chat, "a/m", false, &chat);
+    assert_eq!(world.router.count(&context(), request, HeaderMap::new()).await.unwrap().tokens, 42);
+    for seen in upstream.requests() {
+        let body = seen.json();
+        assert!(seen.path.ends_with("/models/m:countTokens"), "{}", seen.path);
+        assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["generateContentRequest"]);
+        let whole = &body["generateContentRequest"];
+        assert_eq!((&whole["model"], &whole["contents"]), (&json!("models/m"), &contents));
+        assert_eq!(whole["systemInstruction"]["parts"], instruction["parts"]);
+    }
+}
+
+#[tokio::test]
 async fn elsewhere_it_is_estimated_and_says_so() {
     let upstream = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();

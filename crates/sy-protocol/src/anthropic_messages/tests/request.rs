@@ -216,8 +216,9 @@ fn a_request_for_a_count_needs_no_limit() {
     let head = AnthropicMessages.head(&Bytes::from(body.clone()), &Hints::default()).unwrap();
     assert!(AnthropicMessages.decode(body.as_bytes(), &head).is_err());
     let chat = AnthropicMessages.decode_count_request(body.as_bytes(), &head).unwrap();
-    let built = AnthropicMessages.build(&chat, &target("claude-opus-4-5"), false).unwrap();
-    let counted: Vec<String> = AnthropicMessages.count_body(built.body).keys().cloned().collect();
+    let target = target("claude-opus-4-5");
+    let built = AnthropicMessages.build(&chat, &target, false).unwrap();
+    let counted: Vec<String> = AnthropicMessages.count_body(built.body, &target).keys().cloned().collect();
     assert_eq!(counted, ["model", "messages"]);
     assert_eq!(AnthropicMessages.decode_count(br#"{"input_tokens":12}"#), Some(12));
     assert_eq!(AnthropicMessages.encode_count(12), r#"{"input_tokens":12}"#);

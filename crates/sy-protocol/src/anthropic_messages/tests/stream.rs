@@ -88,6 +88,30 @@ fn call(arguments: &str, proof: Option<&str>) -> Part {
     })
 }
 
+/// A server tool's block is given out at its stop; one that is open meanwhile must not take the number in front of it.
+#[test]
+fn blocks_are_numbered_in_the_order_in_which_they_are_given_out() {
+    let payloads = [
+        start(),
+        block(0, json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}})),
+        block(1, json!({"type": "text", "text": "a"})),
+        stop(0),
+        stop(1),
+        block(2, json!({"type": "server_tool_use", "id": "t", "name": "web_search", "input": {}})),
+        block(3, json!({"type": "text", "text": "b"})),
+        end(json!("end_turn")),
+        json!({"type": "message_stop"}),
+    ];
+    let events = read(&payloads).unwrap();
+    let started = |event: &StreamEvent| match event {
+        StreamEvent::BlockStart { index, block } => Some((*index, matches!(block, BlockStart::Opaque(_)))),
+        _ => None,
+    };
+    let order: Vec<(usize, bool)> = events.iter().filter_map(started).collect();
+    assert_eq!(order, [(0, false), (1, true), (2, false), (3, true)]);
+    assert_eq!(fold(&events).parts.len(), 4);
+}
+
 #[test]
 fn blocks_of_every_kind_are_read() {
     let tool = |index, input: Value| block(index, json!({"type": "tool_use", "id": "c", "name": "t", "input": input}));

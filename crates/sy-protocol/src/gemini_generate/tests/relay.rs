@@ -48,6 +48,45 @@ fn options_never_contradict_the_other_spelling() {
 }
 
 #[test]
+fn a_body_for_a_count_takes_the_form_of_the_call() {
+    let target = target("gemini-y");
+    let check = |body: &'static str, expected: &str| {
+        let hints = Hints { model: Some("x".to_owned()), stream: false, sse: false };
+        let inbound = Inbound::parse(&FACE, Bytes::from(body), &hints).unwrap();
+        let made = FACE.relay_count(&Outgoing { target: &target, inbound: &inbound, stream: false }).unwrap();
+        assert_eq!(String::from_utf8(made.concat()).unwrap(), expected);
+    };
+    check(r#"{ "contents": [1.0] }"#, r#"{ "contents": [1.0] }"#);
+    check(r#"{"model":"models/x", "contents": []}"#, r#"{"model":"models/gemini-y", "contents": []}"#);
+    check(
+        r#"{"model":"x","contents":[{"parts":[{"text":"\ud83d"}]}],"system_instruction":{"parts":[]},"tools":[]}"#,
+        r#"{"generateContentRequest":{"contents":[{"parts":[{"text":"\ud83d"}]}],"systemInstruction":{"parts":[]},"tools":[],"model":"models/gemini-y"}}"#,
+    );
+    check(
+        r#"{"generate_content_request":{"model":"models/x","contents":[],"system_instruction":{}}}"#,
+        r#"{"generateContentRequest":{"model":"models/gemini-y","contents":[],"system_instruction":{}}}"#,
+    );
+    check(
+        r#"{"contents":[],"tools":[],"generateContentRequest":null}"#,
+        r#"{"generateContentRequest":{"contents":[],"tools":[],"model":"models/gemini-y"}}"#,
+    );
+    check(r#"{"generateContentRequest":3}"#, r#"{"generateContentRequest":3}"#);
+}
+
+#[test]
+fn a_built_body_for_a_count_holds_the_whole_request() {
+    let counted = |fields: Value| {
+        let Value::Object(fields) = fields else { panic!("no object: {fields}") };
+        Value::Object(FACE.count_body(fields, &target("gemini-y")))
+    };
+    assert_eq!(counted(json!({"contents": []})), json!({"contents": []}));
+    assert_eq!(
+        counted(json!({"contents": [], "tools": []})),
+        json!({"generateContentRequest": {"contents": [], "tools": [], "model": "models/gemini-y"}})
+    );
+}
+
+#[test]
 fn paths_name_model_and_action() {
     let target = target("tunedModels/a b");
     assert_eq!(FACE.path(&target, false), "/tunedModels/a%20b:generateContent");

@@ -38,7 +38,8 @@ impl Reported {
             Some(inner) if inner.is_object() => inner,
             _ => value,
         };
-        let detail = match inner.get("detail").or_else(|| inner.get("errors")) {
+        let present = |name| inner.get(name).filter(|value| !value.is_null());
+        let detail = match present("detail").or_else(|| present("errors")) {
             None => None,
             Some(Value::String(text)) => said(text),
             Some(other) => Some(other.to_string()),
@@ -224,7 +225,9 @@ mod tests {
 
     #[test]
     fn a_blank_message_is_none() {
-        for body in ["", " \n", r#"{"error":" "}"#, r#"{"error":{"message":"\t"}}"#, r#"{"detail":" "}"#] {
+        for body in
+            ["", " \n", r#"{"error":" "}"#, r#"{"error":{"message":"\t"}}"#, r#"{"detail":" "}"#, r#"{"detail":null}"#]
+        {
             check(500, body, ErrorKind::Unavailable, "the provider answered with status 500 and no message");
         }
     }

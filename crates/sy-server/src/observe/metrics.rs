@@ -3,6 +3,7 @@
 //! Names and buckets are the documented contract (see docs/metrics.md). Labels have few values: routes and not paths, models that
 //! exist and not what callers typed. Each server has its own recorder, so that several may live in one process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, histogram, with_local_recorder};
@@ -99,8 +100,8 @@ impl Metrics {
             return;
         }
         with_local_recorder(&self.recorder, || {
-            let labels = [("provider", record.provider.to_string()), ("model", record.model.to_string())];
-            counter!(MODEL_REQUESTS, "provider" => record.provider.to_string(), "model" => record.model.to_string(), "outcome" => record.outcome.name())
+            let labels = [("provider", Arc::clone(&record.provider)), ("model", Arc::clone(&record.model))];
+            counter!(MODEL_REQUESTS, "provider" => Arc::clone(&record.provider), "model" => Arc::clone(&record.model), "outcome" => record.outcome.name())
                 .increment(1);
             histogram!(MODEL_LATENCY, &labels).record(record.duration);
             if let Some(first_byte) = record.first_byte {
@@ -124,7 +125,7 @@ impl Metrics {
             ("reasoning", usage.reasoning),
         ];
         for (class, tokens) in classes.into_iter().filter(|(_, tokens)| *tokens > 0) {
-            counter!(MODEL_TOKENS, "provider" => record.provider.to_string(), "model" => record.model.to_string(), "type" => class)
+            counter!(MODEL_TOKENS, "provider" => Arc::clone(&record.provider), "model" => Arc::clone(&record.model), "type" => class)
                 .increment(tokens);
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use sy_catalog::LocalServer;
+use sy_credentials::Source;
 use sy_server::Local;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -160,7 +161,11 @@ fn auth(local: &Local) -> Vec<Finding> {
             let problem = summary.problem?;
             let what =
                 format!("the key of {} (account {}) cannot be used: {problem}", summary.provider, summary.account);
-            Some(Finding::Bad { what, next: format!("store it anew: `switchyard auth login {}`", summary.provider) })
+            let next = match summary.source {
+                Source::Configuration => "change the configuration as the message says".to_owned(),
+                _ => format!("store it anew: `switchyard auth login {}`", summary.provider),
+            };
+            Some(Finding::Bad { what, next })
         })
         .collect();
     let connected: Vec<String> =

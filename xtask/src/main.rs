@@ -50,8 +50,12 @@ enum Command {
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     match Arguments::parse().command {
-        Command::Snapshot { source } => snapshot::run(&source, &root.join("crates/sy-catalog/data")),
+        Command::Snapshot { source } => {
+            snapshot::run(&source, &root.join("crates/sy-catalog/data"))
+        }
         Command::Schema { check } => schema::run(check, root),
-        Command::Replay { folder, verbose } => replay::run(&folder, &root.join("xtask/replay-known.toml"), verbose),
+        Command::Replay { folder, verbose } => {
+            replay::run(&folder, &root.join("xtask/replay-known.toml"), verbose)
+        }
     }
 }

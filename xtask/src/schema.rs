@@ -12,16 +12,21 @@ use anyhow::{Context, bail};
 /// When a file cannot be read or written, and with `check` when one is stale.
 pub(crate) fn run(check: bool, root: &Path) -> anyhow::Result<()> {
     let folder = root.join("docs/reference");
-    let files = [("config.schema.json", sy_config::schema_text()), ("config.md", sy_config::reference_page())];
+    let files = [
+        ("config.schema.json", sy_config::schema_text()),
+        ("config.md", sy_config::reference_page()),
+    ];
     for (name, text) in files {
         let file = folder.join(name);
         if check {
-            let committed = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+            let committed = std::fs::read_to_string(&file)
+                .with_context(|| format!("read {}", file.display()))?;
             if committed != text {
                 bail!("{} is stale; refresh it with `cargo xtask schema`", file.display());
             }
         } else {
-            std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("create {}", folder.display()))?;
             std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
         }
     }

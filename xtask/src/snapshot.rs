@@ -17,15 +17,18 @@ pub(crate) fn run(source: &str, output: &Path) -> anyhow::Result<()> {
     } else {
         std::fs::read(source).with_context(|| format!("reading {source}"))?
     };
-    let packed = sy_catalog::pack(&text).map_err(|failure| anyhow::anyhow!("packing {source}: {}", failure.message))?;
+    let packed = sy_catalog::pack(&text)
+        .map_err(|failure| anyhow::anyhow!("packing {source}: {}", failure.message))?;
     std::fs::write(output, packed).with_context(|| format!("writing {}", output.display()))
 }
 
 fn download(address: &str) -> anyhow::Result<Vec<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?;
-        let response = client.get(address).send().await.with_context(|| format!("fetching {address}"))?;
+        let client =
+            reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?;
+        let response =
+            client.get(address).send().await.with_context(|| format!("fetching {address}"))?;
         if !response.status().is_success() {
             bail!("expected status 200 from {address}, got {}", response.status());
         }

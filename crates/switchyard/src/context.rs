@@ -24,9 +24,14 @@ pub(crate) struct Context {
 
 impl Context {
     /// Finds the folders and takes over what the command line says.
-    pub(crate) fn new(global: &Global, environment: Environment, directory: PathBuf) -> Result<Self> {
+    pub(crate) fn new(
+        global: &Global,
+        environment: Environment,
+        directory: PathBuf,
+    ) -> Result<Self> {
         let paths = Paths::resolve(&environment).map_err(|problem| InvalidConfig(vec![problem]))?;
-        let flags = Flags { config_file: global.config.clone(), overlay: Value::Object(Map::new()) };
+        let flags =
+            Flags { config_file: global.config.clone(), overlay: Value::Object(Map::new()) };
         let mut context = Self { inputs: Inputs { environment, paths, directory, flags } };
         if global.offline {
             context.overlay("catalog", "offline", Value::Bool(true));
@@ -64,7 +69,10 @@ impl Context {
     /// unless a flag or a variable asks for it: the level in the configuration files is the server's.
     pub(crate) fn composed(&self) -> Result<Composed> {
         let loaded = self.load()?;
-        let asked = loaded.provenance.get("/log/level").is_some_and(|origin| origin.layer >= LayerKind::Variables);
+        let asked = loaded
+            .provenance
+            .get("/log/level")
+            .is_some_and(|origin| origin.layer >= LayerKind::Variables);
         let mut log = loaded.config.log.clone();
         if !asked {
             log.level = "off".to_owned();
@@ -76,7 +84,8 @@ impl Context {
     /// Gives everything that the server needs, and starts its log; the second value is to be held while it runs.
     pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
         let loaded = self.load()?;
-        let last = sy_server::observe::tracing::install_gathered(&loaded.config.log).map_err(anyhow::Error::msg)?;
+        let last = sy_server::observe::tracing::install_gathered(&loaded.config.log)
+            .map_err(anyhow::Error::msg)?;
         Ok((self.compose(loaded), last))
     }
 
@@ -98,7 +107,9 @@ impl Context {
 /// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is shared with other programs.
 fn is_debug_asked(environment: &Environment) -> bool {
     let words = environment.get("DEBUG").unwrap_or_default();
-    words.split([',', ' ']).any(|word| word.starts_with("switchyard") || word.starts_with("opencode:"))
+    words
+        .split([',', ' '])
+        .any(|word| word.starts_with("switchyard") || word.starts_with("opencode:"))
 }
 
 #[cfg(test)]

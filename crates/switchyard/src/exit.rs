@@ -114,7 +114,9 @@ fn chain(error: &anyhow::Error) -> String {
 fn failure(error: &anyhow::Error) -> Option<&Failure> {
     match error.downcast_ref::<ComposeError>() {
         Some(ComposeError::Part(failure)) => Some(failure),
-        Some(ComposeError::Address(_) | ComposeError::Access(_) | ComposeError::Credentials(_)) => None,
+        Some(ComposeError::Address(_) | ComposeError::Access(_) | ComposeError::Credentials(_)) => {
+            None
+        }
         None => error.downcast_ref(),
     }
 }
@@ -132,7 +134,8 @@ fn next_step(failure: &Failure) -> Option<String> {
     if failure.side != Side::Provider && failure.status.is_none() {
         return None;
     }
-    let another = "try again, or name more than one model for an alias: the next one answers when one fails";
+    let another =
+        "try again, or name more than one model for an alias: the next one answers when one fails";
     Some(match failure.kind {
         ErrorKind::Unauthenticated | ErrorKind::Forbidden => {
             "`switchyard auth list` shows which key is used, `switchyard auth login PROVIDER` stores another".to_owned()
@@ -166,7 +169,10 @@ fn code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Usage>().is_some() {
         return USAGE;
     }
-    if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted) {
+    if error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
+    {
         return INTERRUPTED;
     }
     let of_composing = match error.downcast_ref() {
@@ -206,7 +212,10 @@ fn of_failure(failure: &Failure) -> u8 {
 mod tests {
     use sy_types::{ErrorKind, Failure};
 
-    use super::{CREDENTIAL, FAILED, INTERRUPTED, LIMITED, NOT_FOUND, PROVIDER, USAGE, Usage, chain, code, next_step};
+    use super::{
+        CREDENTIAL, FAILED, INTERRUPTED, LIMITED, NOT_FOUND, PROVIDER, USAGE, Usage, chain, code,
+        next_step,
+    };
 
     #[test]
     fn codes_follow_what_the_user_can_do() {
@@ -218,26 +227,32 @@ mod tests {
         assert_eq!(of(ErrorKind::Invalid), FAILED);
         assert_eq!(code(&anyhow::Error::new(Failure::invalid("ambiguous"))), USAGE);
         assert_eq!(code(&anyhow::Error::new(Usage("no prompt".to_owned()))), USAGE);
-        assert_eq!(code(&anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::Interrupted))), INTERRUPTED);
+        assert_eq!(
+            code(&anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::Interrupted))),
+            INTERRUPTED
+        );
         assert_eq!(code(&anyhow::anyhow!("x")), FAILED);
     }
 
     #[test]
     fn a_code_survives_the_context_around_it() {
-        let error = anyhow::Error::new(Failure::provider(ErrorKind::RateLimited, "m")).context("while asking");
+        let error = anyhow::Error::new(Failure::provider(ErrorKind::RateLimited, "m"))
+            .context("while asking");
         assert_eq!(code(&error), LIMITED);
     }
 
     #[test]
     fn a_cause_is_told_once() {
-        let error = anyhow::anyhow!("no such file").context("cannot write x: no such file").context("auth export");
+        let error = anyhow::anyhow!("no such file")
+            .context("cannot write x: no such file")
+            .context("auth export");
         assert_eq!(chain(&error), "auth export: cannot write x: no such file");
     }
 
     #[test]
     fn a_limit_says_how_long_to_wait() {
-        let failure =
-            Failure::provider(ErrorKind::RateLimited, "m").with_retry_after(Some(std::time::Duration::from_secs(120)));
+        let failure = Failure::provider(ErrorKind::RateLimited, "m")
+            .with_retry_after(Some(std::time::Duration::from_secs(120)));
         assert!(next_step(&failure).is_some_and(|step| step.starts_with("wait 120 s")));
         assert_eq!(next_step(&Failure::invalid("says it itself")), None);
     }

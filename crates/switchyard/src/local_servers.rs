@@ -16,8 +16,13 @@ pub(crate) async fn find() -> Vec<LocalServer> {
 
 /// Writes a server that was found into the user's configuration file and returns how many models came with it. A
 /// provider that is configured already stays as it is and only gets the models that it lacks.
-pub(crate) fn add(server: &LocalServer, configured: Option<&ProviderConfig>, file: &Path) -> Result<usize> {
-    let is_new = |model: &&String| configured.is_none_or(|provider| !provider.models.contains_key(*model));
+pub(crate) fn add(
+    server: &LocalServer,
+    configured: Option<&ProviderConfig>,
+    file: &Path,
+) -> Result<usize> {
+    let is_new =
+        |model: &&String| configured.is_none_or(|provider| !provider.models.contains_key(*model));
     let models: Vec<&String> = server.models.iter().filter(is_new).collect();
     let block = format!("provider.{:?}", server.id);
     crate::command::change(file, |text| {
@@ -27,7 +32,8 @@ pub(crate) fn add(server: &LocalServer, configured: Option<&ProviderConfig>, fil
             };
             return models.iter().try_fold(text.to_owned(), add_model);
         }
-        let entries: Map<String, Value> = models.iter().map(|model| ((*model).clone(), json!({}))).collect();
+        let entries: Map<String, Value> =
+            models.iter().map(|model| ((*model).clone(), json!({}))).collect();
         let value = json!({
             "npm": server.npm,
             "name": server.name,
@@ -79,7 +85,10 @@ mod tests {
 "#;
         std::fs::write(&file, text).expect("written");
         let config = sy_config::parse(text, &Environment::default()).expect("valid");
-        assert_eq!(add(&server(&["a", "b-1.5"]), config.provider.get("llama.cpp"), &file).expect("added"), 1);
+        assert_eq!(
+            add(&server(&["a", "b-1.5"]), config.provider.get("llama.cpp"), &file).expect("added"),
+            1
+        );
         let changed = std::fs::read_to_string(&file).expect("the file");
         let config = sy_config::parse(&changed, &Environment::default()).expect("valid");
         let provider = &config.provider["llama.cpp"];

@@ -26,7 +26,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&anyhow::Error::new(error).context("cannot start the runtime"), false),
+        Err(error) => {
+            return exit::report(
+                &anyhow::Error::new(error).context("cannot start the runtime"),
+                false,
+            );
+        }
     };
     let all = Environment::read();
     let environment = without_own_token(&all);
@@ -34,7 +39,8 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         let directory = std::env::current_dir().context("the working directory cannot be read");
         let environment = environment.unwrap_or(all);
-        let context = directory.and_then(|directory| Context::new(&arguments.global, environment, directory));
+        let context =
+            directory.and_then(|directory| Context::new(&arguments.global, environment, directory));
         command::run(arguments, context).await
     });
     // A blocking prompt or a file watcher must not hold the exit back.
@@ -49,7 +55,9 @@ fn main() -> ExitCode {
 /// not a key of Anthropic's and must not be sent there.
 fn without_own_token(all: &Environment) -> Option<Environment> {
     let token = all.get(command::CLIENT_TOKEN)?;
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Some(Environment::of(variables.filter(|(name, value)| value != token || name == "SWITCHYARD_TOKEN")))
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Some(Environment::of(
+        variables.filter(|(name, value)| value != token || name == "SWITCHYARD_TOKEN"),
+    ))
 }

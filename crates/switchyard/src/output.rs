@@ -60,7 +60,10 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
 /// Writes rows with aligned columns.
 pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers.to_vec());
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(headers.to_vec());
     table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -103,7 +106,11 @@ fn remark(text: &str) {
 /// Takes out what would command a terminal: providers and models write some of our texts.
 fn printable(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if text.contains(commands) { Cow::Owned(text.replace(commands, "")) } else { Cow::Borrowed(text) }
+    if text.contains(commands) {
+        Cow::Owned(text.replace(commands, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Returns true when a person can be asked.
@@ -114,7 +121,11 @@ pub(crate) fn is_interactive() -> bool {
 /// Shows that something takes time, on a terminal only. Gone when dropped.
 pub(crate) fn progress(what: &str) -> Progress {
     let is_watched = std::io::stderr().is_terminal();
-    let bar = if is_watched { indicatif::ProgressBar::new_spinner() } else { indicatif::ProgressBar::hidden() };
+    let bar = if is_watched {
+        indicatif::ProgressBar::new_spinner()
+    } else {
+        indicatif::ProgressBar::hidden()
+    };
     bar.set_message(what.to_owned());
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     Progress(bar)

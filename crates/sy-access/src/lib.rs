@@ -80,7 +80,8 @@ impl Access {
     /// [`Error::OpenWithoutToken`] for an unauthenticated server outside loopback, [`Error::NoToken`] for a bind outside
     /// loopback when neither the setting nor a token file exists, and the file and value errors of [`read_token`].
     pub fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { token_file, token, unauthenticated, bind, allowed_hosts, allowed_origins } = settings;
+        let Settings { token_file, token, unauthenticated, bind, allowed_hosts, allowed_origins } =
+            settings;
         let loopback = is_loopback(bind);
         if unauthenticated && !loopback {
             return Err(Error::OpenWithoutToken { bind });
@@ -92,7 +93,12 @@ impl Access {
             (Some(Digest::of(token.expose())), source)
         };
         let refusal = Refusal::new(&source, loopback);
-        Ok(Self { digest, source, refusal, origins: Origins::new(bind, &allowed_hosts, &allowed_origins)? })
+        Ok(Self {
+            digest,
+            source,
+            refusal,
+            origins: Origins::new(bind, &allowed_hosts, &allowed_origins)?,
+        })
     }
 
     /// Returns where the token comes from, for the start message.
@@ -108,7 +114,11 @@ impl Access {
     ///
     /// # Errors
     /// `Unauthenticated` on the caller's side, saying where a token is expected. It never repeats what came.
-    pub fn authenticate(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Principal, Failure> {
+    pub fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Principal, Failure> {
         let Some(digest) = &self.digest else { return Ok(Principal::Anonymous) };
         match presented_tokens(headers, query, |candidate| digest.matches(candidate)) {
             Presented::Accepted => Ok(Principal::Owner),
@@ -124,7 +134,11 @@ impl Access {
     ///
     /// # Errors
     /// `Forbidden` on the caller's side, naming the configuration key that would allow it.
-    pub fn check_origin(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), Failure> {
+    pub fn check_origin(
+        &self,
+        headers: &HeaderMap,
+        authority: Option<&str>,
+    ) -> Result<(), Failure> {
         self.origins.check(headers, authority)
     }
 }
@@ -136,7 +150,9 @@ impl Refusal {
             TokenSource::File(path) | TokenSource::NewFile(path) if loopback => {
                 format!("the token is in {}", path.display())
             }
-            TokenSource::File(_) | TokenSource::NewFile(_) => "the token is in the server's token file".to_owned(),
+            TokenSource::File(_) | TokenSource::NewFile(_) => {
+                "the token is in the server's token file".to_owned()
+            }
             TokenSource::Setting | TokenSource::None => {
                 "the token is the value of SWITCHYARD_TOKEN on the server".to_owned()
             }
@@ -151,7 +167,11 @@ impl Refusal {
 }
 
 /// Takes the setting, else the file, else makes the file when that is safe.
-fn find_token(file: &Path, setting: Option<Secret>, bind: IpAddr) -> Result<(Secret, TokenSource), Error> {
+fn find_token(
+    file: &Path,
+    setting: Option<Secret>,
+    bind: IpAddr,
+) -> Result<(Secret, TokenSource), Error> {
     if let Some(token) = setting.filter(|token| !token.is_blank()) {
         token::check_setting(&token)?;
         return Ok((token, TokenSource::Setting));

@@ -31,16 +31,23 @@ struct Place {
 impl Origins {
     pub(crate) fn new(bind: IpAddr, hosts: &[String], origins: &[String]) -> Result<Self, Error> {
         let hosts = hosts.iter().map(|entry| parse_host_entry(entry)).collect::<Result<_, _>>()?;
-        let origins = origins.iter().map(|entry| parse_origin_entry(entry)).collect::<Result<_, _>>()?;
+        let origins =
+            origins.iter().map(|entry| parse_origin_entry(entry)).collect::<Result<_, _>>()?;
         Ok(Self { bind: bind.to_canonical(), hosts, origins })
     }
 
-    pub(crate) fn check(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn check(
+        &self,
+        headers: &HeaderMap,
+        authority: Option<&str>,
+    ) -> Result<(), Failure> {
         let target = self.check_hosts(headers, authority)?;
         let mut origins = headers.get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(()) };
         let allowed = origins.next().is_none()
-            && origin.to_str().is_ok_and(|origin| self.allows_origin(&origin.to_ascii_lowercase(), &target));
+            && origin
+                .to_str()
+                .is_ok_and(|origin| self.allows_origin(&origin.to_ascii_lowercase(), &target));
         if allowed {
             return Ok(());
         }
@@ -73,11 +80,13 @@ impl Origins {
 
     fn allows_host(&self, place: &Place) -> bool {
         place.host == "localhost"
-            || place.host.parse().is_ok_and(|address: IpAddr| self.allows_address(address.to_canonical()))
-            || self
-                .hosts
-                .iter()
-                .any(|entry| entry.host == place.host && entry.port.is_none_or(|port| place.port == Some(port)))
+            || place
+                .host
+                .parse()
+                .is_ok_and(|address: IpAddr| self.allows_address(address.to_canonical()))
+            || self.hosts.iter().any(|entry| {
+                entry.host == place.host && entry.port.is_none_or(|port| place.port == Some(port))
+            })
     }
 
     /// An address in `Host` cannot be rebound by DNS, so a server on all interfaces takes any; a server on one address
@@ -122,13 +131,18 @@ fn is_same_origin(origin: &str, target: &Place) -> bool {
         _ => return false,
     };
     Place::parse(rest).is_some_and(|page| {
-        page.host == target.host && page.port.unwrap_or(default_port) == target.port.unwrap_or(default_port)
+        page.host == target.host
+            && page.port.unwrap_or(default_port) == target.port.unwrap_or(default_port)
     })
 }
 
 fn parse_host_entry(entry: &str) -> Result<Place, Error> {
     // A bare IPv6 address is what people write; in a URL it stands in brackets.
-    let bracketed = if entry.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{entry}]") } else { entry.to_owned() };
+    let bracketed = if entry.parse::<std::net::Ipv6Addr>().is_ok() {
+        format!("[{entry}]")
+    } else {
+        entry.to_owned()
+    };
     let place = Place::parse(&bracketed).filter(|place| !place.host.contains('*'));
     place.ok_or_else(|| Error::BadEntry {
         key: "server.allowed_hosts",

@@ -26,7 +26,11 @@ pub(crate) enum Presented {
 }
 
 /// Offers every token in the request to `accept` until it takes one.
-pub(crate) fn presented_tokens(headers: &HeaderMap, query: Option<&str>, accept: impl Fn(&[u8]) -> bool) -> Presented {
+pub(crate) fn presented_tokens(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    accept: impl Fn(&[u8]) -> bool,
+) -> Presented {
     let mut result = Presented::Nothing;
     let mut offer = |candidate: &[u8]| {
         let candidate = candidate.trim_ascii();
@@ -36,8 +40,11 @@ pub(crate) fn presented_tokens(headers: &HeaderMap, query: Option<&str>, accept:
         result = if accept(candidate) { Presented::Accepted } else { Presented::Refused };
         result == Presented::Accepted
     };
-    let accepted = headers.get_all(AUTHORIZATION).iter().any(|value| offer_authorization(value, &mut offer))
-        || TOKEN_HEADERS.iter().any(|name| headers.get_all(*name).iter().any(|value| offer(value.as_bytes())));
+    let accepted =
+        headers.get_all(AUTHORIZATION).iter().any(|value| offer_authorization(value, &mut offer))
+            || TOKEN_HEADERS
+                .iter()
+                .any(|name| headers.get_all(*name).iter().any(|value| offer(value.as_bytes())));
     if !accepted {
         let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         parameters.any(|(name, value)| name == QUERY_PARAMETER && offer(value.as_bytes()));
@@ -47,8 +54,11 @@ pub(crate) fn presented_tokens(headers: &HeaderMap, query: Option<&str>, accept:
 
 /// Returns the query without its `key` parameters, for logs and traces. The other parameters stay as they came.
 pub fn strip_key(query: &str) -> String {
-    let is_key =
-        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| name == QUERY_PARAMETER);
+    let is_key = |pair: &&str| {
+        form_urlencoded::parse(pair.as_bytes())
+            .next()
+            .is_some_and(|(name, _)| name == QUERY_PARAMETER)
+    };
     let kept: Vec<&str> = query.split('&').filter(|pair| !is_key(pair)).collect();
     kept.join("&")
 }
@@ -67,7 +77,10 @@ fn offer_authorization(value: &HeaderValue, offer: &mut impl FnMut(&[u8]) -> boo
     }
     let Ok(pair) = STANDARD.decode(rest.trim_ascii()) else { return false };
     // RFC 7617: the user ends at the first colon; the user itself is free.
-    pair.iter().position(|byte| *byte == b':').and_then(|colon| pair.get(colon + 1..)).is_some_and(offer)
+    pair.iter()
+        .position(|byte| *byte == b':')
+        .and_then(|colon| pair.get(colon + 1..))
+        .is_some_and(offer)
 }
 
 #[cfg(test)]

@@ -60,7 +60,11 @@ pub fn read_token(file: &Path) -> Result<Option<Secret>, Error> {
         return Err(Error::EmptyTokenFile { file: file.to_owned() });
     }
     check(&text, || file.display().to_string())?;
-    make_private(file).map_err(|source| Error::File { doing: "protect", file: file.to_owned(), source })?;
+    make_private(file).map_err(|source| Error::File {
+        doing: "protect",
+        file: file.to_owned(),
+        source,
+    })?;
     Ok(Some(text))
 }
 
@@ -140,7 +144,8 @@ fn create_private_folder(folder: &Path) -> io::Result<()> {
 
 /// Makes a rename or link durable. Only Unix can open a folder for that.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder: PathBuf = if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
+    let folder: PathBuf =
+        if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

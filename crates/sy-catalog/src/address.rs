@@ -11,13 +11,18 @@ use sy_types::{ErrorKind, Failure, Side};
 ///
 /// # Errors
 /// `Unsupported` with the name of a variable that has no value.
-pub(crate) fn fill<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str>) -> Result<String, Failure> {
+pub(crate) fn fill<'v>(
+    template: &str,
+    value_of: impl Fn(&str) -> Option<&'v str>,
+) -> Result<String, Failure> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once("${") {
         filled.push_str(before);
         let Some((name, after)) = behind.split_once('}') else {
-            return Err(unusable(format!("expected `}}` behind `${{` in the address `{template}`")));
+            return Err(unusable(format!(
+                "expected `}}` behind `${{` in the address `{template}`"
+            )));
         };
         let Some(value) = value_of(name) else {
             return Err(unusable(format!(
@@ -38,10 +43,15 @@ pub(crate) fn fill<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str
 /// `Unsupported` when it is no http or https address.
 pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
     let text = text.trim();
-    let mut url =
-        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(
-            || unusable("expected a base URL such as `https://api.example.com/v1`, got something else".to_owned()),
-        )?;
+    let mut url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| {
+            unusable(
+                "expected a base URL such as `https://api.example.com/v1`, got something else"
+                    .to_owned(),
+            )
+        })?;
     let path = url.path().trim_end_matches('/');
     let path = path.strip_suffix("/chat/completions").unwrap_or(path).to_owned();
     url.set_path(&path);
@@ -51,19 +61,29 @@ pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
 /// Returns true when the whole host of a template comes from a variable: the operator chose it.
 pub(crate) fn host_is_variable(template: &str) -> bool {
     let rest = template.split_once("://").map_or(template, |(_, rest)| rest);
-    let behind = rest.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(_, behind)| behind);
+    let behind =
+        rest.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(_, behind)| behind);
     behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['/', ':']))
 }
 
 /// Returns true for an address on this machine or in a private network, as far as the text tells.
 pub(crate) fn is_near(template: &str) -> bool {
-    let Some(url) = Url::parse(template).ok().filter(|_| !template.contains("${")) else { return false };
+    let Some(url) = Url::parse(template).ok().filter(|_| !template.contains("${")) else {
+        return false;
+    };
     match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unspecified(),
+        Some(url::Host::Ipv4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Some(url::Host::Ipv6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unspecified()
+        }
         Some(url::Host::Domain(name)) => {
             let is_local = name == "localhost" || !name.contains('.');
-            is_local || [".localhost", ".local", ".internal", ".lan"].iter().any(|ending| name.ends_with(ending))
+            is_local
+                || [".localhost", ".local", ".internal", ".lan"]
+                    .iter()
+                    .any(|ending| name.ends_with(ending))
         }
         None => false,
     }
@@ -83,7 +103,9 @@ mod tests {
 
     #[test]
     fn variables_are_filled_in() {
-        let check = |template: &str, expected: &str| assert_eq!(fill(template, value_of).unwrap(), expected);
+        let check = |template: &str, expected: &str| {
+            assert_eq!(fill(template, value_of).unwrap(), expected)
+        };
         check("https://${HOST}/v1", "https://h.test/v1");
         check("${HOST}${HOST}", "h.testh.test");
         check("https://a.test/v1", "https://a.test/v1");
@@ -94,7 +116,8 @@ mod tests {
 
     #[test]
     fn paths_stay_as_they_are() {
-        let check = |text: &str, expected: &str| assert_eq!(parse(text).unwrap().as_str(), expected);
+        let check =
+            |text: &str, expected: &str| assert_eq!(parse(text).unwrap().as_str(), expected);
         check(
             "https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy",
             "https://a.test/api/gateway/v1/endpoints/x/claude-code-proxy",
@@ -122,8 +145,13 @@ mod tests {
             assert!(!is_near(far), "{far}");
         }
         assert!(
-            host_is_variable("${BASE}/v1") && host_is_variable("https://${HOST}/v1") && host_is_variable("${BASE}")
+            host_is_variable("${BASE}/v1")
+                && host_is_variable("https://${HOST}/v1")
+                && host_is_variable("${BASE}")
         );
-        assert!(!host_is_variable("https://a.test/${ACCOUNT}") && !host_is_variable("https://${NAME}.vendor.test/v1"));
+        assert!(
+            !host_is_variable("https://a.test/${ACCOUNT}")
+                && !host_is_variable("https://${NAME}.vendor.test/v1")
+        );
     }
 }

@@ -35,15 +35,18 @@ static ALIASES: &[(&str, &[&str])] = &[
 /// Returns a name in lower case, with one hyphen for each run of white space, underscores and hyphens.
 pub(crate) fn normal(name: &str) -> String {
     let lower = name.to_lowercase();
-    let words = lower.split(|letter: char| letter.is_whitespace() || letter == '_' || letter == '-');
+    let words =
+        lower.split(|letter: char| letter.is_whitespace() || letter == '_' || letter == '-');
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// Returns the ids that a typed name may stand for, its own normal form first.
 pub(crate) fn ids(name: &str) -> Vec<String> {
     let typed = normal(name);
-    let stand_for =
-        ALIASES.iter().filter(|(_, others)| others.contains(&typed.as_str())).map(|(id, _)| (*id).to_owned());
+    let stand_for = ALIASES
+        .iter()
+        .filter(|(_, others)| others.contains(&typed.as_str()))
+        .map(|(id, _)| (*id).to_owned());
     std::iter::once(typed.clone()).chain(stand_for).collect()
 }
 
@@ -63,7 +66,9 @@ mod tests {
 
     #[test]
     fn typed_names_stand_for_ids() {
-        let check = |typed: &str, id: &str| assert!(stands_for(typed, id), "{typed} -> {id}: {:?}", ids(typed));
+        let check = |typed: &str, id: &str| {
+            assert!(stands_for(typed, id), "{typed} -> {id}: {:?}", ids(typed))
+        };
         check("z.ai", "zai");
         check("Z-AI", "zai");
         check("z.ai coding plan", "zai-coding-plan");

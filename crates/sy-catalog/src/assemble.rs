@@ -71,7 +71,12 @@ fn from_data(
     drafts
 }
 
-fn draft_of(row: &ProviderRow, id: &str, model: &ModelEntry, section: Option<&ProviderConfig>) -> Draft {
+fn draft_of(
+    row: &ProviderRow,
+    id: &str,
+    model: &ModelEntry,
+    section: Option<&ProviderConfig>,
+) -> Draft {
     let own_npm = section.and_then(|section| section.npm.clone());
     let own_api = section.and_then(|section| section.api.clone());
     let info = ModelInfo {
@@ -98,25 +103,35 @@ fn draft_of(row: &ProviderRow, id: &str, model: &ModelEntry, section: Option<&Pr
 }
 
 /// Makes the further model that a mode stands for. Its id on the wire stays that of the model.
-fn mode_of(base: &Draft, name: &str, mode: &Mode, base_cost: &Map<String, Value>) -> (String, Draft) {
+fn mode_of(
+    base: &Draft,
+    name: &str,
+    mode: &Mode,
+    base_cost: &Map<String, Value>,
+) -> (String, Draft) {
     let mut draft = base.clone();
     draft.info.id = format!("{}-{name}", base.info.id);
     let mut letters = name.chars();
-    let title: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    let title: String =
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
     draft.info.name = format!("{} {title}", base.info.name);
     let mut cost = base_cost.clone();
     lay_over(&mut cost, &mode.cost);
     draft.info.price = read_price(&cost);
     let headers = mode.provider.headers.iter();
-    draft.route.headers = headers.map(|(name, value)| (name.clone(), HeaderText::Plain(value.clone()))).collect();
+    draft.route.headers =
+        headers.map(|(name, value)| (name.clone(), HeaderText::Plain(value.clone()))).collect();
     draft.route.options = mode.provider.body.clone();
     (draft.info.id.clone(), draft)
 }
 
 fn is_listed(provider: &str, name: &str, draft: &Draft, section: Option<&ProviderConfig>) -> bool {
-    let named = |list: &Option<Vec<String>>| list.as_ref().map(|list| list.iter().any(|known| known == name));
-    let is_allowed = section
-        .is_none_or(|section| named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false));
+    let named = |list: &Option<Vec<String>>| {
+        list.as_ref().map(|list| list.iter().any(|known| known == name))
+    };
+    let is_allowed = section.is_none_or(|section| {
+        named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false)
+    });
     is_allowed
         && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
         && !REMOVED.contains(&(provider, name))

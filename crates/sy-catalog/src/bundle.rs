@@ -138,10 +138,16 @@ impl Bundle {
         }
         let dictionary_at = HEADER.checked_add(length_at(8)?)?;
         let chunks_at = dictionary_at.checked_add(length_at(12)?)?;
-        let index = zstd::bulk::decompress(self.bytes.get(HEADER..dictionary_at)?, LARGEST_PART).ok()?;
+        let index =
+            zstd::bulk::decompress(self.bytes.get(HEADER..dictionary_at)?, LARGEST_PART).ok()?;
         let rows: Vec<IndexRow> = serde_json::from_slice(&index).ok()?;
-        let dictionary = zstd::bulk::decompress(self.bytes.get(dictionary_at..chunks_at)?, LARGEST_PART).ok()?;
-        Some(Head { rows: rows.into_iter().map(|row| (row.id.clone(), row)).collect(), dictionary, chunks_at })
+        let dictionary =
+            zstd::bulk::decompress(self.bytes.get(dictionary_at..chunks_at)?, LARGEST_PART).ok()?;
+        Some(Head {
+            rows: rows.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            dictionary,
+            chunks_at,
+        })
     }
 }
 
@@ -172,11 +178,15 @@ struct Entry {
 }
 
 fn read_entries(text: &[u8]) -> Result<Vec<Entry>, Failure> {
-    let providers: IndexMap<String, &RawValue> = serde_json::from_slice(text)
-        .map_err(|error| malformed(format!("expected a JSON object of providers as models.dev serves it: {error}")))?;
-    let entries: Vec<Entry> = providers.iter().filter_map(|(id, raw)| read_entry(id, raw)).collect();
+    let providers: IndexMap<String, &RawValue> = serde_json::from_slice(text).map_err(|error| {
+        malformed(format!("expected a JSON object of providers as models.dev serves it: {error}"))
+    })?;
+    let entries: Vec<Entry> =
+        providers.iter().filter_map(|(id, raw)| read_entry(id, raw)).collect();
     if entries.iter().all(|entry| entry.row.models == 0) {
-        return Err(malformed("expected a catalog with providers and models, got none that can be read".to_owned()));
+        return Err(malformed(
+            "expected a catalog with providers and models, got none that can be read".to_owned(),
+        ));
     }
     Ok(entries)
 }
@@ -208,8 +218,10 @@ fn read_entry(id: &str, raw: &RawValue) -> Option<Entry> {
 }
 
 fn write(entries: &[Entry], dictionary: &[u8], level: i32) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::bug(format!("packing the catalog failed: {error}"));
-    let mut compressor = zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
+    let failed =
+        |error: std::io::Error| Failure::bug(format!("packing the catalog failed: {error}"));
+    let mut compressor =
+        zstd::bulk::Compressor::with_dictionary(level, dictionary).map_err(failed)?;
     let mut chunks = Vec::new();
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -219,11 +231,13 @@ fn write(entries: &[Entry], dictionary: &[u8], level: i32) -> Result<Vec<u8>, Fa
         rows.push(row);
         chunks.extend(chunk);
     }
-    let index =
-        serde_json::to_vec(&rows).map_err(|error| Failure::bug(format!("writing the index failed: {error}")))?;
+    let index = serde_json::to_vec(&rows)
+        .map_err(|error| Failure::bug(format!("writing the index failed: {error}")))?;
     let index = zstd::bulk::compress(&index, level).map_err(failed)?;
     let dictionary = zstd::bulk::compress(dictionary, level).map_err(failed)?;
-    let length = |part: &[u8]| u32::try_from(part.len()).map_err(|_| malformed("the catalog is too large".to_owned()));
+    let length = |part: &[u8]| {
+        u32::try_from(part.len()).map_err(|_| malformed("the catalog is too large".to_owned()))
+    };
     let mut out = MAGIC.to_vec();
     out.extend(length(&index)?.to_le_bytes());
     out.extend(length(&dictionary)?.to_le_bytes());
@@ -252,14 +266,18 @@ mod tests {
 
     #[test]
     fn chunks_are_decoded_one_by_one() {
-        for packed in [pack(TEXT.as_bytes()).unwrap(), pack_quickly(TEXT.as_bytes(), b"any text").unwrap()] {
+        for packed in
+            [pack(TEXT.as_bytes()).unwrap(), pack_quickly(TEXT.as_bytes(), b"any text").unwrap()]
+        {
             let bundle = Bundle::new(Bytes::from(packed));
-            let rows: Vec<_> = bundle.rows().map(|row| (row.id.as_str(), row.name.as_str(), row.models)).collect();
+            let rows: Vec<_> =
+                bundle.rows().map(|row| (row.id.as_str(), row.name.as_str(), row.models)).collect();
             assert_eq!(rows, [("a", "A", 1), ("b", "b", 2)]);
             assert_eq!(bundle.decoded(), 0);
             let entry = bundle.provider("a").unwrap();
             assert!(
-                !entry.contains_key("doc") && !entry["models"]["m"].as_object().unwrap().contains_key("description")
+                !entry.contains_key("doc")
+                    && !entry["models"]["m"].as_object().unwrap().contains_key("description")
             );
             assert_eq!(bundle.decoded(), 1);
             assert!(bundle.provider("none").is_none());

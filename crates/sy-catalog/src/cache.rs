@@ -47,7 +47,11 @@ impl CacheFile {
     /// Names the files of a source below a folder.
     pub(crate) fn new(folder: &Path, source: &str) -> Self {
         let source = source.trim_end_matches('/');
-        let name = if source == USUAL_SOURCE { "models".to_owned() } else { format!("models-{:016x}", fnv1a(source)) };
+        let name = if source == USUAL_SOURCE {
+            "models".to_owned()
+        } else {
+            format!("models-{:016x}", fnv1a(source))
+        };
         Self {
             data: folder.join(format!("{name}.bin")),
             about: folder.join(format!("{name}.json")),
@@ -77,7 +81,12 @@ impl CacheFile {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub(crate) fn write(&self, data: &[u8], etag: Option<String>, now: SystemTime) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        data: &[u8],
+        etag: Option<String>,
+        now: SystemTime,
+    ) -> io::Result<()> {
         write_whole(&self.data, data)?;
         self.write_about(etag, data.len(), now)
     }
@@ -86,7 +95,12 @@ impl CacheFile {
     ///
     /// # Errors
     /// As [`CacheFile::write`].
-    pub(crate) fn write_about(&self, etag: Option<String>, length: usize, now: SystemTime) -> io::Result<()> {
+    pub(crate) fn write_about(
+        &self,
+        etag: Option<String>,
+        length: usize,
+        now: SystemTime,
+    ) -> io::Result<()> {
         let fetched_at = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let about = About { source: self.source.clone(), etag, fetched_at, length };
         write_whole(&self.about, &serde_json::to_vec(&about)?)
@@ -107,7 +121,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// FNV-1a: the name of the file must stay the same from one version of this program to the next.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

@@ -77,7 +77,8 @@ impl Catalog {
         self.swap(|old| {
             let cache = CacheFile::new(&self.shared.cache_dir, &config.catalog.url);
             let same_source = cache.source() == old.cache.source();
-            let layers = Layers::new(config, old.environment.clone(), cache, Arc::clone(old.bundled()));
+            let layers =
+                Layers::new(config, old.environment.clone(), cache, Arc::clone(old.bundled()));
             match old.fetched_if_read().filter(|_| same_source) {
                 Some(fetched) => layers.with_fetched(fetched),
                 None => layers,
@@ -127,7 +128,11 @@ impl Catalog {
     /// # Errors
     /// `NotFound` when the model left the catalog since it was resolved; `Unsupported` when no protocol of ours reaches it,
     /// or when its address is unknown or lacks an environment variable.
-    pub fn target_for(&self, resolved: &Resolved, caller: Option<ProtocolId>) -> Result<Arc<Target>, Failure> {
+    pub fn target_for(
+        &self,
+        resolved: &Resolved,
+        caller: Option<ProtocolId>,
+    ) -> Result<Arc<Target>, Failure> {
         target::target(&self.shared.layers.load(), resolved, caller).map(Arc::new)
     }
 

@@ -31,7 +31,10 @@ const LONGEST_CHAIN: usize = 8;
 ///
 /// # Errors
 /// As [`resolve`] for the configured name; `NotFound` when nothing is connected.
-pub(crate) fn default_model(layers: &Layers, connected: &dyn Connected) -> Result<Resolved, Failure> {
+pub(crate) fn default_model(
+    layers: &Layers,
+    connected: &dyn Connected,
+) -> Result<Resolved, Failure> {
     if let Some(name) = layers.config.primary_model() {
         return resolve(layers, behind_alias(&layers.config, name), connected);
     }
@@ -61,17 +64,26 @@ pub(crate) fn small_model(layers: &Layers, provider: &str) -> Option<Resolved> {
     }
     let provider = layers.provider(provider)?;
     let (_, families) = SMALL.iter().find(|(start, _)| provider.row.id.starts_with(start))?;
-    let region = layers.environment.get("AWS_REGION").and_then(|region| region.split('-').next()).unwrap_or("us");
+    let region = layers
+        .environment
+        .get("AWS_REGION")
+        .and_then(|region| region.split('-').next())
+        .unwrap_or("us");
     families.iter().find_map(|family| of_family(&provider, family, region))
 }
 
 fn of_family(provider: &Provider, family: &str, region: &str) -> Option<Resolved> {
-    let mut models: Vec<&ModelInfo> =
-        provider.models.values().map(AsRef::as_ref).filter(|model| model.family.as_deref() == Some(family)).collect();
+    let mut models: Vec<&ModelInfo> = provider
+        .models
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|model| model.family.as_deref() == Some(family))
+        .collect();
     models.sort_by(|a, b| b.release_date.cmp(&a.release_date).then_with(|| b.id.cmp(&a.id)));
     // Some list a model once per region: the global one is best, then that of the own region, then one without a region.
     let starts = |start: &str| models.iter().find(|model| model.id.starts_with(start));
-    let is_regional = |id: &str| ["global.", "us.", "eu."].iter().any(|start| id.starts_with(start));
+    let is_regional =
+        |id: &str| ["global.", "us.", "eu."].iter().any(|start| id.starts_with(start));
     let model = starts("global.")
         .or_else(|| starts(&format!("{region}.")))
         .or_else(|| models.iter().find(|model| !is_regional(&model.id)))?;
@@ -80,7 +92,11 @@ fn of_family(provider: &Provider, family: &str, region: &str) -> Option<Resolved
 
 fn best(provider: &Provider) -> Option<&ModelInfo> {
     let rank = |id: &str| PREFERRED.iter().position(|part| id.contains(part));
-    let models = provider.models.values().map(AsRef::as_ref).filter(|model: &&ModelInfo| answers_in_text(model));
+    let models = provider
+        .models
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|model: &&ModelInfo| answers_in_text(model));
     models.max_by_key(|model| (rank(&model.id), model.id.contains("latest"), model.id.as_str()))
 }
 

@@ -50,7 +50,11 @@ pub fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
 /// # Errors
 /// `Unavailable` or `Timeout` when the source does not answer well; `Malformed` when it sends too much; `Internal` when a PEM
 /// file cannot be read.
-pub(crate) async fn fetch(source: &str, etag: Option<&str>, authorities: &[PathBuf]) -> Result<Fetched, Failure> {
+pub(crate) async fn fetch(
+    source: &str,
+    etag: Option<&str>,
+    authorities: &[PathBuf],
+) -> Result<Fetched, Failure> {
     let address = format!("{source}/api.json");
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("switchyard/", env!("CARGO_PKG_VERSION")))
@@ -59,9 +63,9 @@ pub(crate) async fn fetch(source: &str, etag: Option<&str>, authorities: &[PathB
     for file in authorities {
         builder = builder.tls_certs_merge(certificates(file)?);
     }
-    let client = builder
-        .build()
-        .map_err(|error| Failure::bug(format!("the catalog's HTTP client cannot be made: {}", cause(&error))))?;
+    let client = builder.build().map_err(|error| {
+        Failure::bug(format!("the catalog's HTTP client cannot be made: {}", cause(&error)))
+    })?;
     let mut request = client.get(&address).header(ACCEPT, "application/json");
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);

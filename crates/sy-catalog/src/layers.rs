@@ -36,7 +36,12 @@ pub(crate) struct Layers {
 type Slot = Arc<OnceLock<Arc<Provider>>>;
 
 impl Layers {
-    pub(crate) fn new(config: Arc<Config>, environment: Environment, cache: CacheFile, bundled: Arc<Bundle>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        environment: Environment,
+        cache: CacheFile,
+        bundled: Arc<Bundle>,
+    ) -> Self {
         Self {
             config,
             environment,
@@ -63,15 +68,22 @@ impl Layers {
 
     /// Returns how many entries were decoded so far, of both copies.
     pub(crate) fn decoded(&self) -> usize {
-        let fetched = self.fetched.get().and_then(Option::as_ref).map_or(0, |bundle| bundle.decoded());
+        let fetched =
+            self.fetched.get().and_then(Option::as_ref).map_or(0, |bundle| bundle.decoded());
         self.bundled.decoded() + fetched
     }
 
     /// Returns a row for each provider that is switched on: the catalog's order, then those of the configuration.
     pub(crate) fn rows(&self) -> &IndexMap<String, ProviderRow> {
         self.rows.get_or_init(|| {
-            let mut ids: IndexMap<&str, ()> = self.bundled.rows().map(|row| (row.id.as_str(), ())).collect();
-            ids.extend(self.fetched().into_iter().flat_map(|bundle| bundle.rows()).map(|row| (row.id.as_str(), ())));
+            let mut ids: IndexMap<&str, ()> =
+                self.bundled.rows().map(|row| (row.id.as_str(), ())).collect();
+            ids.extend(
+                self.fetched()
+                    .into_iter()
+                    .flat_map(|bundle| bundle.rows())
+                    .map(|row| (row.id.as_str(), ())),
+            );
             ids.extend(self.config.provider.keys().map(|id| (id.as_str(), ())));
             let enabled = ids.into_keys().filter(|id| self.is_enabled(id));
             enabled.map(|id| (id.to_owned(), self.sources(id).row(id))).collect()
@@ -81,7 +93,8 @@ impl Layers {
     /// Returns true unless the configuration switches the provider off.
     pub(crate) fn is_enabled(&self, id: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|known| known == id);
-        !named(&self.config.disabled_providers) && self.config.enabled_providers.as_deref().is_none_or(named)
+        !named(&self.config.disabled_providers)
+            && self.config.enabled_providers.as_deref().is_none_or(named)
     }
 
     /// Returns true when any layer knows the provider, switched on or not.
@@ -111,7 +124,8 @@ impl Layers {
 
     /// Puts a provider together without keeping it: for a pass over all of them.
     pub(crate) fn provider_once(&self, row: &ProviderRow) -> Arc<Provider> {
-        let kept = self.providers.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
+        let kept =
+            self.providers.lock().unwrap_or_else(PoisonError::into_inner).get(&row.id).cloned();
         match kept.as_ref().and_then(|slot| slot.get()) {
             Some(provider) => Arc::clone(provider),
             None => Arc::new(self.assemble(row)),
@@ -120,9 +134,9 @@ impl Layers {
 
     /// Returns the search index over all models, made on the first call.
     pub(crate) fn index(&self) -> Arc<Index> {
-        Arc::clone(
-            self.index.get_or_init(|| Arc::new(Index::build(self.rows().values().map(|row| self.provider_once(row))))),
-        )
+        Arc::clone(self.index.get_or_init(|| {
+            Arc::new(Index::build(self.rows().values().map(|row| self.provider_once(row))))
+        }))
     }
 
     fn assemble(&self, row: &ProviderRow) -> Provider {
@@ -142,7 +156,8 @@ impl Layers {
     /// The data's entry: the fetched one over the bundled one.
     fn entry(&self, id: &str) -> Map<String, Value> {
         let bundled = self.bundled.row(id).and_then(|_| self.bundled.provider(id));
-        let fetched = self.fetched().and_then(|bundle| bundle.row(id).and_then(|_| bundle.provider(id)));
+        let fetched =
+            self.fetched().and_then(|bundle| bundle.row(id).and_then(|_| bundle.provider(id)));
         match (bundled, fetched) {
             (Some(mut bundled), Some(fetched)) => {
                 lay_over(&mut bundled, &fetched);
@@ -208,7 +223,8 @@ impl<'a> Sources<'a> {
 
     fn npm(&self) -> String {
         // An address that ends in /v1 is the OpenAI-compatible one, also of a server that has a protocol of its own.
-        let is_compatible = self.own_address().is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
+        let is_compatible =
+            self.own_address().is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
         let configured = self.section.and_then(|section| section.npm.as_deref());
         let from_data = || self.data().find_map(|row| row.npm.as_deref());
         let from_preset = || self.preset.filter(|_| !is_compatible).map(|preset| preset.npm);
@@ -230,7 +246,8 @@ impl<'a> Sources<'a> {
         if let Some(env) = self.section.and_then(|section| section.env.clone()) {
             return (env, Vec::new());
         }
-        let from_preset = || self.preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect());
+        let from_preset =
+            || self.preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect());
         let variables = self.data().next().map(|row| row.env.clone()).or_else(from_preset);
         split_env(id, variables.unwrap_or_default())
     }
@@ -244,7 +261,8 @@ fn has_own_key(section: &ProviderConfig) -> bool {
 /// Tells variables that hold a key from those that hold an account, a region or an address.
 fn split_env(id: &str, variables: Vec<String>) -> (Vec<String>, Vec<String>) {
     let is_only_one = variables.len() == 1;
-    let (mut keys, settings): (Vec<_>, Vec<_>) = variables.into_iter().partition(|name| is_only_one || holds_key(name));
+    let (mut keys, settings): (Vec<_>, Vec<_>) =
+        variables.into_iter().partition(|name| is_only_one || holds_key(name));
     for extra in extra_keys(id) {
         if !keys.iter().any(|name| name == extra) {
             keys.push((*extra).to_owned());

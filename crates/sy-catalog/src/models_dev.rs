@@ -106,7 +106,9 @@ struct Limit {
 impl ModelEntry {
     /// Reads one model; `None` when it has a field of an impossible type.
     pub(crate) fn read(id: &str, json: &Value) -> Option<Self> {
-        Self::deserialize(json).inspect_err(|error| tracing::debug!(model = id, %error, "a model is left out")).ok()
+        Self::deserialize(json)
+            .inspect_err(|error| tracing::debug!(model = id, %error, "a model is left out"))
+            .ok()
     }
 
     /// Returns what the model can do; what the data do not say stays unknown.
@@ -228,15 +230,24 @@ mod tests {
             panic!("objects")
         };
         lay_over(&mut base, &over);
-        assert_eq!(Value::Object(base), json!({"name": "new", "limit": {"context": 1, "output": 3}, "list": [4]}));
+        assert_eq!(
+            Value::Object(base),
+            json!({"name": "new", "limit": {"context": 1, "output": 3}, "list": [4]})
+        );
     }
 
     #[test]
     fn what_is_not_said_stays_unknown() {
         let entry = ModelEntry::read("m", &json!({"id": "m", "limit": {"context": 1e5}})).unwrap();
         let capabilities = entry.capabilities();
-        assert_eq!((capabilities.tool_call, capabilities.temperature, capabilities.reasoning), (None, None, None));
-        assert_eq!((entry.limits().context, entry.limits().output, entry.status()), (100_000, 0, Status::Active));
+        assert_eq!(
+            (capabilities.tool_call, capabilities.temperature, capabilities.reasoning),
+            (None, None, None)
+        );
+        assert_eq!(
+            (entry.limits().context, entry.limits().output, entry.status()),
+            (100_000, 0, Status::Active)
+        );
         assert!(ModelEntry::read("m", &json!({"tool_call": "often"})).is_none());
     }
 
@@ -249,7 +260,10 @@ mod tests {
         check(json!(true), Interleaved::Yes);
         check(json!(false), Interleaved::No);
         check(json!("reasoning"), Interleaved::Field("reasoning".to_owned()));
-        check(json!({"field": "reasoning_content"}), Interleaved::Field("reasoning_content".to_owned()));
+        check(
+            json!({"field": "reasoning_content"}),
+            Interleaved::Field("reasoning_content".to_owned()),
+        );
     }
 
     #[test]

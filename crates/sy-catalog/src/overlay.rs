@@ -142,7 +142,11 @@ fn overlay_supports(capabilities: &mut Capabilities, supports: Supports) {
 }
 
 fn overlay_price(price: &mut Price, cost: &Cost) {
-    let set = |rates: &mut Rates, input: Option<f64>, output: Option<f64>, read: Option<f64>, write: Option<f64>| {
+    let set = |rates: &mut Rates,
+               input: Option<f64>,
+               output: Option<f64>,
+               read: Option<f64>,
+               write: Option<f64>| {
         rates.usd_per_million_input = input.unwrap_or(rates.usd_per_million_input);
         rates.usd_per_million_output = output.unwrap_or(rates.usd_per_million_output);
         rates.usd_per_million_cache_read = read.or(rates.usd_per_million_cache_read);
@@ -155,7 +159,11 @@ fn overlay_price(price: &mut Price, cost: &Cost) {
         price.over.clear();
     }
     if let Some(long) = cost.context_over_200k {
-        let tier = price.over.iter().find(|(size, _)| *size == 200_000).map_or(price.base, |(_, rates)| *rates);
+        let tier = price
+            .over
+            .iter()
+            .find(|(size, _)| *size == 200_000)
+            .map_or(price.base, |(_, rates)| *rates);
         let mut rates = tier;
         set(&mut rates, long.input, long.output, long.cache_read, long.cache_write);
         price.over.retain(|(size, _)| *size != 200_000);

@@ -58,8 +58,14 @@ struct Kind {
 }
 
 const OPENAI_LIST: (&str, &str) = ("data", "id");
-const OLLAMA: Kind =
-    Kind { id: "ollama", name: "Ollama", npm: "ollama", list: "/api/tags", base: "", fields: ("models", "name") };
+const OLLAMA: Kind = Kind {
+    id: "ollama",
+    name: "Ollama",
+    npm: "ollama",
+    list: "/api/tags",
+    base: "",
+    fields: ("models", "name"),
+};
 const LM_STUDIO: Kind = Kind {
     id: "lmstudio",
     name: "LM Studio",
@@ -80,8 +86,11 @@ const LLAMA_CPP: Kind = Kind {
 /// Asks all ports at once and returns the servers that answered with a list of models, within about 250 ms.
 pub async fn probe_local(ports: ProbePorts) -> Vec<LocalServer> {
     // No proxy: the question is what runs on this machine.
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build() else { return Vec::new() };
-    let wanted = [(&OLLAMA, ports.ollama), (&LM_STUDIO, ports.lm_studio), (&LLAMA_CPP, ports.llama_cpp)];
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build() else {
+        return Vec::new();
+    };
+    let wanted =
+        [(&OLLAMA, ports.ollama), (&LM_STUDIO, ports.lm_studio), (&LLAMA_CPP, ports.llama_cpp)];
     let asked = wanted.into_iter().map(|(kind, port)| ask(&client, kind, port));
     join_all(asked).await.into_iter().flatten().collect()
 }

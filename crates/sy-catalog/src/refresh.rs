@@ -44,7 +44,10 @@ pub(crate) struct Flight {
 
 impl Flight {
     /// Runs `work`, or waits for the one that runs and returns its result.
-    pub(crate) async fn join(&self, work: impl Future<Output = Result<Refresh, Failure>>) -> Result<Refresh, Failure> {
+    pub(crate) async fn join(
+        &self,
+        work: impl Future<Output = Result<Refresh, Failure>>,
+    ) -> Result<Refresh, Failure> {
         let before = self.landed.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
         if self.landed.load(Ordering::Acquire) != before
@@ -83,7 +86,8 @@ impl Catalog {
     pub async fn keep_fresh(&self) {
         loop {
             let result = self.refresh(false).await;
-            let time_to_live = Duration::from_secs(self.shared.layers.load().config.catalog.ttl_seconds.max(1));
+            let time_to_live =
+                Duration::from_secs(self.shared.layers.load().config.catalog.ttl_seconds.max(1));
             let wait = match result {
                 Ok(_) => time_to_live,
                 Err(failure) => {
@@ -108,10 +112,13 @@ impl Catalog {
             return Ok(Refresh::Fresh);
         }
         let etag = about.and_then(|about| about.etag);
-        match fetch(layers.cache.source(), etag.as_deref(), &layers.environment.authority_files()).await? {
+        match fetch(layers.cache.source(), etag.as_deref(), &layers.environment.authority_files())
+            .await?
+        {
             Fetched::NotModified => {
                 let cache = layers.cache.clone();
-                let written = blocking(move || cache.write_about(etag, length, SystemTime::now())).await?;
+                let written =
+                    blocking(move || cache.write_about(etag, length, SystemTime::now())).await?;
                 note_unwritten(written, &layers.cache);
                 Ok(Refresh::NotModified)
             }
@@ -127,7 +134,12 @@ impl Catalog {
         }
     }
 
-    async fn take_text(&self, layers: &Layers, text: Bytes, etag: Option<String>) -> Result<Refresh, Failure> {
+    async fn take_text(
+        &self,
+        layers: &Layers,
+        text: Bytes,
+        etag: Option<String>,
+    ) -> Result<Refresh, Failure> {
         let dictionary = layers.dictionary().to_vec();
         let packed = Bytes::from(blocking(move || pack_quickly(&text, &dictionary)).await??);
         let (cache, bytes) = (layers.cache.clone(), packed.clone());
@@ -150,7 +162,9 @@ fn note_unwritten(written: std::io::Result<()>, cache: &CacheFile) {
 }
 
 /// Runs work that blocks or computes for long beside the runtime's own threads, and waits for it.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Failure::bug(format!("work on the catalog stopped: {error}")))

@@ -40,10 +40,16 @@ const LISTED: usize = 10;
 ///
 /// # Errors
 /// `Invalid` with the candidates when the name fits several models; `NotFound` with suggestions when it fits none.
-pub(crate) fn resolve(layers: &Layers, name: &str, connected: &dyn Connected) -> Result<Resolved, Failure> {
+pub(crate) fn resolve(
+    layers: &Layers,
+    name: &str,
+    connected: &dyn Connected,
+) -> Result<Resolved, Failure> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(about_model(Failure::invalid("expected a model name such as `provider/model`, got an empty one")));
+        return Err(about_model(Failure::invalid(
+            "expected a model name such as `provider/model`, got an empty one",
+        )));
     }
     if let Some((head, rest)) = name.split_once('/')
         && let Some(id) = provider_id(layers, head)
@@ -68,7 +74,10 @@ fn within(layers: &Layers, id: &str, rest: &str) -> Result<Resolved, Failure> {
         )));
     };
     // Some write the provider twice, once by each of its names: `opencode-zen/zen/big-pickle`.
-    let stripped = rest.split_once('/').filter(|(head, _)| aliases::stands_for(head, id)).map(|(_, rest)| rest);
+    let stripped = rest
+        .split_once('/')
+        .filter(|(head, _)| aliases::stands_for(head, id))
+        .map(|(_, rest)| rest);
     for model in std::iter::once(rest).chain(stripped) {
         if let Some(resolved) = find(&provider, model) {
             return Ok(resolved);
@@ -94,40 +103,58 @@ fn find(provider: &Provider, name: &str) -> Option<Resolved> {
     route.variants.contains_key(variant).then(|| resolved(model, Some(variant)))
 }
 
-fn among_connected(layers: &Layers, name: &str, connected: &dyn Connected) -> Result<Resolved, Failure> {
+fn among_connected(
+    layers: &Layers,
+    name: &str,
+    connected: &dyn Connected,
+) -> Result<Resolved, Failure> {
     let providers = connected_providers(layers, connected);
-    let found: Vec<Resolved> = providers.iter().filter_map(|provider| find(provider, name)).collect();
+    let found: Vec<Resolved> =
+        providers.iter().filter_map(|provider| find(provider, name)).collect();
     match found.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(unknown(layers, name, &providers)),
         _ => {
-            let mut names: Vec<String> = found.iter().take(LISTED).map(|one| format!("`{}`", one.name())).collect();
+            let mut names: Vec<String> =
+                found.iter().take(LISTED).map(|one| format!("`{}`", one.name())).collect();
             if found.len() > LISTED {
                 names.push(format!("{} more", found.len() - LISTED));
             }
-            let message = format!("the model `{name}` is ambiguous: write one of {}", names.join(", "));
+            let message =
+                format!("the model `{name}` is ambiguous: write one of {}", names.join(", "));
             Err(about_model(Failure::invalid(message).with_code("ambiguous_model")))
         }
     }
 }
 
 /// Returns the connected providers in the catalog's order.
-pub(crate) fn connected_providers(layers: &Layers, connected: &dyn Connected) -> Vec<Arc<Provider>> {
+pub(crate) fn connected_providers(
+    layers: &Layers,
+    connected: &dyn Connected,
+) -> Vec<Arc<Provider>> {
     let rows = layers.rows().values().filter(|row| connected.is_connected(row));
     rows.filter_map(|row| layers.provider(&row.id)).collect()
 }
 
 fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure {
-    let models = || providers.iter().flat_map(|provider| provider.models.keys().map(|model| (&provider.row.id, model)));
+    let models = || {
+        providers
+            .iter()
+            .flat_map(|provider| provider.models.keys().map(|model| (&provider.row.id, model)))
+    };
     let mut near: Vec<String> = match name.split_once('/') {
-        Some((head, rest)) => {
-            nearest(&aliases::normal(head), layers.rows().keys()).into_iter().map(|id| format!("{id}/{rest}")).collect()
-        }
+        Some((head, rest)) => nearest(&aliases::normal(head), layers.rows().keys())
+            .into_iter()
+            .map(|id| format!("{id}/{rest}"))
+            .collect(),
         None => Vec::new(),
     };
     for id in nearest(name, models().map(|(_, model)| model)) {
         near.extend(
-            models().filter(|(_, model)| **model == id).map(|(provider, model)| format!("{provider}/{model}")).take(1),
+            models()
+                .filter(|(_, model)| **model == id)
+                .map(|(provider, model)| format!("{provider}/{model}"))
+                .take(1),
         );
     }
     near.truncate(3);
@@ -145,8 +172,10 @@ fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure 
 /// Returns up to three of the given texts that are most like the wanted one, best first.
 fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let words: Vec<&str> =
-        wanted.split(|letter: char| !letter.is_alphanumeric()).filter(|word| word.len() > 1).collect();
+    let words: Vec<&str> = wanted
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| word.len() > 1)
+        .collect();
     let likeness = |text: &String| {
         let text = text.to_lowercase();
         let contained = words.iter().filter(|word| text.contains(**word)).count();
@@ -171,7 +200,9 @@ fn did_you_mean(near: &[String]) -> String {
 }
 
 fn not_found(message: String) -> Failure {
-    about_model(Failure::new(ErrorKind::NotFound, Side::Caller, message).with_code("model_not_found"))
+    about_model(
+        Failure::new(ErrorKind::NotFound, Side::Caller, message).with_code("model_not_found"),
+    )
 }
 
 fn about_model(failure: Failure) -> Failure {

@@ -10,7 +10,9 @@ use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use sy_config::{HeaderText, ProviderOptions, Shape};
 use sy_types::target::ReasoningRequest;
-use sy_types::{Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts};
+use sy_types::{
+    Dialect, ErrorKind, Failure, Interleaved, ModelInfo, ProtocolId, Side, Target, Timeouts,
+};
 use url::Url;
 
 use crate::address;
@@ -19,20 +21,29 @@ use crate::models_dev::lay_over;
 use crate::provider::{Provider, Route};
 use crate::resolve::Resolved;
 use crate::variants::body::fields;
-use crate::wire_map::{OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, setting_of_option, wire};
+use crate::wire_map::{
+    OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, setting_of_option, wire,
+};
 
 /// Message fields in which earlier reasoning can be sent back.
-const HISTORY_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "reasoning_text"];
+const HISTORY_FIELDS: [&str; 4] =
+    ["reasoning_content", "reasoning", "reasoning_details", "reasoning_text"];
 
 /// Makes the target of a resolved model, in the caller's protocol where the place speaks it, else in its preferred one.
 ///
 /// # Errors
 /// `NotFound` when the model left the catalog since it was resolved; `Unsupported` when no protocol of ours reaches it, when
 /// its address is unknown or lacks a variable, or when a configured header or field cannot be used.
-pub(crate) fn target(layers: &Layers, resolved: &Resolved, caller: Option<ProtocolId>) -> Result<Target, Failure> {
+pub(crate) fn target(
+    layers: &Layers,
+    resolved: &Resolved,
+    caller: Option<ProtocolId>,
+) -> Result<Target, Failure> {
     let gone = || {
         let message = format!("the model `{}` is not in the catalog any more", resolved.name());
-        Failure::new(ErrorKind::NotFound, Side::Caller, message).with_code("model_not_found").with_param("model")
+        Failure::new(ErrorKind::NotFound, Side::Caller, message)
+            .with_code("model_not_found")
+            .with_param("model")
     };
     let provider = layers.provider(&resolved.provider).ok_or_else(gone)?;
     let info = provider.models.get(&resolved.model).ok_or_else(gone)?;
@@ -82,9 +93,13 @@ impl Build<'_> {
             Speech::Speaks(spoken) => spoken,
             Speech::Missing(reason) => return Err(self.unsupported(reason)),
         };
-        let preferred = spoken.first().copied().ok_or_else(|| Failure::bug("a row of the wire table is empty"))?;
-        let asked_for_chat =
-            self.configured.is_some_and(|options| options.extra.get("useCompletionUrls") == Some(&Value::Bool(true)));
+        let preferred = spoken
+            .first()
+            .copied()
+            .ok_or_else(|| Failure::bug("a row of the wire table is empty"))?;
+        let asked_for_chat = self.configured.is_some_and(|options| {
+            options.extra.get("useCompletionUrls") == Some(&Value::Bool(true))
+        });
         if asked_for_chat && spoken.contains(&OPENAI_CHAT) {
             return Ok(OPENAI_CHAT);
         }
@@ -96,7 +111,11 @@ impl Build<'_> {
             return Ok(shape);
         }
         // A mode of reasoning exists in the responses protocol only.
-        let has_mode = self.route.options.get("reasoning").is_some_and(|reasoning| reasoning.get("mode").is_some());
+        let has_mode = self
+            .route
+            .options
+            .get("reasoning")
+            .is_some_and(|reasoning| reasoning.get("mode").is_some());
         if has_mode && spoken.contains(&OPENAI_RESPONSES) {
             return Ok(OPENAI_RESPONSES);
         }
@@ -105,7 +124,10 @@ impl Build<'_> {
 
     /// Returns the template of the base URL, and whether the operator chose where it leads.
     fn address(&self, wire: &Wire) -> Result<(String, bool), Failure> {
-        let own = self.configured.and_then(|options| options.base_url.as_ref()).filter(|url| !url.trim().is_empty());
+        let own = self
+            .configured
+            .and_then(|options| options.base_url.as_ref())
+            .filter(|url| !url.trim().is_empty());
         if let Some(own) = own {
             return Ok((own.clone(), true));
         }
@@ -114,14 +136,19 @@ impl Build<'_> {
             (_, Some(base)) => base,
             (_, None) => {
                 let id = &self.provider.row.id;
-                return Err(self.unsupported(&format!("its address is not known: set provider.{id}.options.baseURL")));
+                return Err(self.unsupported(&format!(
+                    "its address is not known: set provider.{id}.options.baseURL"
+                )));
             }
         };
         // A server on this machine that the operator configured by name, or that the bundled snapshot lists, is one that
         // the operator runs.
-        let is_own_server =
-            address::is_near(template) && (self.provider.row.configured || self.is_bundled_address(template));
-        Ok((template.to_owned(), self.route.api_is_configured || is_own_server || address::host_is_variable(template)))
+        let is_own_server = address::is_near(template)
+            && (self.provider.row.configured || self.is_bundled_address(template));
+        Ok((
+            template.to_owned(),
+            self.route.api_is_configured || is_own_server || address::host_is_variable(template),
+        ))
     }
 
     /// Fetched data are not trusted to lead into the private network.
@@ -131,17 +158,17 @@ impl Build<'_> {
     }
 
     fn base_url(&self, template: &str) -> Result<Url, Failure> {
-        let filled = address::fill(template, |name| self.value_of(name)).map_err(|failure| self.about(&failure))?;
+        let filled = address::fill(template, |name| self.value_of(name))
+            .map_err(|failure| self.about(&failure))?;
         address::parse(&filled).map_err(|failure| self.about(&failure))
     }
 
     /// Returns the value of a placeholder: from the provider's options, else from the environment.
     fn value_of(&self, name: &str) -> Option<&str> {
         let extra = self.configured.map(|options| &options.extra);
-        let from_option = extra
-            .into_iter()
-            .flatten()
-            .find_map(|(option, value)| setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten());
+        let from_option = extra.into_iter().flatten().find_map(|(option, value)| {
+            setting_of_option(option)?.contains(&name).then_some(value.as_str()).flatten()
+        });
         from_option.or_else(|| self.layers.environment.get(name))
     }
 
@@ -151,7 +178,9 @@ impl Build<'_> {
         dialect.temperature = capabilities.temperature != Some(false);
         if capabilities.reasoning == Some(false) || self.route.reasoning_param == Some(false) {
             dialect.reasoning_request = ReasoningRequest::None;
-        } else if self.route.reasoning_param == Some(true) && dialect.reasoning_request == ReasoningRequest::None {
+        } else if self.route.reasoning_param == Some(true)
+            && dialect.reasoning_request == ReasoningRequest::None
+        {
             dialect.reasoning_request = ReasoningRequest::Effort;
         }
         dialect.streaming = self.route.streaming.unwrap_or(dialect.streaming);
@@ -167,17 +196,22 @@ impl Build<'_> {
     }
 
     /// Where the data say how reasoning goes back; a place that has a field of its own keeps it for `true`.
-    fn reasoning_history(&self, usual: Option<&'static str>) -> Result<Option<&'static str>, Failure> {
+    fn reasoning_history(
+        &self,
+        usual: Option<&'static str>,
+    ) -> Result<Option<&'static str>, Failure> {
         match &self.info.capabilities.interleaved {
             Interleaved::No => Ok(None),
             Interleaved::Yes => Ok(usual),
-            Interleaved::Field(field) => match HISTORY_FIELDS.into_iter().find(|known| known == field) {
-                Some(field) => Ok(Some(field)),
-                None => Err(self.unsupported(&format!(
-                    "`interleaved` must be one of {}, got `{field}`",
-                    HISTORY_FIELDS.join(", ")
-                ))),
-            },
+            Interleaved::Field(field) => {
+                match HISTORY_FIELDS.into_iter().find(|known| known == field) {
+                    Some(field) => Ok(Some(field)),
+                    None => Err(self.unsupported(&format!(
+                        "`interleaved` must be one of {}, got `{field}`",
+                        HISTORY_FIELDS.join(", ")
+                    ))),
+                }
+            }
         }
     }
 
@@ -185,17 +219,21 @@ impl Build<'_> {
     fn headers(&self, wire: &Wire) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
         let mut put = |name: &str, text: &str, is_secret: bool| -> Result<(), Failure> {
-            let unusable = |_| self.unsupported(&format!("the extra header `{name}` is not a valid HTTP header"));
-            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| unusable(error.to_string()))?;
-            let mut value = HeaderValue::from_str(text).map_err(|error| unusable(error.to_string()))?;
+            let unusable = |_| {
+                self.unsupported(&format!("the extra header `{name}` is not a valid HTTP header"))
+            };
+            let key = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|error| unusable(error.to_string()))?;
+            let mut value =
+                HeaderValue::from_str(text).map_err(|error| unusable(error.to_string()))?;
             value.set_sensitive(is_secret);
             headers.retain(|(known, _)| *known != key);
             headers.push((key, value));
             Ok(())
         };
         for (name, template) in &wire.headers {
-            let text =
-                address::fill(template, |variable| self.value_of(variable)).map_err(|failure| self.about(&failure))?;
+            let text = address::fill(template, |variable| self.value_of(variable))
+                .map_err(|failure| self.about(&failure))?;
             put(name, &text, false)?;
         }
         let provider = self.configured.into_iter().flat_map(|options| &options.headers);
@@ -211,8 +249,10 @@ impl Build<'_> {
     /// Body fields: those of the provider, over them those of the model, over them those of the variant.
     fn options(&self, protocol: ProtocolId) -> Map<String, Value> {
         let is_body_field = |(option, _): &(&String, &Value)| setting_of_option(option).is_none();
-        let provider = self.configured.into_iter().flat_map(|options| &options.extra).filter(is_body_field);
-        let mut options: Map<String, Value> = provider.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let provider =
+            self.configured.into_iter().flat_map(|options| &options.extra).filter(is_body_field);
+        let mut options: Map<String, Value> =
+            provider.map(|(name, value)| (name.clone(), value.clone())).collect();
         lay_over(&mut options, &self.route.options);
         let variant = self.resolved.variant.as_ref().and_then(|name| self.route.variants.get(name));
         if let Some(variant) = variant {
@@ -224,7 +264,10 @@ impl Build<'_> {
     fn timeouts(&self, wire: &Wire) -> Timeouts {
         /// Stands for "no limit" where a limit must be named: longer than any exchange lasts.
         const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
-        let usual = Timeouts { total: wire.total_timeout_s.map(Duration::from_secs), ..Timeouts::default() };
+        let usual = Timeouts {
+            total: wire.total_timeout_s.map(Duration::from_secs),
+            ..Timeouts::default()
+        };
         let Some(options) = self.configured else { return usual };
         let limit = |wanted: Option<sy_config::Limit>, usual: Duration| {
             wanted.map_or(usual, |limit| limit.duration().unwrap_or(FOREVER))

@@ -32,13 +32,19 @@ impl<'a> Checker<'a> {
             self.check(self.schema, root, &KeyPath::default());
         } else {
             let got = got(root, false);
-            self.report.problem(root.place, format!("expected the configuration to be an object, got {got}"), None);
+            self.report.problem(
+                root.place,
+                format!("expected the configuration to be an object, got {got}"),
+                None,
+            );
         }
     }
 
     fn check(&mut self, schema: &'a Value, node: &Node, path: &KeyPath) {
-        let fitting: Vec<&Value> =
-            branches(self.schema, schema).into_iter().filter(|branch| accepts_kind(branch, node)).collect();
+        let fitting: Vec<&Value> = branches(self.schema, schema)
+            .into_iter()
+            .filter(|branch| accepts_kind(branch, node))
+            .collect();
         match (&node.kind, fitting.first()) {
             (_, None) => self.report_mismatch(schema, node, path),
             (Kind::Object(members), Some(branch)) => self.check_object(branch, node, members, path),
@@ -64,13 +70,25 @@ impl<'a> Checker<'a> {
                 (Some(schema), _) => self.check(schema, &member.value, &path),
                 (None, Some(Value::Bool(false))) => self.report_unknown(schema, member, &path),
                 (None, _) if self.reports_option(schema, member, &path) => {}
-                (None, Some(schema)) if schema.is_object() && !is_null => self.check(schema, &member.value, &path),
+                (None, Some(schema)) if schema.is_object() && !is_null => {
+                    self.check(schema, &member.value, &path)
+                }
                 (None, _) => {}
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !members.iter().any(|member| member.name == name) {
-                self.report.problem(node.place, format!("`{path}`: expected the key `{name}`"), None);
+                self.report.problem(
+                    node.place,
+                    format!("`{path}`: expected the key `{name}`"),
+                    None,
+                );
             }
         }
     }
@@ -99,9 +117,11 @@ impl<'a> Checker<'a> {
             Some(name) => format!("unknown key `{path}`, did you mean `{name}`?"),
             None => format!("unknown key `{path}`"),
         };
-        let is_opencodes = path.names().len() == 1 && KEYS_WITHOUT_FEATURE.contains(&member.name.as_str());
+        let is_opencodes =
+            path.names().len() == 1 && KEYS_WITHOUT_FEATURE.contains(&member.name.as_str());
         let help = if is_opencodes {
-            "it is a setting of OpenCode's that has no effect here; it may stay in an opencode.json".to_owned()
+            "it is a setting of OpenCode's that has no effect here; it may stay in an opencode.json"
+                .to_owned()
         } else {
             format!("known keys here: {}", known.join(", "))
         };
@@ -119,21 +139,32 @@ impl<'a> Checker<'a> {
             self.report.problem(member.place, format!("unknown key `{path}`"), Some(help));
             return true;
         }
-        let Some(meant) = property_names(schema).find(|known| is_slip(known, &member.name)) else { return false };
+        let Some(meant) = property_names(schema).find(|known| is_slip(known, &member.name)) else {
+            return false;
+        };
         let help = "further keys are sent to the provider as body options; a name this near to a setting is refused"
             .to_owned();
-        self.report.problem(member.place, format!("unknown key `{path}`, did you mean `{meant}`?"), Some(help));
+        self.report.problem(
+            member.place,
+            format!("unknown key `{path}`, did you mean `{meant}`?"),
+            Some(help),
+        );
         true
     }
 }
 
 fn property_names(schema: &Value) -> impl Iterator<Item = &str> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties.into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| *name != "$schema")
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| *name != "$schema")
 }
 
 fn nearest<'k>(known: &[&'k str], name: &str) -> Option<&'k str> {
-    let score = |candidate: &str| strsim::normalized_damerau_levenshtein(&plain(candidate), &plain(name));
+    let score =
+        |candidate: &str| strsim::normalized_damerau_levenshtein(&plain(candidate), &plain(name));
     let best = known.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
     (score(best) >= ALIKE).then_some(best)
 }

@@ -20,9 +20,8 @@ use crate::schema::schema;
 pub fn set(text: &str, path: &str, value: &str) -> Result<String, Problem> {
     let as_text = Value::String(value.to_owned());
     match serde_json::from_str::<Value>(value) {
-        Ok(json) => {
-            set_value(text, path, &json).or_else(|problem| set_value(text, path, &as_text).map_err(|_| problem))
-        }
+        Ok(json) => set_value(text, path, &json)
+            .or_else(|problem| set_value(text, path, &as_text).map_err(|_| problem)),
         Err(_) => set_value(text, path, &as_text),
     }
 }
@@ -33,13 +32,18 @@ pub fn set(text: &str, path: &str, value: &str) -> Result<String, Problem> {
 /// As [`set`].
 pub fn set_value(text: &str, path: &str, value: &Value) -> Result<String, Problem> {
     let key = parse_path(path)?;
-    let Some((name, parents)) = key.names().split_last() else { return Err(problem("expected a path")) };
+    let Some((name, parents)) = key.names().split_last() else {
+        return Err(problem("expected a path"));
+    };
     let root = parse_text(text)?;
-    let mut object =
-        root.object_value_or_create().ok_or_else(|| problem("expected the configuration to be an object"))?;
+    let mut object = root
+        .object_value_or_create()
+        .ok_or_else(|| problem("expected the configuration to be an object"))?;
     for parent in parents {
         let child = object.object_value_or_create(parent);
-        object = child.ok_or_else(|| problem(format!("cannot set `{key}`: expected `{parent}` to be an object")))?;
+        object = child.ok_or_else(|| {
+            problem(format!("cannot set `{key}`: expected `{parent}` to be an object"))
+        })?;
     }
     match object.get(name) {
         Some(property) => property.set_value(input(value)),
@@ -56,7 +60,9 @@ pub fn set_value(text: &str, path: &str, value: &Value) -> Result<String, Proble
 /// As [`set`].
 pub fn unset(text: &str, path: &str) -> Result<String, Problem> {
     let key = parse_path(path)?;
-    let Some((name, parents)) = key.names().split_last() else { return Err(problem("expected a path")) };
+    let Some((name, parents)) = key.names().split_last() else {
+        return Err(problem("expected a path"));
+    };
     let root = parse_text(text)?;
     let mut object: Option<CstObject> = root.object_value();
     for parent in parents {
@@ -76,9 +82,12 @@ pub fn reset() -> String {
 /// Accepts a new text when it is wrong in no way that the old text was not.
 fn accept(before: &str, after: String) -> Result<String, Problem> {
     let schema = schema();
-    let known: Vec<String> = lint(before, &schema).into_iter().map(|problem| problem.message).collect();
+    let known: Vec<String> =
+        lint(before, &schema).into_iter().map(|problem| problem.message).collect();
     match lint(&after, &schema).into_iter().find(|problem| !known.contains(&problem.message)) {
-        Some(problem) => Err(Problem { file: "new value".to_owned(), line: 0, column: 0, ..problem }),
+        Some(problem) => {
+            Err(Problem { file: "new value".to_owned(), line: 0, column: 0, ..problem })
+        }
         None => Ok(after),
     }
 }
@@ -91,12 +100,20 @@ fn parse_text(text: &str) -> Result<CstRootNode, Problem> {
     let known = lint(text, &Value::Bool(true));
     match CstRootNode::parse(text, &parse_options()) {
         Ok(root) => Ok(root),
-        Err(_) => Err(known.into_iter().next().unwrap_or_else(|| problem("not valid JSON with comments"))),
+        Err(_) => {
+            Err(known.into_iter().next().unwrap_or_else(|| problem("not valid JSON with comments")))
+        }
     }
 }
 
 fn problem(message: impl Into<String>) -> Problem {
-    Problem { file: "configuration".to_owned(), line: 0, column: 0, message: message.into(), help: None }
+    Problem {
+        file: "configuration".to_owned(),
+        line: 0,
+        column: 0,
+        message: message.into(),
+        help: None,
+    }
 }
 
 fn input(value: &Value) -> CstInputValue {
@@ -106,8 +123,8 @@ fn input(value: &Value) -> CstInputValue {
         Value::Number(number) => CstInputValue::Number(number.to_string()),
         Value::String(text) => CstInputValue::String(text.clone()),
         Value::Array(items) => CstInputValue::Array(items.iter().map(input).collect()),
-        Value::Object(map) => {
-            CstInputValue::Object(map.iter().map(|(name, value)| (name.clone(), input(value))).collect())
-        }
+        Value::Object(map) => CstInputValue::Object(
+            map.iter().map(|(name, value)| (name.clone(), input(value))).collect(),
+        ),
     }
 }

@@ -45,8 +45,14 @@ pub const VARIABLES: &[Variable] = &[
         "`1` or `true` sets `catalog.offline`, `0` or `false` unsets it. Above all files, below flags.",
     ),
     variable("SWITCHYARD_LOG", "Sets `log.level`. Above all files, below flags."),
-    variable("SWITCHYARD_TOKEN", "The token that clients of the server must show, instead of the generated one."),
-    variable("SWITCHYARD_ENCRYPTION_KEY", "The key that encrypts stored credentials, instead of the generated one."),
+    variable(
+        "SWITCHYARD_TOKEN",
+        "The token that clients of the server must show, instead of the generated one.",
+    ),
+    variable(
+        "SWITCHYARD_ENCRYPTION_KEY",
+        "The key that encrypts stored credentials, instead of the generated one.",
+    ),
     variable(
         "SWITCHYARD_ENCRYPTION_KEY_PREVIOUS",
         "The former value of `SWITCHYARD_ENCRYPTION_KEY` after a change, until `switchyard auth rotate` is done.",
@@ -55,23 +61,41 @@ pub const VARIABLES: &[Variable] = &[
         "SWITCHYARD_CLIENT_TOKEN",
         "Set by the lines of `switchyard env` for clients. Variables with the same value are then not taken for keys of providers.",
     ),
-    variable("DEBUG", "`switchyard` or OpenCode's `opencode:*` among its words has the same effect as `--debug`."),
+    variable(
+        "DEBUG",
+        "`switchyard` or OpenCode's `opencode:*` among its words has the same effect as `--debug`.",
+    ),
     variable("VISUAL", "The editor of `switchyard config edit`."),
     variable("EDITOR", "The same, where `VISUAL` is not set."),
-    variable("OPENCODE_AUTH_CONTENT", "OpenCode's stored credentials as text, read instead of its `auth.json`."),
+    variable(
+        "OPENCODE_AUTH_CONTENT",
+        "OpenCode's stored credentials as text, read instead of its `auth.json`.",
+    ),
     variable(
         "AWS_REGION",
         "The region in which a small model is looked for first, where a provider lists models by region.",
     ),
-    variable("HOME", "The home folder: `~` in `{file:~/…}`, and where the folders below are by default."),
+    variable(
+        "HOME",
+        "The home folder: `~` in `{file:~/…}`, and where the folders below are by default.",
+    ),
     variable("USERPROFILE", "The home folder where `HOME` is not set (Windows)."),
     variable(
         "XDG_CONFIG_HOME",
         "Configuration is in `switchyard` below it, OpenCode's in `opencode`. Default `~/.config`.",
     ),
-    variable("XDG_DATA_HOME", "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`."),
-    variable("XDG_CACHE_HOME", "The cache (catalog) is in `switchyard` below it. Default `~/.cache`."),
-    variable("XDG_STATE_HOME", "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`."),
+    variable(
+        "XDG_DATA_HOME",
+        "Data (stored credentials) is in `switchyard` below it. Default `~/.local/share`.",
+    ),
+    variable(
+        "XDG_CACHE_HOME",
+        "The cache (catalog) is in `switchyard` below it. Default `~/.cache`.",
+    ),
+    variable(
+        "XDG_STATE_HOME",
+        "State (token file, logs) is in `switchyard` below it. Default `~/.local/state`.",
+    ),
     variable(
         "SSL_CERT_FILE",
         "A PEM file of the certificate authorities to trust, instead of the system's. Read by the TLS library.",
@@ -83,7 +107,10 @@ pub const VARIABLES: &[Variable] = &[
     variable("NODE_EXTRA_CA_CERTS", "The same, in Node's word for it."),
     variable("HTTPS_PROXY", "The proxy for calls to `https` addresses. Read by the HTTP client."),
     variable("HTTP_PROXY", "The proxy for calls to `http` addresses. Read by the HTTP client."),
-    variable("ALL_PROXY", "The proxy for calls that no other variable names. Read by the HTTP client."),
+    variable(
+        "ALL_PROXY",
+        "The proxy for calls that no other variable names. Read by the HTTP client.",
+    ),
     variable("NO_PROXY", "Hosts that are called without a proxy. Read by the HTTP client."),
     variable("NO_COLOR", "When set, the command line prints without colour."),
 ];
@@ -97,14 +124,17 @@ pub struct Environment {
 impl Environment {
     /// Takes a snapshot of the process's environment. Variables that are not Unicode are left out.
     pub fn read() -> Self {
-        Self::of(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
+        Self::of(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
     }
 
     /// Makes an environment of the given variables.
-    pub fn of<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
-        let values = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    pub fn of<N: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let values =
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { values: Arc::new(values) }
     }
 
@@ -119,7 +149,8 @@ impl Environment {
         let known = self.get("SSL_CERT_FILE");
         let mut files: Vec<PathBuf> = Vec::new();
         for name in ["REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
-            if let Some(file) = self.get(name).filter(|file| Some(*file) != known).map(PathBuf::from)
+            if let Some(file) =
+                self.get(name).filter(|file| Some(*file) != known).map(PathBuf::from)
                 && !files.contains(&file)
             {
                 files.push(file);
@@ -156,7 +187,10 @@ mod tests {
     #[test]
     fn certificate_files_are_named_once_and_not_those_that_the_library_reads() {
         let files = |list: &[(&str, &str)]| Environment::of(list.iter().copied()).authority_files();
-        assert_eq!(files(&[("SSL_CERT_FILE", "/a"), ("REQUESTS_CA_BUNDLE", "/a")]), Vec::<std::path::PathBuf>::new());
+        assert_eq!(
+            files(&[("SSL_CERT_FILE", "/a"), ("REQUESTS_CA_BUNDLE", "/a")]),
+            Vec::<std::path::PathBuf>::new()
+        );
         let both = files(&[("REQUESTS_CA_BUNDLE", "/b"), ("NODE_EXTRA_CA_CERTS", "/b")]);
         assert_eq!(both, [std::path::PathBuf::from("/b")]);
     }
@@ -173,7 +207,11 @@ mod tests {
     #[test]
     fn each_variable_is_listed_once() {
         for (index, variable) in VARIABLES.iter().enumerate() {
-            assert!(VARIABLES[..index].iter().all(|earlier| earlier.name != variable.name), "{}", variable.name);
+            assert!(
+                VARIABLES[..index].iter().all(|earlier| earlier.name != variable.name),
+                "{}",
+                variable.name
+            );
         }
     }
 }

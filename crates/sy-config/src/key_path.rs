@@ -25,7 +25,10 @@ impl KeyPath {
     }
 
     pub(crate) fn pointer(&self) -> String {
-        self.names.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+        self.names
+            .iter()
+            .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+            .collect()
     }
 
     /// Reads the dotted form. A name with other characters than letters, digits, `_`, `-` and `$` stands in double or
@@ -39,7 +42,9 @@ impl KeyPath {
                 _ => bare_name(rest),
             };
             if name.is_empty() {
-                return Err(format!("expected names separated by dots, got an empty name in `{text}`"));
+                return Err(format!(
+                    "expected names separated by dots, got an empty name in `{text}`"
+                ));
             }
             names.push(name);
             match after.strip_prefix('.') {
@@ -57,7 +62,8 @@ impl std::fmt::Display for KeyPath {
             if index > 0 {
                 f.write_str(".")?;
             }
-            let is_bare = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+            let is_bare = !name.is_empty()
+                && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
             if is_bare { f.write_str(name)? } else { write!(f, "{name:?}")? }
         }
         Ok(())
@@ -102,7 +108,11 @@ mod tests {
             &["provider", "zai", "models", "glm-4.7", "name"],
             "/provider/zai/models/glm-4.7/name",
         );
-        check("provider.or.models.'a/b'", &["provider", "or", "models", "a/b"], "/provider/or/models/a~1b");
+        check(
+            "provider.or.models.'a/b'",
+            &["provider", "or", "models", "a/b"],
+            "/provider/or/models/a~1b",
+        );
         check(r#""a\"b""#, &["a\"b"], "/a\"b");
     }
 

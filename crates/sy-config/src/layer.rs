@@ -38,8 +38,12 @@ pub struct Flags {
 impl std::fmt::Debug for Flags {
     /// Shows which sections are set but not to what: a value may be a key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sections: Vec<&String> = self.overlay.as_object().into_iter().flat_map(|map| map.keys()).collect();
-        f.debug_struct("Flags").field("config_file", &self.config_file).field("overlay", &sections).finish()
+        let sections: Vec<&String> =
+            self.overlay.as_object().into_iter().flat_map(|map| map.keys()).collect();
+        f.debug_struct("Flags")
+            .field("config_file", &self.config_file)
+            .field("overlay", &sections)
+            .finish()
     }
 }
 

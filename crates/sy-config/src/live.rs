@@ -35,7 +35,12 @@ struct State {
 impl Live {
     /// Puts a configuration into force.
     pub fn new(loaded: Loaded) -> Self {
-        Self { state: Arc::new(State { loaded: ArcSwap::from_pointee(loaded), reloading: Mutex::new(()) }) }
+        Self {
+            state: Arc::new(State {
+                loaded: ArcSwap::from_pointee(loaded),
+                reloading: Mutex::new(()),
+            }),
+        }
     }
 
     /// Returns what is in force, with layers, origins and notices.

@@ -35,13 +35,18 @@ use crate::validate::validate;
 pub fn load(inputs: &Inputs) -> Result<Loaded, Vec<Problem>> {
     let schema = schema();
     let mut report = Report::default();
-    let mut layers = vec![Layer { kind: LayerKind::BuiltIn, source: "built-in".to_owned(), path: None }];
+    let mut layers =
+        vec![Layer { kind: LayerKind::BuiltIn, source: "built-in".to_owned(), path: None }];
     let built_in = Node::of_value(&built_in(&schema), report.add_source("built-in"));
     let found = find(inputs);
     let mut written = Node::of_value(&Value::Object(serde_json::Map::new()), 0);
     for source in &found.sources {
         let index = report.add_source(source.name.clone());
-        layers.push(Layer { kind: source.kind, source: source.name.clone(), path: source.path.clone() });
+        layers.push(Layer {
+            kind: source.kind,
+            source: source.name.clone(),
+            path: source.path.clone(),
+        });
         if let Some(root) = read_source(source, index, &inputs.environment, &schema, &mut report) {
             written.lay_over(root);
         }
@@ -131,7 +136,11 @@ fn read_source(
     Checker::new(schema, report).check_root(&root);
     if source.kind == LayerKind::OpenCode && root.get(&["opencode_config"]).is_some() {
         let place = root.nearest_place(&["opencode_config"]);
-        report.problem(place, "`opencode_config` has no effect in the file that it switches off", None);
+        report.problem(
+            place,
+            "`opencode_config` has no effect in the file that it switches off",
+            None,
+        );
     }
     if source.path.is_some() {
         notice_literal_secrets(&root, &top, report);
@@ -139,7 +148,12 @@ fn read_source(
     Some(root)
 }
 
-fn finish(merged: &Node, layers: Vec<Layer>, inputs: &Inputs, mut report: Report) -> Result<Loaded, Vec<Problem>> {
+fn finish(
+    merged: &Node,
+    layers: Vec<Layer>,
+    inputs: &Inputs,
+    mut report: Report,
+) -> Result<Loaded, Vec<Problem>> {
     let Some(mut config) = decode(merged, &mut report) else { return Err(report.into_problems()) };
     trust::guard(&mut config, merged, &layers, inputs, &mut report);
     if report.has_problems() {
@@ -154,7 +168,15 @@ fn finish(merged: &Node, layers: Vec<Layer>, inputs: &Inputs, mut report: Report
     let provenance = places.into_iter().map(|(pointer, place)| (pointer, origin(place))).collect();
     let value = merged.to_value(&KeyPath::default(), &show);
     let (notices, files) = report.into_notices();
-    Ok(Loaded { config: Arc::new(config), layers, value, provenance, notices, inputs: inputs.clone(), files })
+    Ok(Loaded {
+        config: Arc::new(config),
+        layers,
+        value,
+        provenance,
+        notices,
+        inputs: inputs.clone(),
+        files,
+    })
 }
 
 /// Decodes and cross-checks the merged tree.
@@ -168,9 +190,14 @@ fn decode(merged: &Node, report: &mut Report) -> Option<Config> {
         }
         // The decoder's own words may repeat a value, so only the path is told.
         Err(error) => {
-            let names: Vec<String> = error.path().iter().map(|segment| segment.to_string()).collect();
+            let names: Vec<String> =
+                error.path().iter().map(|segment| segment.to_string()).collect();
             let path = names.iter().fold(KeyPath::default(), |path, name| path.child(name));
-            report.problem(merged.nearest_place(&names), format!("`{path}` does not have the expected form"), None);
+            report.problem(
+                merged.nearest_place(&names),
+                format!("`{path}` does not have the expected form"),
+                None,
+            );
             None
         }
     }
@@ -190,8 +217,7 @@ fn conceal_referred_headers(config: &mut Config, merged: &Node) {
     let conceal = |headers: &mut Headers, names: &[&str]| {
         let Some(node) = merged.get(names) else { return };
         for (name, text) in headers {
-            let is_referred =
-                matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
+            let is_referred = matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
             if is_referred {
                 text.conceal();
             }
@@ -208,9 +234,13 @@ fn conceal_referred_headers(config: &mut Config, merged: &Node) {
 fn notice_literal_secrets(node: &Node, path: &KeyPath, report: &mut Report) {
     match &node.kind {
         Kind::Object(members) => {
-            members.iter().for_each(|member| notice_literal_secrets(&member.value, &path.child(&member.name), report));
+            members.iter().for_each(|member| {
+                notice_literal_secrets(&member.value, &path.child(&member.name), report)
+            });
         }
-        Kind::Text(text) if is_secret(path) && !text.has_reference() && !text.written.is_empty() => {
+        Kind::Text(text)
+            if is_secret(path) && !text.has_reference() && !text.written.is_empty() =>
+        {
             report.notice(
                 node.place,
                 format!("`{path}` stands here in clear; better refer to it by {{env:NAME}} or {{file:path}}"),

@@ -88,7 +88,8 @@ impl Node {
                 None => Some(Self { place: start, kind: Kind::Object(Vec::new()) }),
             },
             Err(error) => {
-                let place = Place { layer, line: error.line_display(), column: error.column_display() };
+                let place =
+                    Place { layer, line: error.line_display(), column: error.column_display() };
                 let reason = lower_first(&error.kind().to_string());
                 report.problem(place, format!("not valid JSON with comments: {reason}"), None);
                 None
@@ -104,7 +105,9 @@ impl Node {
             Value::Bool(value) => Kind::Bool(*value),
             Value::Number(number) => Kind::Number(number.clone()),
             Value::String(text) => Kind::Text(Text { written: text.clone(), resolved: None }),
-            Value::Array(items) => Kind::Array(items.iter().map(|item| Self::of_value(item, layer)).collect()),
+            Value::Array(items) => {
+                Kind::Array(items.iter().map(|item| Self::of_value(item, layer)).collect())
+            }
             Value::Object(map) => {
                 let member = |(name, value): (&String, &Value)| Member {
                     name: name.clone(),
@@ -165,16 +168,23 @@ impl Node {
     }
 
     /// Returns the value with each text as `show` wants it shown.
-    pub(crate) fn to_value(&self, path: &KeyPath, show: &dyn Fn(&KeyPath, &Text) -> String) -> Value {
+    pub(crate) fn to_value(
+        &self,
+        path: &KeyPath,
+        show: &dyn Fn(&KeyPath, &Text) -> String,
+    ) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Number(number) => Value::Number(number.clone()),
             Kind::Text(text) => Value::String(show(path, text)),
-            Kind::Array(items) => Value::Array(items.iter().map(|item| item.to_value(path, show)).collect()),
+            Kind::Array(items) => {
+                Value::Array(items.iter().map(|item| item.to_value(path, show)).collect())
+            }
             Kind::Object(members) => {
-                let member =
-                    |member: &Member| (member.name.clone(), member.value.to_value(&path.child(&member.name), show));
+                let member = |member: &Member| {
+                    (member.name.clone(), member.value.to_value(&path.child(&member.name), show))
+                };
                 Value::Object(members.iter().map(member).collect::<Map<_, _>>())
             }
         }
@@ -184,7 +194,9 @@ impl Node {
     pub(crate) fn collect_places(&self, path: &KeyPath, places: &mut BTreeMap<String, Place>) {
         match &self.kind {
             Kind::Object(members) if !members.is_empty() => {
-                members.iter().for_each(|member| member.value.collect_places(&path.child(&member.name), places));
+                members.iter().for_each(|member| {
+                    member.value.collect_places(&path.child(&member.name), places)
+                });
             }
             _ => {
                 places.insert(path.pointer(), self.place);
@@ -235,8 +247,12 @@ impl<'a> Reader<'a> {
             ast::Value::NullKeyword(_) => Kind::Null,
             ast::Value::BooleanLit(literal) => Kind::Bool(literal.value),
             ast::Value::NumberLit(literal) => self.number(literal.value, place),
-            ast::Value::StringLit(literal) => Kind::Text(Text { written: literal.value.to_string(), resolved: None }),
-            ast::Value::Array(array) => Kind::Array(array.elements.iter().map(|element| self.node(element)).collect()),
+            ast::Value::StringLit(literal) => {
+                Kind::Text(Text { written: literal.value.to_string(), resolved: None })
+            }
+            ast::Value::Array(array) => {
+                Kind::Array(array.elements.iter().map(|element| self.node(element)).collect())
+            }
             ast::Value::Object(object) => self.object(object),
         };
         Node { place, kind }
@@ -258,7 +274,8 @@ impl<'a> Reader<'a> {
             let name = property.name.as_str().to_owned();
             let place = self.place(property.range.start);
             if let Some(earlier) = members.iter().find(|member| member.name == name) {
-                let message = format!("key `{name}` is set twice, first in line {}", earlier.place.line);
+                let message =
+                    format!("key `{name}` is set twice, first in line {}", earlier.place.line);
                 self.report.problem(place, message, Some("remove one of the two".to_owned()));
                 continue;
             }
@@ -270,7 +287,8 @@ impl<'a> Reader<'a> {
 
     fn place(&self, offset: usize) -> Place {
         let line = self.lines.partition_point(|start| *start <= offset);
-        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
+        let start =
+            line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
         let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
         Place { layer: self.layer, line, column }
     }

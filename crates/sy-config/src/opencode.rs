@@ -49,7 +49,8 @@ pub(crate) const KEYS_WITHOUT_FEATURE: &[&str] = &[
 ];
 
 /// Provider options with a meaning that is not "a field of the request body" and for which there is no feature here.
-pub(crate) const OPTIONS_WITHOUT_FEATURE: &[&str] = &["enterpriseUrl", "maxConcurrentRequests", "setCacheKey"];
+pub(crate) const OPTIONS_WITHOUT_FEATURE: &[&str] =
+    &["enterpriseUrl", "maxConcurrentRequests", "setCacheKey"];
 
 /// Leaves out what has no feature here and fits what OpenCode allows into our limits.
 pub(crate) fn adapt(root: &mut Node, report: &mut Report) {
@@ -76,7 +77,10 @@ fn leave_out(node: &mut Node, path: &KeyPath, names: &[&str], report: &mut Repor
         let is_known = !names.contains(&member.name.as_str());
         if !is_known {
             let path = path.child(&member.name);
-            report.notice(member.place, format!("`{path}` is a setting of OpenCode's and has no effect here"));
+            report.notice(
+                member.place,
+                format!("`{path}` is a setting of OpenCode's and has no effect here"),
+            );
         }
         is_known
     });

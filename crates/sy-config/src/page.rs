@@ -18,7 +18,9 @@ const INTRODUCTION: &str = include_str!("page.md");
 pub fn reference_page() -> String {
     let schema = schema();
     let mut page = String::from(INTRODUCTION);
-    page.push_str("\n## Keys\n\n| key | type | default | limits | what it does |\n|---|---|---|---|---|\n");
+    page.push_str(
+        "\n## Keys\n\n| key | type | default | limits | what it does |\n|---|---|---|---|---|\n",
+    );
     add_rows(&mut page, &schema, &schema, "");
     page.push_str("\n## Environment variables\n\n");
     page.push_str("An empty variable counts as unset. Besides these, the variables that hold providers' keys are read (as the catalog\n");
@@ -41,7 +43,10 @@ fn add_rows(page: &mut String, root: &Value, schema: &Value, prefix: &str) {
         let (kind, limits) = (type_words(root, property), limit_words(root, property));
         let default = property.get("default").filter(|default| !default.is_object());
         let default = default.map_or_else(String::new, |default| format!("`{default}`"));
-        add_line(page, &format!("| `{key}` | {} | {default} | {limits} | {} |", cell(&kind), cell(effect)));
+        add_line(
+            page,
+            &format!("| `{key}` | {} | {default} | {limits} | {} |", cell(&kind), cell(effect)),
+        );
         add_rows(page, root, property, &key);
         if let Some(entry) = entry_schema(root, property) {
             add_rows(page, root, entry, &format!("{key}.{}", entry_name(name)));
@@ -56,7 +61,8 @@ fn add_line(page: &mut String, line: &str) {
 
 /// Returns the schema of a map's entries, when they are objects of ours.
 fn entry_schema<'s>(root: &'s Value, property: &'s Value) -> Option<&'s Value> {
-    let map = branches(root, property).into_iter().find(|branch| branch.get("properties").is_none())?;
+    let map =
+        branches(root, property).into_iter().find(|branch| branch.get("properties").is_none())?;
     map.get("additionalProperties").filter(|entry| properties(root, entry).is_some())
 }
 
@@ -73,13 +79,14 @@ fn type_words(root: &Value, property: &Value) -> String {
         if let Some(constant) = branch.get("const") {
             return format!("`{constant}`");
         }
-        let entry =
-            branch.get("additionalProperties").filter(|entry| entry.is_object() && branch.get("properties").is_none());
+        let entry = branch
+            .get("additionalProperties")
+            .filter(|entry| entry.is_object() && branch.get("properties").is_none());
         match (kinds(branch).next(), entry) {
             (Some("object"), Some(entry)) => format!("map of {}", type_words(root, entry)),
-            (Some("array"), _) => {
-                branch.get("items").map_or("list".to_owned(), |items| format!("list of {}", type_words(root, items)))
-            }
+            (Some("array"), _) => branch
+                .get("items")
+                .map_or("list".to_owned(), |items| format!("list of {}", type_words(root, items))),
             (Some(kind), _) => kind.to_owned(),
             (None, _) => "any".to_owned(),
         }
@@ -94,7 +101,8 @@ fn limit_words(root: &Value, property: &Value) -> String {
             return size.or_else(|| Some(limit_words(root, items)));
         }
         if let Some(words) = branch.get("enum").and_then(Value::as_array) {
-            let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+            let words: Vec<String> =
+                words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
             return Some(words.join(", "));
         }
         let is_bounded = branch.get("maximum").is_some()

@@ -99,32 +99,52 @@ mod tests {
     #[track_caller]
     fn check(variables: &[(&str, &str)], config: &str, state: &str) {
         let paths = Paths::resolve(&Environment::of(variables.iter().copied())).expect("paths");
-        assert_eq!((paths.config.as_path(), paths.state.as_path()), (Path::new(config), Path::new(state)));
+        assert_eq!(
+            (paths.config.as_path(), paths.state.as_path()),
+            (Path::new(config), Path::new(state))
+        );
     }
 
     #[test]
     fn folders_follow_the_environment() {
         check(&[("HOME", "/h")], "/h/.config/switchyard", "/h/.local/state/switchyard");
-        check(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")], "/c/switchyard", "/h/.local/state/switchyard");
+        check(
+            &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")],
+            "/c/switchyard",
+            "/h/.local/state/switchyard",
+        );
         check(
             &[("HOME", "/h"), ("XDG_CONFIG_HOME", "relative")],
             "/h/.config/switchyard",
             "/h/.local/state/switchyard",
         );
-        check(&[("HOME", "/h"), ("XDG_STATE_HOME", "/x"), ("SWITCHYARD_HOME", "/s")], "/s/config", "/s/state");
+        check(
+            &[("HOME", "/h"), ("XDG_STATE_HOME", "/x"), ("SWITCHYARD_HOME", "/s")],
+            "/s/config",
+            "/s/state",
+        );
         check(&[("USERPROFILE", "/u")], "/u/.config/switchyard", "/u/.local/state/switchyard");
     }
 
     #[test]
     fn no_home_is_an_error_that_says_what_to_set() {
         let problem = Paths::resolve(&Environment::default()).expect_err("no home");
-        assert_eq!(problem.to_string(), "environment: expected HOME or XDG_CONFIG_HOME to name a folder, got neither");
+        assert_eq!(
+            problem.to_string(),
+            "environment: expected HOME or XDG_CONFIG_HOME to name a folder, got neither"
+        );
     }
 
     #[test]
     fn folders_of_opencode_do_not_move_with_ours() {
         let environment = Environment::of([("HOME", "/h"), ("SWITCHYARD_HOME", "/s")]);
-        assert_eq!(opencode_config(&environment).as_deref(), Some(Path::new("/h/.config/opencode")));
-        assert_eq!(opencode_data(&environment).as_deref(), Some(Path::new("/h/.local/share/opencode")));
+        assert_eq!(
+            opencode_config(&environment).as_deref(),
+            Some(Path::new("/h/.config/opencode"))
+        );
+        assert_eq!(
+            opencode_data(&environment).as_deref(),
+            Some(Path::new("/h/.local/share/opencode"))
+        );
     }
 }

@@ -34,7 +34,12 @@ pub struct Notice {
 
 impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", Place { file: &self.file, line: self.line, column: self.column }, self.message)
+        write!(
+            f,
+            "{}{}",
+            Place { file: &self.file, line: self.line, column: self.column },
+            self.message
+        )
     }
 }
 

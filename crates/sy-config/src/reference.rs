@@ -54,7 +54,9 @@ impl Resolver<'_> {
                 true
             }
             Kind::Object(members) => {
-                members.retain_mut(|member| self.resolve(&mut member.value, &path.child(&member.name)));
+                members.retain_mut(|member| {
+                    self.resolve(&mut member.value, &path.child(&member.name))
+                });
                 true
             }
             Kind::Null | Kind::Bool(_) | Kind::Number(_) => true,
@@ -70,7 +72,9 @@ impl Resolver<'_> {
         for piece in &pieces {
             let found = match piece {
                 Piece::Literal(text) => Some((*text).to_owned()),
-                Piece::Environment(name) | Piece::Variable(name) => self.environment.get(name).map(str::to_owned),
+                Piece::Environment(name) | Piece::Variable(name) => {
+                    self.environment.get(name).map(str::to_owned)
+                }
                 Piece::File(file) => match self.read(file) {
                     Ok(text) => Some(text),
                     Err(message) => {
@@ -95,7 +99,9 @@ impl Resolver<'_> {
             Piece::Variable(name) if self.format == Format::OpenCode && !is_secret(path) => {
                 Some(format!("${{{name}}}"))
             }
-            Piece::Environment(_) if self.format == Format::OpenCode && !is_secret(path) && !is_address(path) => {
+            Piece::Environment(_)
+                if self.format == Format::OpenCode && !is_secret(path) && !is_address(path) =>
+            {
                 Some(String::new())
             }
             _ => None,
@@ -103,7 +109,9 @@ impl Resolver<'_> {
     }
 
     fn report_unset(&mut self, piece: &Piece<'_>, path: &KeyPath, place: Place) -> Outcome {
-        let (Piece::Environment(name) | Piece::Variable(name)) = piece else { return Outcome::Keep };
+        let (Piece::Environment(name) | Piece::Variable(name)) = piece else {
+            return Outcome::Keep;
+        };
         if self.format == Format::OpenCode {
             let message = format!("`{path}` is left out: environment variable {name} is not set");
             self.report.notice(place, message);
@@ -116,16 +124,20 @@ impl Resolver<'_> {
 
     fn read(&mut self, written: &str) -> Result<String, String> {
         let file = match written.strip_prefix("~/") {
-            Some(rest) => self.home.as_ref().ok_or("expected HOME to be set, as `~` refers to it")?.join(rest),
+            Some(rest) => {
+                self.home.as_ref().ok_or("expected HOME to be set, as `~` refers to it")?.join(rest)
+            }
             None => self.directory.join(written),
         };
         self.report.follow(file.clone());
         let shown = file.display();
-        let size = std::fs::metadata(&file).map_err(|err| format!("cannot read {shown}: {err}"))?.len();
+        let size =
+            std::fs::metadata(&file).map_err(|err| format!("cannot read {shown}: {err}"))?.len();
         if size > LARGEST_FILE {
             return Err(format!("expected {shown} to be at most {LARGEST_FILE} bytes, got {size}"));
         }
-        let text = std::fs::read_to_string(&file).map_err(|err| format!("cannot read {shown}: {err}"))?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|err| format!("cannot read {shown}: {err}"))?;
         Ok(text.trim().to_owned())
     }
 }
@@ -138,7 +150,10 @@ impl Text {
 
     /// Returns true when the text is one reference and nothing else, and so gives nothing away.
     pub(crate) fn is_reference(&self) -> bool {
-        matches!(split(&self.written).as_slice(), [Piece::Environment(_) | Piece::Variable(_) | Piece::File(_)])
+        matches!(
+            split(&self.written).as_slice(),
+            [Piece::Environment(_) | Piece::Variable(_) | Piece::File(_)]
+        )
     }
 }
 
@@ -161,7 +176,11 @@ fn split(text: &str) -> Vec<Piece<'_>> {
         let start = at + found;
         match text.get(start..).and_then(reference) {
             Some((piece, length)) => {
-                pieces.extend(text.get(literal_start..start).filter(|literal| !literal.is_empty()).map(Piece::Literal));
+                pieces.extend(
+                    text.get(literal_start..start)
+                        .filter(|literal| !literal.is_empty())
+                        .map(Piece::Literal),
+                );
                 pieces.push(piece);
                 at = start + length;
                 literal_start = at;
@@ -170,7 +189,9 @@ fn split(text: &str) -> Vec<Piece<'_>> {
             None => at = start + 1,
         }
     }
-    pieces.extend(text.get(literal_start..).filter(|literal| !literal.is_empty()).map(Piece::Literal));
+    pieces.extend(
+        text.get(literal_start..).filter(|literal| !literal.is_empty()).map(Piece::Literal),
+    );
     pieces
 }
 
@@ -184,12 +205,16 @@ fn reference(text: &str) -> Option<(Piece<'_>, usize)> {
     } else {
         Piece::Variable(head.strip_prefix("${").filter(|name| is_variable_name(name))?)
     };
-    let (Piece::Literal(inner) | Piece::Environment(inner) | Piece::Variable(inner) | Piece::File(inner)) = piece;
+    let (Piece::Literal(inner)
+    | Piece::Environment(inner)
+    | Piece::Variable(inner)
+    | Piece::File(inner)) = piece;
     (!inner.is_empty()).then_some((piece, head.len() + 1))
 }
 
 fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
@@ -199,10 +224,25 @@ mod tests {
     #[test]
     fn only_whole_known_forms_are_references() {
         assert_eq!(split("{env:A}"), [Piece::Environment("A")]);
-        assert_eq!(split("a${B}c"), [Piece::Literal("a"), Piece::Variable("B"), Piece::Literal("c")]);
+        assert_eq!(
+            split("a${B}c"),
+            [Piece::Literal("a"), Piece::Variable("B"), Piece::Literal("c")]
+        );
         assert_eq!(split("{file:~/k}"), [Piece::File("~/k")]);
         assert_eq!(split("{env:A}${B}"), [Piece::Environment("A"), Piece::Variable("B")]);
-        for text in ["$B", "{B}", "${B", "${a.b}", "${}", "{env:}", "{other:x}", "${1}", "plain", "{{", "ä{ö"] {
+        for text in [
+            "$B",
+            "{B}",
+            "${B",
+            "${a.b}",
+            "${}",
+            "{env:}",
+            "{other:x}",
+            "${1}",
+            "plain",
+            "{{",
+            "ä{ö",
+        ] {
             assert_eq!(split(text), [Piece::Literal(text)], "{text}");
         }
         assert_eq!(split(""), []);

@@ -27,7 +27,12 @@ impl Report {
         self.sources.get(place.layer).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn problem(&mut self, place: Place, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn problem(
+        &mut self,
+        place: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let (file, line, column) = (self.source(place), place.line, place.column);
         self.problems.push((place, Problem { file, line, column, message: message.into(), help }));
     }

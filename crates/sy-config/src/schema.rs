@@ -46,7 +46,9 @@ pub fn schema_text() -> String {
 /// Returns the defaults of this program as the lowest layer.
 pub(crate) fn built_in(schema: &Value) -> Value {
     let properties = schema.get("properties").and_then(Value::as_object);
-    let default = |(name, schema): (&String, &Value)| Some((name.clone(), without_nulls(schema.get("default")?)));
+    let default = |(name, schema): (&String, &Value)| {
+        Some((name.clone(), without_nulls(schema.get("default")?)))
+    };
     Value::Object(properties.into_iter().flatten().filter_map(default).collect())
 }
 
@@ -141,7 +143,9 @@ fn allow_null(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     for (name, part) in map.iter_mut() {
         match (name.as_str(), part) {
-            ("properties", Value::Object(properties)) => properties.values_mut().for_each(allow_null_here),
+            ("properties", Value::Object(properties)) => {
+                properties.values_mut().for_each(allow_null_here)
+            }
             ("additionalProperties", part @ Value::Object(_)) => allow_null_here(part),
             ("$defs", Value::Object(definitions)) => definitions.values_mut().for_each(allow_null),
             _ => {}

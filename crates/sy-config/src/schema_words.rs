@@ -8,8 +8,10 @@ use crate::node::{Kind, Node};
 
 /// Follows a `$ref` into the schema's definitions.
 pub(crate) fn follow<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
-    let target =
-        schema.get("$ref").and_then(Value::as_str).and_then(|reference| root.pointer(reference.strip_prefix('#')?));
+    let target = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| root.pointer(reference.strip_prefix('#')?));
     target.unwrap_or(schema)
 }
 
@@ -27,7 +29,10 @@ pub(crate) fn branches<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s Value>
 /// Returns true when a value is of a kind that the schema knows, whatever its content.
 pub(crate) fn accepts_kind(schema: &Value, node: &Node) -> bool {
     if let Some(constant) = schema.get("const") {
-        return matches!((constant, &node.kind), (Value::Bool(_), Kind::Bool(_)) | (Value::String(_), Kind::Text(_)));
+        return matches!(
+            (constant, &node.kind),
+            (Value::Bool(_), Kind::Bool(_)) | (Value::String(_), Kind::Text(_))
+        );
     }
     let mut kinds = kinds(schema).peekable();
     if kinds.peek().is_none() {
@@ -46,7 +51,9 @@ pub(crate) fn accepts_kind(schema: &Value, node: &Node) -> bool {
 /// Returns true when a value of a fitting kind fits in content too. A text whose references are not resolved fits.
 pub(crate) fn accepts_scalar(schema: &Value, node: &Node) -> bool {
     match &node.kind {
-        Kind::Bool(value) => schema.get("const").is_none_or(|constant| constant.as_bool() == Some(*value)),
+        Kind::Bool(value) => {
+            schema.get("const").is_none_or(|constant| constant.as_bool() == Some(*value))
+        }
         Kind::Number(number) => {
             let value = number.as_f64().unwrap_or(f64::NAN);
             let above = bound(schema, "minimum").is_none_or(|least| value >= least);
@@ -61,7 +68,8 @@ pub(crate) fn accepts_scalar(schema: &Value, node: &Node) -> bool {
             };
             let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
             let is_long_enough = content.chars().count() as u64 >= least;
-            is_long_enough && words.is_none_or(|words| words.iter().any(|word| word.as_str() == Some(content)))
+            is_long_enough
+                && words.is_none_or(|words| words.iter().any(|word| word.as_str() == Some(content)))
         }
         Kind::Null | Kind::Array(_) | Kind::Object(_) => true,
     }
@@ -69,7 +77,8 @@ pub(crate) fn accepts_scalar(schema: &Value, node: &Node) -> bool {
 
 /// Says in words what a schema accepts.
 pub(crate) fn describe(root: &Value, schema: &Value) -> String {
-    let parts: Vec<String> = branches(root, schema).into_iter().map(|branch| describe_one(root, branch)).collect();
+    let parts: Vec<String> =
+        branches(root, schema).into_iter().map(|branch| describe_one(root, branch)).collect();
     parts.join(", or ")
 }
 
@@ -90,7 +99,10 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         return constant.to_string();
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-        return format!("one of {}", words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
+        return format!(
+            "one of {}",
+            words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        );
     }
     match kinds(schema).next() {
         Some("string") if schema.get("minLength").is_some() => "a non-empty string".to_owned(),
@@ -100,8 +112,9 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         Some("number") => format!("a number{}", range(schema)),
         Some("array") => {
             let items = schema.get("items").map(|items| describe(root, items)).unwrap_or_default();
-            let what =
-                items.strip_prefix("a ").map_or_else(|| format!("values, each {items}"), |one| format!("{one}s"));
+            let what = items
+                .strip_prefix("a ")
+                .map_or_else(|| format!("values, each {items}"), |one| format!("{one}s"));
             let size = if schema.get("minItems").is_some() { "non-empty " } else { "" };
             format!("a {size}list of {what}")
         }

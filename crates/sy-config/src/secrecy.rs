@@ -9,12 +9,13 @@ use crate::section::is_secret_header;
 /// sounds like a secret.
 pub(crate) fn is_secret(path: &KeyPath) -> bool {
     match path.parts().as_slice() {
-        ["provider", _, "options", "headers", name] | ["provider", _, "models", _, "headers", name] => {
-            is_secret_header(name)
-        }
+        ["provider", _, "options", "headers", name]
+        | ["provider", _, "models", _, "headers", name] => is_secret_header(name),
         ["provider", _, "options", names @ ..]
         | ["provider", _, "models", _, "options", names @ ..]
-        | ["provider", _, "models", _, "variants", _, names @ ..] => names.iter().any(|name| sounds_secret(name)),
+        | ["provider", _, "models", _, "variants", _, names @ ..] => {
+            names.iter().any(|name| sounds_secret(name))
+        }
         _ => false,
     }
 }
@@ -42,7 +43,8 @@ fn sounds_secret(name: &str) -> bool {
         "cookie",
         "bearer",
     ];
-    let name: String = name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let name: String =
+        name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     name.ends_with("token") || name == "key" || MARKS.iter().any(|mark| name.contains(mark))
 }
 

@@ -97,7 +97,14 @@ impl Found {
         };
         let directory = file.parent().unwrap_or(Path::new("")).to_owned();
         let name = file.display().to_string();
-        self.sources.push(Source { kind, format, name, path: Some(file.to_owned()), directory, content });
+        self.sources.push(Source {
+            kind,
+            format,
+            name,
+            path: Some(file.to_owned()),
+            directory,
+            content,
+        });
         true
     }
 
@@ -129,7 +136,8 @@ impl Found {
     fn read_project(&mut self, folder: &Path) -> bool {
         let json = self.read(LayerKind::Project, Format::OpenCode, &folder.join("opencode.json"));
         let jsonc = self.read(LayerKind::Project, Format::OpenCode, &folder.join("opencode.jsonc"));
-        let own = self.read(LayerKind::Project, Format::Switchyard, &folder.join("switchyard.jsonc"));
+        let own =
+            self.read(LayerKind::Project, Format::Switchyard, &folder.join("switchyard.jsonc"));
         json || jsonc || own
     }
 
@@ -139,15 +147,28 @@ impl Found {
         if let Some(file) = inputs.flags.config_file.clone().or(variable) {
             let file = inputs.directory.join(file);
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let format = if OPENCODE_FILES.contains(&name) { Format::OpenCode } else { Format::Switchyard };
+            let format =
+                if OPENCODE_FILES.contains(&name) { Format::OpenCode } else { Format::Switchyard };
             if !self.read(LayerKind::ConfigFile, format, &file) {
-                let content = Content::Unreadable("expected a configuration file here, found none".to_owned());
-                self.push(LayerKind::ConfigFile, &file.display().to_string(), &inputs.directory, content);
+                let content = Content::Unreadable(
+                    "expected a configuration file here, found none".to_owned(),
+                );
+                self.push(
+                    LayerKind::ConfigFile,
+                    &file.display().to_string(),
+                    &inputs.directory,
+                    content,
+                );
             }
         }
         if let Some(text) = inputs.environment.get("SWITCHYARD_CONFIG_CONTENT") {
             let content = Content::Text(text.to_owned());
-            self.push(LayerKind::ConfigContent, "SWITCHYARD_CONFIG_CONTENT", &inputs.directory, content);
+            self.push(
+                LayerKind::ConfigContent,
+                "SWITCHYARD_CONFIG_CONTENT",
+                &inputs.directory,
+                content,
+            );
         }
     }
 
@@ -155,12 +176,14 @@ impl Found {
         let Some(name) = inputs.environment.get("SWITCHYARD_ENV") else { return };
         // The name becomes part of a file name, so it must not lead to another folder.
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
-            let content = Content::Unreadable("expected only letters, digits, `-` and `_`".to_owned());
+            let content =
+                Content::Unreadable("expected only letters, digits, `-` and `_`".to_owned());
             self.push(LayerKind::Overlay, "SWITCHYARD_ENV", &inputs.directory, content);
             return;
         }
         let file = format!("switchyard.{name}.jsonc");
-        let mut has_overlay = self.read(LayerKind::Overlay, Format::Switchyard, &inputs.paths.config.join(&file));
+        let mut has_overlay =
+            self.read(LayerKind::Overlay, Format::Switchyard, &inputs.paths.config.join(&file));
         if let Some(project) = project {
             has_overlay |= self.read(LayerKind::Overlay, Format::Switchyard, &project.join(&file));
         }
@@ -177,8 +200,12 @@ impl Found {
         }
         if let Some(word) = inputs.environment.get("SWITCHYARD_OFFLINE") {
             let content = match word.to_ascii_lowercase().as_str() {
-                "1" | "true" | "yes" | "on" => Content::Value(json!({ "catalog": { "offline": true } })),
-                "0" | "false" | "no" | "off" => Content::Value(json!({ "catalog": { "offline": false } })),
+                "1" | "true" | "yes" | "on" => {
+                    Content::Value(json!({ "catalog": { "offline": true } }))
+                }
+                "0" | "false" | "no" | "off" => {
+                    Content::Value(json!({ "catalog": { "offline": false } }))
+                }
                 _ => Content::Unreadable("expected 1, true, 0 or false".to_owned()),
             };
             self.push(LayerKind::Variables, "SWITCHYARD_OFFLINE", &inputs.directory, content);
@@ -203,7 +230,12 @@ fn reads_opencode(sources: &[Source]) -> bool {
 fn read_file(file: &Path) -> Result<Option<String>, String> {
     let size = match std::fs::metadata(file) {
         Ok(metadata) => metadata.len(),
-        Err(err) if matches!(err.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(err)
+            if matches!(
+                err.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(None);
         }
         Err(err) => return Err(format!("cannot be read: {err}")),

@@ -19,8 +19,15 @@ pub(crate) fn normalise(root: &mut Node, report: &mut Report) {
         // The form `models.defaults.model.primary` says the same one level deeper.
         if let Some(model) = take(defaults, "model") {
             match model.value.kind {
-                Kind::Object(members) => members.into_iter().for_each(|member| add(defaults, &path, member, report)),
-                kind => add(defaults, &path, Member { value: Node { kind, ..model.value }, ..model }, report),
+                Kind::Object(members) => {
+                    members.into_iter().for_each(|member| add(defaults, &path, member, report))
+                }
+                kind => add(
+                    defaults,
+                    &path,
+                    Member { value: Node { kind, ..model.value }, ..model },
+                    report,
+                ),
             }
         }
     }

@@ -17,24 +17,38 @@ use crate::secrecy::{is_address, is_secret};
 use crate::section::Config;
 
 /// Options of a provider that become part of its address.
-pub const ADDRESS_OPTIONS: [&str; 6] = ["accountId", "gatewayId", "location", "project", "region", "resourceName"];
+pub const ADDRESS_OPTIONS: [&str; 6] =
+    ["accountId", "gatewayId", "location", "project", "region", "resourceName"];
 
 /// Keeps the user's secrets from addresses that files of projects chose which nobody trusts.
-pub(crate) fn guard(config: &mut Config, merged: &Node, layers: &[Layer], inputs: &Inputs, report: &mut Report) {
-    let folders: Vec<Option<&Path>> = layers.iter().map(|layer| project_folder(layer, inputs)).collect();
+pub(crate) fn guard(
+    config: &mut Config,
+    merged: &Node,
+    layers: &[Layer],
+    inputs: &Inputs,
+    report: &mut Report,
+) {
+    let folders: Vec<Option<&Path>> =
+        layers.iter().map(|layer| project_folder(layer, inputs)).collect();
     if folders.iter().all(Option::is_none) {
         return;
     }
     let list = merged.nearest_place(&["trusted_projects"]);
-    let is_own_word =
-        merged.get(&["trusted_projects"]).is_some() && folders.get(list.layer).is_some_and(Option::is_some);
+    let is_own_word = merged.get(&["trusted_projects"]).is_some()
+        && folders.get(list.layer).is_some_and(Option::is_some);
     if is_own_word {
-        report.problem(list, "`trusted_projects`: expected in a file of your own, a project cannot trust itself", None);
+        report.problem(
+            list,
+            "`trusted_projects`: expected in a file of your own, a project cannot trust itself",
+            None,
+        );
     }
     let trusted = resolved(&config.trusted_projects, inputs);
     let is_trusted = |folder: &Path| trusted.iter().any(|known| real(folder).starts_with(known));
-    let folders =
-        folders.into_iter().map(|folder| folder.filter(|folder| is_own_word || !is_trusted(folder))).collect();
+    let folders = folders
+        .into_iter()
+        .map(|folder| folder.filter(|folder| is_own_word || !is_trusted(folder)))
+        .collect();
     Guard { folders, inputs, report }.check(config, merged);
 }
 
@@ -54,7 +68,12 @@ fn resolved(folders: &[String], inputs: &Inputs) -> Vec<PathBuf> {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(folder),
     };
-    folders.iter().map(absolute).filter(|folder| folder.is_absolute()).map(|folder| real(&folder)).collect()
+    folders
+        .iter()
+        .map(absolute)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| real(&folder))
+        .collect()
 }
 
 fn real(folder: &Path) -> PathBuf {
@@ -70,11 +89,15 @@ struct Guard<'a> {
 
 impl Guard<'_> {
     fn check(&mut self, config: &mut Config, merged: &Node) {
-        if let Some(url) = merged.get(&["catalog", "url"]).filter(|url| self.is_strange(url.place)) {
-            let message = "`catalog.url`: a project may not say where the addresses of providers come from";
+        if let Some(url) = merged.get(&["catalog", "url"]).filter(|url| self.is_strange(url.place))
+        {
+            let message =
+                "`catalog.url`: a project may not say where the addresses of providers come from";
             self.report.problem(url.place, message, self.remedy(url.place));
         }
-        let Some(Node { kind: Kind::Object(providers), .. }) = merged.get(&["provider"]) else { return };
+        let Some(Node { kind: Kind::Object(providers), .. }) = merged.get(&["provider"]) else {
+            return;
+        };
         for provider in providers {
             let path = KeyPath::default().child("provider").child(&provider.name);
             let mut address = None;
@@ -88,8 +111,9 @@ impl Guard<'_> {
             let key = provider.value.get(&["options", "apiKey"]);
             // A blank one counts as none, so that the other sources would be asked.
             let is_key = |text: &Text| !text.has_reference() && !text.written.trim().is_empty();
-            let brings_key = key
-                .is_some_and(|key| self.is_strange(key.place) && matches!(&key.kind, Kind::Text(text) if is_key(text)));
+            let brings_key = key.is_some_and(|key| {
+                self.is_strange(key.place) && matches!(&key.kind, Kind::Text(text) if is_key(text))
+            });
             if !brings_key {
                 let reason = format!(
                     "{} says where it is called, and a project's file gets no key of yours: {}",
@@ -108,7 +132,10 @@ impl Guard<'_> {
             let is_key = matches!(path.parts().as_slice(), [_, _, "options", "apiKey"]);
             let is_foreign = text.has_reference() || (is_secret(path) && !self.is_strange(place));
             if is_foreign && !is_key {
-                refused.push((place, format!("`{path}` would be sent to the address in {}", self.name(address))));
+                refused.push((
+                    place,
+                    format!("`{path}` would be sent to the address in {}", self.name(address)),
+                ));
             }
         });
         for (place, message) in refused {
@@ -139,7 +166,10 @@ impl Guard<'_> {
 fn leads_away(path: &KeyPath, text: &Text) -> bool {
     match path.parts().as_slice() {
         ["provider", _, "options", name] if ADDRESS_OPTIONS.contains(name) => true,
-        _ => is_address(path) && !is_here(text.resolved.as_ref().map_or(&text.written, Secret::expose)),
+        _ => {
+            is_address(path)
+                && !is_here(text.resolved.as_ref().map_or(&text.written, Secret::expose))
+        }
     }
 }
 
@@ -157,7 +187,9 @@ fn each_text(node: &Node, path: &KeyPath, visit: &mut dyn FnMut(&KeyPath, Place,
         Kind::Text(text) => visit(path, node.place, text),
         Kind::Array(items) => items.iter().for_each(|item| each_text(item, path, visit)),
         Kind::Object(members) => {
-            members.iter().for_each(|member| each_text(&member.value, &path.child(&member.name), visit));
+            members
+                .iter()
+                .for_each(|member| each_text(&member.value, &path.child(&member.name), visit));
         }
         Kind::Null | Kind::Bool(_) | Kind::Number(_) => {}
     }

@@ -29,14 +29,18 @@ struct Validator<'a> {
 
 impl Validator<'_> {
     fn problem(&mut self, names: &[&str], message: &str) {
-        let path = names.iter().fold(crate::key_path::KeyPath::default(), |path, name| path.child(name));
+        let path =
+            names.iter().fold(crate::key_path::KeyPath::default(), |path, name| path.child(name));
         self.report.problem(self.merged.nearest_place(names), format!("`{path}`: {message}"), None);
     }
 
     fn check_providers(&mut self) {
         for (id, provider) in &self.config.provider {
             self.check_address(&["provider", id, "api"], provider.api.as_deref());
-            self.check_address(&["provider", id, "options", "baseURL"], provider.options.base_url.as_deref());
+            self.check_address(
+                &["provider", id, "options", "baseURL"],
+                provider.options.base_url.as_deref(),
+            );
             self.check_headers(&["provider", id, "options", "headers"], &provider.options.headers);
             for (name, model) in &provider.models {
                 let path = ["provider", id, "models", name, "provider", "api"];
@@ -64,20 +68,27 @@ impl Validator<'_> {
                 );
             }
             Ok(_) => {}
-            Err(reason) => self.problem(names, &format!("expected an http or https address: {reason}")),
+            Err(reason) => {
+                self.problem(names, &format!("expected an http or https address: {reason}"))
+            }
         }
     }
 
     fn check_headers(&mut self, names: &[&str], headers: &Headers) {
         for (name, text) in headers {
             let names: Vec<&str> = names.iter().copied().chain([name.as_str()]).collect();
-            let is_token =
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            let is_token = !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
             if !is_token {
                 self.problem(&names, "expected a header name of letters, digits and -");
             }
             if text.expose().chars().any(|c| c.is_control() && c != '\t') {
-                self.problem(&names, "expected a header value without line breaks and control characters");
+                self.problem(
+                    &names,
+                    "expected a header value without line breaks and control characters",
+                );
             }
         }
     }
@@ -97,9 +108,14 @@ impl Validator<'_> {
                 );
             }
         }
-        for (key, model) in [("model", &self.config.model), ("small_model", &self.config.small_model)] {
+        for (key, model) in
+            [("model", &self.config.model), ("small_model", &self.config.small_model)]
+        {
             if model.as_ref().is_some_and(|model| model.trim().is_empty()) {
-                self.problem(&[key], "expected provider/model or the name of an alias, got an empty string");
+                self.problem(
+                    &[key],
+                    "expected provider/model or the name of an alias, got an empty string",
+                );
             }
         }
     }
@@ -109,8 +125,10 @@ impl Validator<'_> {
         let mut open: Vec<Vec<&str>> = vec![vec![start]];
         let mut seen: Vec<&str> = Vec::new();
         while let Some(way) = open.pop() {
-            let targets =
-                way.last().and_then(|name| self.config.alias.get(*name)).map_or(&[][..], |alias| alias.names());
+            let targets = way
+                .last()
+                .and_then(|name| self.config.alias.get(*name))
+                .map_or(&[][..], |alias| alias.names());
             for target in targets {
                 let next: Vec<&str> = way.iter().copied().chain([target.as_str()]).collect();
                 if target == start {
@@ -128,7 +146,10 @@ impl Validator<'_> {
     fn check_sections(&mut self) {
         let Config { retry, server, credentials, log, .. } = self.config;
         if retry.base_delay > retry.max_delay {
-            let message = format!("expected at most retry.maxDelay ({}), got {}", retry.max_delay, retry.base_delay);
+            let message = format!(
+                "expected at most retry.maxDelay ({}), got {}",
+                retry.max_delay, retry.base_delay
+            );
             self.problem(&["retry", "baseDelay"], &message);
         }
         if server.host != "localhost" && server.host.parse::<IpAddr>().is_err() {
@@ -142,7 +163,10 @@ impl Validator<'_> {
             );
         }
         if !log.level.split(',').all(is_log_directive) {
-            let message = format!("expected {}, or directives such as info,sy_router=debug", LEVELS.join(", "));
+            let message = format!(
+                "expected {}, or directives such as info,sy_router=debug",
+                LEVELS.join(", ")
+            );
             self.problem(&["log", "level"], &message);
         }
     }

@@ -10,7 +10,8 @@ use crate::layer::{Layer, Loaded, Origin};
 /// `{"config": {…}, "provenance": {"/server/port": {"layer", "source", "line", "column"}}, "layers": […], "notices": […]}`.
 /// `line` and `column` are absent where the source has no lines.
 pub fn view(loaded: &Loaded) -> Value {
-    let provenance = loaded.provenance.iter().map(|(pointer, origin)| (pointer.clone(), view_origin(origin)));
+    let provenance =
+        loaded.provenance.iter().map(|(pointer, origin)| (pointer.clone(), view_origin(origin)));
     json!({
         "config": loaded.value,
         "provenance": provenance.collect::<serde_json::Map<_, _>>(),

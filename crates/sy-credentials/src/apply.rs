@@ -34,7 +34,8 @@ pub fn apply(lease: &Lease, scheme: AuthScheme, call: &mut HttpCall) -> Result<(
 }
 
 fn header_name(name: &'static str) -> Result<HeaderName, Failure> {
-    HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::bug(format!("`{name}` is not a header name")))
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Failure::bug(format!("`{name}` is not a header name")))
 }
 
 fn bare(lease: &Lease) -> Result<HeaderValue, Failure> {
@@ -59,13 +60,15 @@ fn signed(lease: &Lease, now_ms: i64) -> Result<HeaderValue, Failure> {
     let key = lease.credential.secret();
     let Some((id, secret)) = split_key(key.expose()) else { return bearer(lease) };
     // A poisoned lock holds a value that is complete or absent: either is fine.
-    let mut cached = lease.prepared.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut cached =
+        lease.prepared.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(signed) = cached.as_ref().filter(|signed| now_ms < signed.use_until_ms) {
         return Ok(signed.value.clone());
     }
     let token = sign(id, secret, now_ms)?;
     let value = header_value("Bearer ", &token, lease)?;
-    *cached = Some(Signed { use_until_ms: now_ms.saturating_add(TOKEN_USE_MS), value: value.clone() });
+    *cached =
+        Some(Signed { use_until_ms: now_ms.saturating_add(TOKEN_USE_MS), value: value.clone() });
     Ok(value)
 }
 

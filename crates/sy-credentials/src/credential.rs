@@ -154,7 +154,8 @@ impl Credential {
 
     /// Returns true when it is too late, or nearly, to send it. Reads the clock only where there is an expiry.
     pub(crate) fn is_expired(&self) -> bool {
-        self.expires_at_ms().is_some_and(|expiry| now_ms().saturating_add(EXPIRY_MARGIN_MS) >= expiry)
+        self.expires_at_ms()
+            .is_some_and(|expiry| now_ms().saturating_add(EXPIRY_MARGIN_MS) >= expiry)
     }
 }
 
@@ -190,7 +191,9 @@ impl Lease {
     pub fn hide_in(&self, text: &mut Vec<u8>) {
         hide(text, self.credential.secret().expose().as_bytes());
         let signed = self.prepared.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = signed.as_ref().and_then(|signed| signed.value.as_bytes().strip_prefix(b"Bearer ")) {
+        if let Some(token) =
+            signed.as_ref().and_then(|signed| signed.value.as_bytes().strip_prefix(b"Bearer "))
+        {
             hide(text, token);
         }
     }

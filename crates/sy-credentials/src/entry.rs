@@ -82,13 +82,15 @@ impl Entry {
     pub(crate) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         // Room enough that the buffer does not grow, which would leave a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-        serde_json::to_writer(&mut *bytes, &self.written()).map_err(|_| Error::Crypto("write a credential as JSON"))?;
+        serde_json::to_writer(&mut *bytes, &self.written())
+            .map_err(|_| Error::Crypto("write a credential as JSON"))?;
         Ok(bytes)
     }
 
     /// Makes the value that `auth.json` holds.
     pub(crate) fn to_value(&self) -> Result<Value, Error> {
-        serde_json::to_value(self.written()).map_err(|_| Error::Crypto("write a credential as JSON"))
+        serde_json::to_value(self.written())
+            .map_err(|_| Error::Crypto("write a credential as JSON"))
     }
 
     fn written(&self) -> Written<'_> {
@@ -102,7 +104,9 @@ impl Entry {
                 account_id: tokens.account_id.as_deref(),
                 enterprise_url: tokens.enterprise_url.as_deref(),
             },
-            Credential::WellKnown(known) => Written::Wellknown { key: &known.variable, token: known.token.expose() },
+            Credential::WellKnown(known) => {
+                Written::Wellknown { key: &known.variable, token: known.token.expose() }
+            }
         }
     }
 }
@@ -120,10 +124,20 @@ impl From<Read> for Entry {
                 Self { credential: Credential::ApiKey(key), metadata: metadata.unwrap_or_default() }
             }
             Read::Oauth { refresh, access, expires, account_id, enterprise_url } => {
-                let expires_at_ms = (expires > 0).then(|| i64::try_from(expires).unwrap_or(i64::MAX));
-                Credential::OAuth(OAuth { access, refresh, expires_at_ms, account_id, enterprise_url }).into()
+                let expires_at_ms =
+                    (expires > 0).then(|| i64::try_from(expires).unwrap_or(i64::MAX));
+                Credential::OAuth(OAuth {
+                    access,
+                    refresh,
+                    expires_at_ms,
+                    account_id,
+                    enterprise_url,
+                })
+                .into()
             }
-            Read::Wellknown { key, token } => Credential::WellKnown(WellKnown { variable: key, token }).into(),
+            Read::Wellknown { key, token } => {
+                Credential::WellKnown(WellKnown { variable: key, token }).into()
+            }
         }
     }
 }

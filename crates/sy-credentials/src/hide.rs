@@ -36,7 +36,10 @@ pub fn hide(text: &mut Vec<u8>, secret: &[u8]) {
 fn hide_beginning(text: &mut Vec<u8>, secret: &[u8]) {
     let end = text.strip_suffix(CUT.as_bytes()).unwrap_or(text);
     let beginnings = (SHORTEST..secret.len()).rev().filter_map(|length| secret.get(..length));
-    let Some(kept) = beginnings.into_iter().find_map(|beginning| end.strip_suffix(beginning)) else { return };
+    let Some(kept) = beginnings.into_iter().find_map(|beginning| end.strip_suffix(beginning))
+    else {
+        return;
+    };
     text.truncate(kept.len());
     text.extend_from_slice(HIDDEN);
 }
@@ -54,7 +57,11 @@ mod tests {
 
     #[test]
     fn a_secret_is_replaced_wherever_it_stands() {
-        check("bad key sk-12345: sk-12345 is not known", "sk-12345", "bad key [redacted]: [redacted] is not known");
+        check(
+            "bad key sk-12345: sk-12345 is not known",
+            "sk-12345",
+            "bad key [redacted]: [redacted] is not known",
+        );
         check("sk-12345sk-12345", "sk-12345", "[redacted][redacted]");
         check("sk-1234", "sk-12345", "sk-1234");
         check("", "sk-12345", "");

@@ -62,7 +62,9 @@ pub(crate) fn clean_secret(secret: &Secret) -> Result<Secret, &'static str> {
         return Err("is blank");
     }
     if text.chars().any(char::is_whitespace) {
-        return Err("has white space inside: copy it again, without line breaks and without a name in front");
+        return Err(
+            "has white space inside: copy it again, without line breaks and without a name in front",
+        );
     }
     if text.chars().any(char::is_control) {
         return Err("has control characters: copy it again as plain text");
@@ -75,7 +77,8 @@ pub(crate) fn clean_secret(secret: &Secret) -> Result<Secret, &'static str> {
 
 /// Returns a warning when the key looks like another vendor's.
 pub(crate) fn foreign_key_warning(provider: &str, key: &Secret) -> Option<String> {
-    let (prefix, owner) = KEY_PREFIXES.iter().find(|(prefix, _)| key.expose().starts_with(prefix))?;
+    let (prefix, owner) =
+        KEY_PREFIXES.iter().find(|(prefix, _)| key.expose().starts_with(prefix))?;
     if provider.to_ascii_lowercase().contains(owner) {
         return None;
     }
@@ -118,7 +121,9 @@ mod tests {
     fn warns_of_another_vendors_key_and_does_not_show_it() {
         let warning = foreign_key_warning("openai", &Secret::new("sk-ant-canary-0123")).unwrap();
         assert!(
-            warning.contains("anthropic") && warning.contains("openai") && !warning.contains("canary"),
+            warning.contains("anthropic")
+                && warning.contains("openai")
+                && !warning.contains("canary"),
             "{warning}"
         );
         assert_eq!(foreign_key_warning("anthropic", &Secret::new("sk-ant-canary")), None);

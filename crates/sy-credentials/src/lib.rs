@@ -139,10 +139,17 @@ impl Credentials {
     ///
     /// # Errors
     /// `Unauthenticated` on the gateway's side, with a next step, when there is none or the one there is unusable.
-    pub fn lease(&self, provider: &str, env_names: &[String], account: Option<&str>) -> Result<Arc<Lease>, Failure> {
+    pub fn lease(
+        &self,
+        provider: &str,
+        env_names: &[String],
+        account: Option<&str>,
+    ) -> Result<Arc<Lease>, Failure> {
         self.inner.look_when_due();
         match self.inner.find(provider, env_names, account) {
-            Some(Ok(lease)) if lease.credential.is_expired() => Err(refusal::expired(provider, &lease)),
+            Some(Ok(lease)) if lease.credential.is_expired() => {
+                Err(refusal::expired(provider, &lease))
+            }
             Some(Ok(lease)) => Ok(lease),
             Some(Err(reason)) => Err(refusal::unusable(provider, &reason)),
             None => {
@@ -194,13 +201,18 @@ impl Credentials {
     pub fn list(&self) -> Vec<Summary> {
         self.inner.look_when_due();
         let snapshot = self.inner.snapshot.load();
-        let mut list: Vec<Summary> = snapshot.vault.values().flatten().map(|held| held.summary.clone()).collect();
+        let mut list: Vec<Summary> =
+            snapshot.vault.values().flatten().map(|held| held.summary.clone()).collect();
         let configured = self.inner.configured.load();
-        for (keys, source) in [(&**configured, Source::Configuration), (&snapshot.opencode.providers, Source::OpenCode)]
-        {
+        for (keys, source) in [
+            (&**configured, Source::Configuration),
+            (&snapshot.opencode.providers, Source::OpenCode),
+        ] {
             list.extend(keys.iter().map(|(provider, found)| match found {
                 Ok(lease) => lease.summary(provider),
-                Err(reason) => unusable(provider.clone(), DEFAULT_ACCOUNT.to_owned(), source.clone(), reason),
+                Err(reason) => {
+                    unusable(provider.clone(), DEFAULT_ACCOUNT.to_owned(), source.clone(), reason)
+                }
             }));
         }
         // Within one account the order is that of preference.
@@ -211,7 +223,11 @@ impl Credentials {
             Source::Environment(_) => 3,
         };
         list.sort_by(|a, b| {
-            (&a.provider, &a.account, rank(&a.source)).cmp(&(&b.provider, &b.account, rank(&b.source)))
+            (&a.provider, &a.account, rank(&a.source)).cmp(&(
+                &b.provider,
+                &b.account,
+                rank(&b.source),
+            ))
         });
         list
     }
@@ -236,7 +252,10 @@ impl Credentials {
         self.refresh();
         let mut report = ImportReport::default();
         for provider in read.undecodable {
-            report.skipped.push(Skipped { provider, reason: "it is not an entry of a known form".to_owned() });
+            report.skipped.push(Skipped {
+                provider,
+                reason: "it is not an entry of a known form".to_owned(),
+            });
         }
         for (provider, entry) in read.entries {
             self.inner.import(provider, entry, &mut report)?;
@@ -258,7 +277,8 @@ impl Credentials {
             match record.entry {
                 Ok(entry) if account == DEFAULT_ACCOUNT => entries.push((provider, entry)),
                 Ok(_) => {
-                    let reason = format!("OpenCode has one account per provider; this one is `{account}`");
+                    let reason =
+                        format!("OpenCode has one account per provider; this one is `{account}`");
                     report.skipped.push(Skipped { provider, reason });
                 }
                 Err(error) => report.skipped.push(Skipped { provider, reason: error.to_string() }),
@@ -277,7 +297,9 @@ impl Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("profile", &self.inner.vault.profile()).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("profile", &self.inner.vault.profile())
+            .finish_non_exhaustive()
     }
 }
 
@@ -288,7 +310,9 @@ impl Inner {
         let (snapshot, configured) = (self.snapshot.load(), self.configured.load());
         let configured = configured.get(provider);
         // What the configuration refuses, it refuses for every account.
-        if account.is_some_and(|account| account != DEFAULT_ACCOUNT) && configured.is_none_or(Result::is_ok) {
+        if account.is_some_and(|account| account != DEFAULT_ACCOUNT)
+            && configured.is_none_or(Result::is_ok)
+        {
             return snapshot.held(provider, account).map(|held| held.found.clone());
         }
         if let Some(found) = configured {
@@ -308,7 +332,9 @@ impl Inner {
 
     fn look_when_due(&self) {
         let now_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if self.gate.is_due(now_ms) && self.snapshot.load().is_stale(&self.vault, &self.auth_file.load()) {
+        if self.gate.is_due(now_ms)
+            && self.snapshot.load().is_stale(&self.vault, &self.auth_file.load())
+        {
             self.read();
         }
     }
@@ -318,7 +344,9 @@ impl Inner {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         match Snapshot::load(&self.vault, &self.auth_file.load()) {
             Ok(snapshot) => self.snapshot.store(Arc::new(snapshot)),
-            Err(error) => tracing::error!(%error, "credentials cannot be read again: the former ones stay in use"),
+            Err(error) => {
+                tracing::error!(%error, "credentials cannot be read again: the former ones stay in use")
+            }
         }
     }
 
@@ -326,15 +354,23 @@ impl Inner {
         Ok(Identity {
             profile: self.vault.profile().to_owned(),
             provider: hygiene::provider_id(provider)?.to_owned(),
-            account: hygiene::checked_name("account", account.unwrap_or(DEFAULT_ACCOUNT))?.to_owned(),
+            account: hygiene::checked_name("account", account.unwrap_or(DEFAULT_ACCOUNT))?
+                .to_owned(),
         })
     }
 
-    fn store(&self, provider: &str, account: Option<&str>, entry: Entry, label: Option<&str>) -> Result<Stored, Error> {
+    fn store(
+        &self,
+        provider: &str,
+        account: Option<&str>,
+        entry: Entry,
+        label: Option<&str>,
+    ) -> Result<Stored, Error> {
         let identity = self.identity(provider, account)?;
         let Entry { credential, metadata } = entry;
-        let credential = cleaned(credential)
-            .map_err(|reason| Error::Invalid(format!("the credential for `{}` {reason}", identity.provider)))?;
+        let credential = cleaned(credential).map_err(|reason| {
+            Error::Invalid(format!("the credential for `{}` {reason}", identity.provider))
+        })?;
         let warning = match &credential {
             Credential::ApiKey(key) => hygiene::foreign_key_warning(&identity.provider, key),
             Credential::OAuth(_) | Credential::WellKnown(_) => None,
@@ -344,16 +380,25 @@ impl Inner {
         let Identity { provider, account, .. } = identity;
         let lease = Lease::new(entry.credential, Source::Vault, account);
         let label = label.map(str::to_owned);
-        Ok(Stored { summary: Summary { label, updated_at: Some(updated_at), ..lease.summary(&provider) }, warning })
+        Ok(Stored {
+            summary: Summary { label, updated_at: Some(updated_at), ..lease.summary(&provider) },
+            warning,
+        })
     }
 
-    fn import(&self, provider: String, entry: Entry, report: &mut ImportReport) -> Result<(), Error> {
+    fn import(
+        &self,
+        provider: String,
+        entry: Entry,
+        report: &mut ImportReport,
+    ) -> Result<(), Error> {
         let snapshot = self.snapshot.load();
         if let Some(held) = snapshot.held(&provider, Some(DEFAULT_ACCOUNT)) {
             if held.secret() == Some(entry.credential.secret()) {
                 report.unchanged.push(provider);
             } else {
-                let reason = "the vault has another credential for it: remove that one first".to_owned();
+                let reason =
+                    "the vault has another credential for it: remove that one first".to_owned();
                 report.skipped.push(Skipped { provider, reason });
             }
             return Ok(());
@@ -371,5 +416,9 @@ impl Inner {
 }
 
 fn auth_file(path: &Option<PathBuf>, environment: &Environment, config: &Config) -> AuthFile {
-    if config.credentials.opencode_auth { AuthFile::new(path.clone(), environment) } else { AuthFile::off() }
+    if config.credentials.opencode_auth {
+        AuthFile::new(path.clone(), environment)
+    } else {
+        AuthFile::off()
+    }
 }

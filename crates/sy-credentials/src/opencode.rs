@@ -92,7 +92,9 @@ impl AuthFile {
     /// Reads all credentials.
     pub(crate) fn load(&self) -> Result<AuthKeys, Error> {
         let object = match (&self.content, &self.path) {
-            (Some(content), _) => parse(content.expose().as_bytes(), Path::new("OPENCODE_AUTH_CONTENT"))?,
+            (Some(content), _) => {
+                parse(content.expose().as_bytes(), Path::new("OPENCODE_AUTH_CONTENT"))?
+            }
             (None, Some(path)) => read_object(path)?.unwrap_or_default(),
             (None, None) => return Ok(AuthKeys::default()),
         };
@@ -126,19 +128,24 @@ pub(crate) fn read_entries(path: &Path) -> Result<AuthEntries, Error> {
 /// Puts entries into a file in place of those of the same providers; everything else in it stays.
 pub(crate) fn write_entries(path: &Path, entries: &[(String, Entry)]) -> Result<(), Error> {
     // A link, as dotfile managers make, stays one: the file behind it is replaced. A new file's bare name gets its folder.
-    let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path)).map_err(Error::file("find", path))?;
+    let path = fs::canonicalize(path)
+        .or_else(|_| std::path::absolute(path))
+        .map_err(Error::file("find", path))?;
     let mut object = read_object(&path)?.unwrap_or_default();
     for (provider, entry) in entries {
         let before = object.get(provider).cloned();
         object.retain(|id, _| id.trim_end_matches('/') != provider);
         object.insert(provider.clone(), merged(before, entry.to_value()?));
     }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+    let (Some(folder), Some(name)) =
+        (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
         return Err(Error::Invalid(format!("expected the path of a file, got {}", path.display())));
     };
     make_folder(folder)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-    serde_json::to_writer_pretty(&mut *bytes, &object).map_err(|_| Error::Crypto("write auth.json"))?;
+    serde_json::to_writer_pretty(&mut *bytes, &object)
+        .map_err(|_| Error::Crypto("write auth.json"))?;
     replace_file(folder, name, &bytes)
 }
 
@@ -146,7 +153,8 @@ pub(crate) fn write_entries(path: &Path, entries: &[(String, Entry)]) -> Result<
 fn merged(before: Option<Value>, entry: Value) -> Value {
     match (before, entry) {
         (Some(Value::Object(mut before)), Value::Object(entry))
-            if entry.get("type").is_some_and(|kind| kind == "api") && before.get("type") == entry.get("type") =>
+            if entry.get("type").is_some_and(|kind| kind == "api")
+                && before.get("type") == entry.get("type") =>
         {
             before.extend(entry);
             Value::Object(before)
@@ -181,6 +189,10 @@ fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, Error> {
 fn parse(bytes: &[u8], path: &Path) -> Result<Map<String, Value>, Error> {
     serde_json::from_slice(bytes).map_err(|err| Error::Damaged {
         file: path.to_owned(),
-        reason: format!("expected a JSON object of providers (line {}, column {})", err.line(), err.column()),
+        reason: format!(
+            "expected a JSON object of providers (line {}, column {})",
+            err.line(),
+            err.column()
+        ),
     })
 }

@@ -8,7 +8,12 @@ use crate::credential::{DEFAULT_ACCOUNT, Lease, Source};
 use crate::sources::key_variables;
 
 /// No source has a credential. `accounts` are those that the vault has for the provider.
-pub(crate) fn absent(provider: &str, env_names: &[String], account: Option<&str>, accounts: &[&str]) -> Failure {
+pub(crate) fn absent(
+    provider: &str,
+    env_names: &[String],
+    account: Option<&str>,
+    accounts: &[&str],
+) -> Failure {
     let accounts = accounts.join("`, `");
     if let Some(account) = account.filter(|account| *account != DEFAULT_ACCOUNT) {
         let known = if accounts.is_empty() { "none".to_owned() } else { format!("`{accounts}`") };
@@ -22,10 +27,14 @@ pub(crate) fn absent(provider: &str, env_names: &[String], account: Option<&str>
     );
     let variables: Vec<&str> = key_variables(env_names).collect();
     if !variables.is_empty() {
-        message.push_str(&format!(", or start with the environment variable {}", variables.join(" or ")));
+        message.push_str(&format!(
+            ", or start with the environment variable {}",
+            variables.join(" or ")
+        ));
     }
     if !accounts.is_empty() {
-        message.push_str(&format!("; the stored accounts `{accounts}` have to be named to be used"));
+        message
+            .push_str(&format!("; the stored accounts `{accounts}` have to be named to be used"));
     }
     unauthenticated(message)
 }

@@ -26,8 +26,11 @@ pub(crate) fn sign(id: &str, secret: &str, now_ms: i64) -> Result<Secret, Failur
     // The vendor's header has exactly `alg` and `sign_type`.
     header.typ = None;
     header.extras.insert("sign_type", "SIGN");
-    let claims = Claims { api_key: id, exp: now_ms.saturating_add(TOKEN_LIFETIME_MS), timestamp: now_ms };
-    encode(&header, &claims, &EncodingKey::from_secret(secret.as_bytes())).map(Secret::new).map_err(|_| unsigned())
+    let claims =
+        Claims { api_key: id, exp: now_ms.saturating_add(TOKEN_LIFETIME_MS), timestamp: now_ms };
+    encode(&header, &claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .map(Secret::new)
+        .map_err(|_| unsigned())
 }
 
 fn unsigned() -> Failure {

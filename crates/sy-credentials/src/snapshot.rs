@@ -56,7 +56,10 @@ impl Gate {
     pub(crate) fn is_due(&self, now_ms: u64) -> bool {
         let last = self.last_ms.load(Ordering::Relaxed);
         now_ms.saturating_sub(last) >= LOOK_EVERY_MS
-            && self.last_ms.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self
+                .last_ms
+                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 }
 
@@ -67,7 +70,10 @@ impl Stamp {
 
     fn is_settled(&self) -> bool {
         let times = [self.records, self.auth_file.map(|(time, _)| time)];
-        times.into_iter().flatten().all(|time| time.elapsed().map_or(true, |age| age >= STAMP_SETTLES))
+        times
+            .into_iter()
+            .flatten()
+            .all(|time| time.elapsed().map_or(true, |age| age >= STAMP_SETTLES))
     }
 }
 
@@ -106,14 +112,22 @@ impl Snapshot {
 
     /// Returns the names of a provider's accounts in the vault.
     pub(crate) fn accounts(&self, provider: &str) -> Vec<&str> {
-        self.vault.get(provider).into_iter().flatten().map(|held| held.summary.account.as_str()).collect()
+        self.vault
+            .get(provider)
+            .into_iter()
+            .flatten()
+            .map(|held| held.summary.account.as_str())
+            .collect()
     }
 }
 
 impl Held {
     fn of(record: LoadedRecord) -> Self {
         let LoadedRecord { identity, label, masked, updated_at, entry } = record;
-        let place = format!("the stored credential of account `{}` at `{}`", identity.account, identity.provider);
+        let place = format!(
+            "the stored credential of account `{}` at `{}`",
+            identity.account, identity.provider
+        );
         let found = match entry {
             Ok(entry) => found(entry.credential, Source::Vault, &identity.account, &place),
             Err(error) => Err(format!("{place} cannot be read: {error}").into()),
@@ -123,9 +137,8 @@ impl Held {
         }
         let summary = match &found {
             Ok(lease) => Summary { label, updated_at, ..lease.summary(&identity.provider) },
-            Err(reason) => {
-                unusable(identity.provider, identity.account, Source::Vault, reason).labelled(label, masked, updated_at)
-            }
+            Err(reason) => unusable(identity.provider, identity.account, Source::Vault, reason)
+                .labelled(label, masked, updated_at),
         };
         Self { found, summary }
     }
@@ -163,8 +176,10 @@ mod tests {
     #[test]
     fn the_gate_opens_once_a_second() {
         let gate = Gate::default();
-        let opened: Vec<u64> =
-            [0, 999, 1_000, 1_001, 1_999, 2_000, 9_000, 9_500].into_iter().filter(|now| gate.is_due(*now)).collect();
+        let opened: Vec<u64> = [0, 999, 1_000, 1_001, 1_999, 2_000, 9_000, 9_500]
+            .into_iter()
+            .filter(|now| gate.is_due(*now))
+            .collect();
         assert_eq!(opened, [1_000, 2_000, 9_000]);
     }
 }

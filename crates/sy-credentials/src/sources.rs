@@ -50,7 +50,10 @@ pub(crate) fn configured_keys(config: &Config) -> HashMap<String, Found> {
         let found = found(credential, Source::Configuration, DEFAULT_ACCOUNT, &place);
         Some((provider.trim_end_matches('/').to_owned(), found))
     });
-    let withheld = config.withheld.iter().map(|(provider, reason)| (provider.clone(), Err(reason.as_str().into())));
+    let withheld = config
+        .withheld
+        .iter()
+        .map(|(provider, reason)| (provider.clone(), Err(reason.as_str().into())));
     keys.chain(withheld).collect()
 }
 
@@ -78,7 +81,8 @@ impl EnvironmentKeys {
         }
         let place = format!("the environment variable {name}");
         let credential = Credential::ApiKey(Secret::new(value));
-        let found = found(credential, Source::Environment(name.to_owned()), DEFAULT_ACCOUNT, &place);
+        let found =
+            found(credential, Source::Environment(name.to_owned()), DEFAULT_ACCOUNT, &place);
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         Some(leases.entry(name.to_owned()).or_insert(found).clone())
     }
@@ -91,7 +95,8 @@ impl EnvironmentKeys {
 pub(crate) fn key_variables(names: &[String]) -> impl Iterator<Item = &str> {
     let is_only = names.len() == 1;
     names.iter().map(String::as_str).filter(move |name| {
-        let is_named_like_a_key = name.contains("KEY") || name.contains("TOKEN") || name.ends_with("_PAT");
+        let is_named_like_a_key =
+            name.contains("KEY") || name.contains("TOKEN") || name.ends_with("_PAT");
         is_only || (is_named_like_a_key && !name.contains("ACCESS_KEY"))
     })
 }
@@ -117,7 +122,10 @@ mod tests {
         );
         check(&["C_ACCOUNT_ID", "C_API_TOKEN"], &["C_API_TOKEN"]);
         check(&["S_ACCOUNT", "S_CORTEX_PAT"], &["S_CORTEX_PAT"]);
-        check(&["W_ACCESS_KEY_ID", "W_SECRET_ACCESS_KEY", "W_REGION", "W_BEARER_TOKEN"], &["W_BEARER_TOKEN"]);
+        check(
+            &["W_ACCESS_KEY_ID", "W_SECRET_ACCESS_KEY", "W_REGION", "W_BEARER_TOKEN"],
+            &["W_BEARER_TOKEN"],
+        );
         check(&["V_PROJECT", "V_LOCATION", "V_APPLICATION_CREDENTIALS"], &[]);
         check(&[], &[]);
     }

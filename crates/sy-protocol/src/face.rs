@@ -292,7 +292,8 @@ pub fn call_headers(upstream: &dyn Upstream, target: &Target) -> HeaderMap {
 /// # Errors
 /// `Internal` when the result is no URL.
 pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     let query = match (base.query(), query) {
@@ -347,7 +348,11 @@ mod tests {
             "https://a.test/api/v1/claude-code-proxy/messages",
         );
         check("https://a.test", "/chat/completions", "https://a.test/chat/completions");
-        check("https://a.test/v1/?api-version=2", "/x?alt=sse", "https://a.test/v1/x?api-version=2&alt=sse");
+        check(
+            "https://a.test/v1/?api-version=2",
+            "/x?alt=sse",
+            "https://a.test/v1/x?api-version=2&alt=sse",
+        );
         check("https://a.test/v1", "/models/a%2Fb:go", "https://a.test/v1/models/a%2Fb:go");
     }
 

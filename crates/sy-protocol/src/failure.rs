@@ -33,7 +33,11 @@ impl Reported {
         let value = value.as_array().and_then(|list| list.first()).unwrap_or(value);
         let inner = match value.get("error") {
             Some(Value::String(text)) => {
-                return Self { message: said(text), code: text_of(value.get("code")), ..Self::default() };
+                return Self {
+                    message: said(text),
+                    code: text_of(value.get("code")),
+                    ..Self::default()
+                };
             }
             Some(inner) if inner.is_object() => inner,
             _ => value,
@@ -73,13 +77,21 @@ impl Reported {
         if named("context_length_exceeded") || (status != 429 && is_overflow(&message)) {
             return ErrorKind::ContextOverflow;
         }
-        if ["insufficient_quota", "billing_error", "usage_not_included", "quota_exceeded", "usage_limit_reached"]
-            .into_iter()
-            .any(named)
+        if [
+            "insufficient_quota",
+            "billing_error",
+            "usage_not_included",
+            "quota_exceeded",
+            "usage_limit_reached",
+        ]
+        .into_iter()
+        .any(named)
         {
             return ErrorKind::QuotaExceeded;
         }
-        if ["content_filter", "content_policy_violation", "invalid_prompt_content"].into_iter().any(named)
+        if ["content_filter", "content_policy_violation", "invalid_prompt_content"]
+            .into_iter()
+            .any(named)
             || code.contains("content_filter")
         {
             return ErrorKind::ContentFiltered;
@@ -112,14 +124,19 @@ fn in_band(code: &str, kind: &str) -> ErrorKind {
     }
     for word in [code, kind] {
         let found = match word {
-            "invalid_request_error" | "invalid_prompt" | "invalid_argument" | "bad_request" => ErrorKind::Invalid,
-            "authentication_error" | "invalid_api_key" | "unauthenticated" => ErrorKind::Unauthenticated,
+            "invalid_request_error" | "invalid_prompt" | "invalid_argument" | "bad_request" => {
+                ErrorKind::Invalid
+            }
+            "authentication_error" | "invalid_api_key" | "unauthenticated" => {
+                ErrorKind::Unauthenticated
+            }
             "permission_error" | "permission_denied" => ErrorKind::Forbidden,
             "not_found_error" | "not_found" => ErrorKind::NotFound,
             "request_too_large" => ErrorKind::TooLarge,
-            "rate_limit_error" | "rate_limit_exceeded" | "resource_exhausted" | "too_many_requests" => {
-                ErrorKind::RateLimited
-            }
+            "rate_limit_error"
+            | "rate_limit_exceeded"
+            | "resource_exhausted"
+            | "too_many_requests" => ErrorKind::RateLimited,
             "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
             _ => continue,
         };
@@ -187,13 +204,16 @@ fn text_of(value: Option<&Value>) -> Option<String> {
 
 /// Returns the text of a body that is not JSON; of a web page only that it is one.
 fn plain_text(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body.get(..body.len().min(4 * MESSAGE_LIMIT)).unwrap_or_default());
+    let text =
+        String::from_utf8_lossy(body.get(..body.len().min(4 * MESSAGE_LIMIT)).unwrap_or_default());
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
     if text.starts_with('<') {
-        return Some("a web page came instead of an API answer: a proxy or the base URL is wrong".to_owned());
+        return Some(
+            "a web page came instead of an API answer: a proxy or the base URL is wrong".to_owned(),
+        );
     }
     Some(limited(text))
 }
@@ -212,7 +232,12 @@ mod tests {
 
     #[test]
     fn a_status_decides() {
-        check(401, r#"{"error":{"message":"bad key","type":"x"}}"#, ErrorKind::Unauthenticated, "bad key");
+        check(
+            401,
+            r#"{"error":{"message":"bad key","type":"x"}}"#,
+            ErrorKind::Unauthenticated,
+            "bad key",
+        );
         check(429, r#"{"error":"slow down"}"#, ErrorKind::RateLimited, "slow down");
         check(
             529,
@@ -225,25 +250,55 @@ mod tests {
 
     #[test]
     fn a_blank_message_is_none() {
-        for body in
-            ["", " \n", r#"{"error":" "}"#, r#"{"error":{"message":"\t"}}"#, r#"{"detail":" "}"#, r#"{"detail":null}"#]
-        {
-            check(500, body, ErrorKind::Unavailable, "the provider answered with status 500 and no message");
+        for body in [
+            "",
+            " \n",
+            r#"{"error":" "}"#,
+            r#"{"error":{"message":"\t"}}"#,
+            r#"{"detail":" "}"#,
+            r#"{"detail":null}"#,
+        ] {
+            check(
+                500,
+                body,
+                ErrorKind::Unavailable,
+                "the provider answered with status 500 and no message",
+            );
         }
     }
 
     #[test]
     fn a_code_decides_what_a_status_leaves_open() {
-        check(429, r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#, ErrorKind::QuotaExceeded, "pay");
-        check(400, r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#, ErrorKind::ContextOverflow, "m");
+        check(
+            429,
+            r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#,
+            ErrorKind::QuotaExceeded,
+            "pay",
+        );
+        check(
+            400,
+            r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#,
+            ErrorKind::ContextOverflow,
+            "m",
+        );
         check(0, r#"{"error":{"message":"m","code":429}}"#, ErrorKind::RateLimited, "m");
-        check(0, r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#, ErrorKind::RateLimited, "m");
+        check(
+            0,
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#,
+            ErrorKind::RateLimited,
+            "m",
+        );
     }
 
     #[test]
     fn words_tell_a_prompt_that_is_too_long() {
         let text = "prompt is too long: 210000 tokens > 200000 maximum";
-        check(400, &format!(r#"{{"error":{{"message":"{text}"}}}}"#), ErrorKind::ContextOverflow, text);
+        check(
+            400,
+            &format!(r#"{{"error":{{"message":"{text}"}}}}"#),
+            ErrorKind::ContextOverflow,
+            text,
+        );
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(crate) struct Fields {
 impl Fields {
     /// Reads a whole body.
     pub(crate) fn root(body: &[u8]) -> Result<Self, Failure> {
-        let value: Value = crate::json::read(body)
-            .map_err(|error| Failure::invalid(format!("the request body must be a JSON object: {error}")))?;
+        let value: Value = crate::json::read(body).map_err(|error| {
+            Failure::invalid(format!("the request body must be a JSON object: {error}"))
+        })?;
         Self::of(value, String::new())
     }
 
@@ -31,7 +32,11 @@ impl Fields {
         let path = path.into();
         match value {
             Value::Object(map) => Ok(Self { map, path }),
-            other => Err(wrong(if path.is_empty() { "the request body" } else { &path }, "an object", &other)),
+            other => Err(wrong(
+                if path.is_empty() { "the request body" } else { &path },
+                "an object",
+                &other,
+            )),
         }
     }
 

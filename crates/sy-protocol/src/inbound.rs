@@ -32,8 +32,9 @@ impl Head {
         let spans = Spans::find(body, &["model", "stream"])?;
         let field = |name: &str| match spans.get(body, name) {
             None => Ok(Value::Null),
-            Some(raw) => crate::json::read(raw)
-                .map_err(|error| Failure::invalid(format!("{name}: cannot be read: {error}")).with_param(name)),
+            Some(raw) => crate::json::read(raw).map_err(|error| {
+                Failure::invalid(format!("{name}: cannot be read: {error}")).with_param(name)
+            }),
         };
         let model = match field("model")? {
             Value::Null => String::new(),
@@ -61,7 +62,11 @@ impl Inbound {
     ///
     /// # Errors
     /// `Invalid` when it is not a JSON object, or model or stream are of the wrong type.
-    pub fn parse(downstream: &'static dyn Downstream, body: Bytes, hints: &Hints) -> Result<Self, Failure> {
+    pub fn parse(
+        downstream: &'static dyn Downstream,
+        body: Bytes,
+        hints: &Hints,
+    ) -> Result<Self, Failure> {
         let head = downstream.head(&body, hints)?;
         Ok(Self { head, origin: Some((downstream, body)), chat: OnceLock::new() })
     }
@@ -99,7 +104,9 @@ impl Inbound {
     pub fn chat(&self) -> Result<&ChatRequest, Failure> {
         let decoded = self.chat.get_or_init(|| match &self.origin {
             Some((downstream, body)) => downstream.decode(body, &self.head),
-            None => Err(Failure::bug("a request without a body was made without its canonical form")),
+            None => {
+                Err(Failure::bug("a request without a body was made without its canonical form"))
+            }
         });
         decoded.as_ref().map_err(Clone::clone)
     }
@@ -139,7 +146,9 @@ impl Inbound {
             }
             match spans.get(body, name) {
                 None => edits.push((name, option.clone())),
-                Some(present) => edits.extend(merged(present, option).map(|value| (name.as_str(), value))),
+                Some(present) => {
+                    edits.extend(merged(present, option).map(|value| (name.as_str(), value)))
+                }
             }
         }
         Ok(spans.edit(body, &edits, removed))

@@ -75,7 +75,8 @@ fn replace_lone_escapes(bytes: &[u8]) -> Option<Vec<u8>> {
         if (0xD800..0xE000).contains(&unit) {
             let out = out.get_or_insert_with(Vec::new);
             out.extend_from_slice(bytes.get(copied..start)?);
-            let stand_in = char::from_u32(FIRST + (unit - 0xD800)).unwrap_or(char::REPLACEMENT_CHARACTER);
+            let stand_in =
+                char::from_u32(FIRST + (unit - 0xD800)).unwrap_or(char::REPLACEMENT_CHARACTER);
             out.extend_from_slice(stand_in.encode_utf8(&mut [0; 4]).as_bytes());
             copied = at;
         }
@@ -97,7 +98,9 @@ fn restore(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let mut copied = 0;
     for start in memchr::memchr_iter(0xF4, bytes) {
-        let Some(&[_, 0x8F, third @ 0xA0..=0xBF, fourth]) = bytes.get(start..start + 4) else { continue };
+        let Some(&[_, 0x8F, third @ 0xA0..=0xBF, fourth]) = bytes.get(start..start + 4) else {
+            continue;
+        };
         let offset = (u32::from(third) - 0xA0) << 6 | (u32::from(fourth) & 0x3F);
         let out = out.get_or_insert_with(Vec::new);
         out.extend_from_slice(bytes.get(copied..start).unwrap_or_default());
@@ -145,7 +148,8 @@ mod tests {
 
     #[test]
     fn numbers_come_out_as_they_went_in() {
-        let value: Value = read(b"[9999299999999999999999999999, 0.1, 1e-7, 18446744073709551615]").unwrap();
+        let value: Value =
+            read(b"[9999299999999999999999999999, 0.1, 1e-7, 18446744073709551615]").unwrap();
         assert_eq!(read::<Value>(&write(&value)).unwrap(), value);
     }
 

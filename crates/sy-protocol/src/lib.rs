@@ -37,7 +37,8 @@ mod signature;
 mod zai_chat;
 
 pub use face::{
-    Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream, encode,
+    Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
+    StreamForm, Upstream, encode,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};

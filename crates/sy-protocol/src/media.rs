@@ -6,11 +6,12 @@ use sy_types::chat::{Media, Source};
 
 /// Makes a media value of a URL as clients write it: a `data:` URL becomes inline bytes.
 pub(crate) fn from_url(url: &str, fallback: Kind) -> Media {
-    let inline = url.strip_prefix("data:").and_then(|rest| rest.split_once(',')).and_then(|(head, data)| {
-        let mime = head.strip_suffix(";base64")?;
-        let mime = mime.split(';').next().unwrap_or_default();
-        Some((mime.to_owned(), data))
-    });
+    let inline =
+        url.strip_prefix("data:").and_then(|rest| rest.split_once(',')).and_then(|(head, data)| {
+            let mime = head.strip_suffix(";base64")?;
+            let mime = mime.split(';').next().unwrap_or_default();
+            Some((mime.to_owned(), data))
+        });
     match inline {
         Some((mime, data)) => {
             let mime = Some(mime).filter(|mime| !mime.is_empty());
@@ -44,7 +45,9 @@ pub(crate) fn inline_media(mime: Option<String>, base64: &str, fallback: Kind) -
 pub(crate) fn to_url(media: &Media) -> Option<String> {
     match &media.source {
         Source::Url(url) => Some(url.clone()),
-        Source::Base64(data) => Some(format!("data:{};base64,{}", mime_of(media), String::from_utf8_lossy(data))),
+        Source::Base64(data) => {
+            Some(format!("data:{};base64,{}", mime_of(media), String::from_utf8_lossy(data)))
+        }
         Source::FileId(_) | Source::Text(_) => None,
     }
 }

@@ -58,9 +58,11 @@ fn lower(schema: Value, level: usize) -> Value {
             "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
                 out.insert(key, each_item(value, |inner| lower(inner, level + 1)));
             }
-            "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" => {
+            "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties"
+            | "maxProperties" => {
                 // Protobuf writes 64-bit numbers as texts.
-                let number = value.as_str().and_then(|text| text.parse::<u64>().ok()).map(Value::from);
+                let number =
+                    value.as_str().and_then(|text| text.parse::<u64>().ok()).map(Value::from);
                 out.insert(key, number.unwrap_or(value));
             }
             _ => {
@@ -102,7 +104,9 @@ fn lower_type(value: Value) -> Option<Value> {
     match value {
         Value::String(word) if word == "TYPE_UNSPECIFIED" => None,
         Value::String(word) => Some(Value::from(word.to_ascii_lowercase())),
-        Value::Array(words) => Some(Value::Array(words.into_iter().filter_map(lower_type).collect())),
+        Value::Array(words) => {
+            Some(Value::Array(words.into_iter().filter_map(lower_type).collect()))
+        }
         other => Some(other),
     }
 }
@@ -113,11 +117,15 @@ fn allow_null(schema: &mut Map<String, Value>) {
             let both = json!([word, "null"]);
             schema.insert("type".to_owned(), both);
         }
-        Some(Value::Array(words)) if !words.iter().any(|word| word == "null") => words.push(Value::from("null")),
+        Some(Value::Array(words)) if !words.iter().any(|word| word == "null") => {
+            words.push(Value::from("null"))
+        }
         Some(_) => {}
         None => {
             if let Some(Value::Array(choices)) = schema.get_mut("anyOf")
-                && !choices.iter().any(|choice| choice.get("type").is_some_and(|word| word == "null"))
+                && !choices
+                    .iter()
+                    .any(|choice| choice.get("type").is_some_and(|word| word == "null"))
             {
                 choices.push(json!({ "type": "null" }));
             }
@@ -132,7 +140,9 @@ fn allow_null(schema: &mut Map<String, Value>) {
 
 /// The order of properties is the order in which a model writes them.
 fn reorder(schema: &mut Map<String, Value>, order: &Value) {
-    let (Some(names), Some(Value::Object(properties))) = (order.as_array(), schema.get_mut("properties")) else {
+    let (Some(names), Some(Value::Object(properties))) =
+        (order.as_array(), schema.get_mut("properties"))
+    else {
         return;
     };
     let mut ordered = Map::with_capacity(properties.len());
@@ -147,7 +157,9 @@ fn reorder(schema: &mut Map<String, Value>, order: &Value) {
 
 fn each_value(value: Value, change: impl Fn(Value) -> Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, inner)| (key, change(inner))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, inner)| (key, change(inner))).collect())
+        }
         other => other,
     }
 }
@@ -180,7 +192,8 @@ impl<'a> Narrowing<'a> {
         self.left -= 1;
         if let Some(target) = map.get("$ref").and_then(Value::as_str) {
             let named = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-            let mut inlined = named.map_or_else(|| json!({ "type": "object" }), |named| self.schema(named, level + 1));
+            let mut inlined = named
+                .map_or_else(|| json!({ "type": "object" }), |named| self.schema(named, level + 1));
             if let (Some(inlined), Some(text)) = (inlined.as_object_mut(), map.get("description")) {
                 inlined.insert("description".to_owned(), text.clone());
             }
@@ -205,13 +218,18 @@ impl<'a> Narrowing<'a> {
 
     /// `anyOf` and `oneOf`; a choice of null becomes `nullable`, and a single choice that is left stands for itself.
     fn choices(&mut self, map: &'a Map<String, Value>, level: usize, out: &mut Map<String, Value>) {
-        let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array) else { return };
-        let (nulls, others): (Vec<_>, Vec<_>) =
-            choices.iter().partition(|choice| choice.get("type").is_some_and(|word| word == "null"));
+        let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array)
+        else {
+            return;
+        };
+        let (nulls, others): (Vec<_>, Vec<_>) = choices
+            .iter()
+            .partition(|choice| choice.get("type").is_some_and(|word| word == "null"));
         if !nulls.is_empty() {
             out.insert("nullable".to_owned(), Value::Bool(true));
         }
-        let mut narrowed: Vec<Value> = others.into_iter().map(|choice| self.schema(choice, level + 1)).collect();
+        let mut narrowed: Vec<Value> =
+            others.into_iter().map(|choice| self.schema(choice, level + 1)).collect();
         match narrowed.len() {
             0 => {}
             1 => {
@@ -228,13 +246,20 @@ impl<'a> Narrowing<'a> {
     }
 
     /// `allOf` is laid over itself, as far as properties and requirements go.
-    fn merge_all(&mut self, map: &'a Map<String, Value>, level: usize, out: &mut Map<String, Value>) {
+    fn merge_all(
+        &mut self,
+        map: &'a Map<String, Value>,
+        level: usize,
+        out: &mut Map<String, Value>,
+    ) {
         for part in map.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             let Value::Object(part) = self.schema(part, level + 1) else { continue };
             for (key, value) in part {
                 match (out.get_mut(&key), value) {
                     (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
-                    (Some(Value::Array(known)), Value::Array(more)) if key == "required" => known.extend(more),
+                    (Some(Value::Array(known)), Value::Array(more)) if key == "required" => {
+                        known.extend(more)
+                    }
                     (Some(_), _) => {}
                     (None, value) => {
                         out.insert(key, value);
@@ -279,7 +304,9 @@ impl<'a> Narrowing<'a> {
     /// `enum` and `const`: the subset knows texts only.
     fn values(&mut self, map: &Map<String, Value>, out: &mut Map<String, Value>) {
         let single = map.get("const").map(|value| vec![value.clone()]);
-        let Some(values) = map.get("enum").and_then(Value::as_array).cloned().or(single) else { return };
+        let Some(values) = map.get("enum").and_then(Value::as_array).cloned().or(single) else {
+            return;
+        };
         if values.iter().any(Value::is_null) {
             out.insert("nullable".to_owned(), Value::Bool(true));
         }
@@ -304,7 +331,9 @@ impl<'a> Narrowing<'a> {
             return;
         }
         if let Some(properties) = map.get("properties").and_then(Value::as_object) {
-            let narrowed = properties.iter().map(|(name, inner)| (name.clone(), self.schema(inner, level + 1)));
+            let narrowed = properties
+                .iter()
+                .map(|(name, inner)| (name.clone(), self.schema(inner, level + 1)));
             let narrowed: Map<String, Value> = narrowed.collect();
             match out.get_mut("properties") {
                 Some(Value::Object(known)) => known.extend(narrowed),
@@ -314,10 +343,12 @@ impl<'a> Narrowing<'a> {
             }
         }
         let merged = out.shift_remove("required");
-        let asked = map.get("required").into_iter().chain(&merged).filter_map(Value::as_array).flatten();
+        let asked =
+            map.get("required").into_iter().chain(&merged).filter_map(Value::as_array).flatten();
         let known = out.get("properties").and_then(Value::as_object);
         let is_known = |name: &str| known.is_some_and(|known| known.contains_key(name));
-        let mut required: Vec<&str> = asked.filter_map(Value::as_str).filter(|name| is_known(name)).collect();
+        let mut required: Vec<&str> =
+            asked.filter_map(Value::as_str).filter(|name| is_known(name)).collect();
         required.dedup();
         if !required.is_empty() {
             let required = json!(required);
@@ -336,8 +367,9 @@ impl<'a> Narrowing<'a> {
             (None, Some(items @ Value::Object(_))) => self.schema(items, level + 1),
             (None, _) => json!({}),
         };
-        let says_something =
-            ["type", "anyOf", "enum", "properties", "items"].iter().any(|key| items.get(key).is_some());
+        let says_something = ["type", "anyOf", "enum", "properties", "items"]
+            .iter()
+            .any(|key| items.get(key).is_some());
         let mut items = items;
         if let Some(items) = items.as_object_mut().filter(|_| !says_something) {
             items.insert("type".to_owned(), Value::from("string"));
@@ -421,7 +453,10 @@ mod tests {
             &json!({"$schema": "x", "type": "object", "properties": {"a": {"type": "integer", "enum": [1, 2]}, "b": {"const": "k"}}, "required": ["a", "gone"], "additionalProperties": false}),
             &json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["1", "2"]}, "b": {"type": "string", "enum": ["k"]}}, "required": ["a"]}),
         );
-        narrowed(&json!({"type": ["string", "null"], "format": "uri"}), &json!({"nullable": true, "type": "string"}));
+        narrowed(
+            &json!({"type": ["string", "null"], "format": "uri"}),
+            &json!({"nullable": true, "type": "string"}),
+        );
         narrowed(
             &json!({"type": ["string", "array", "null"]}),
             &json!({"nullable": true, "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
@@ -435,7 +470,10 @@ mod tests {
             &json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}]}),
             &json!({"type": "array", "items": {"type": "number"}}),
         );
-        narrowed(&json!({"type": "string", "properties": {"a": {}}, "required": ["a"]}), &json!({"type": "string"}));
+        narrowed(
+            &json!({"type": "string", "properties": {"a": {}}, "required": ["a"]}),
+            &json!({"type": "string"}),
+        );
     }
 
     #[test]

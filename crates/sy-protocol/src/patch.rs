@@ -65,7 +65,8 @@ impl Spans {
             changes.extend(places.map(|(_, range)| (range.clone(), json.clone())));
         }
         if !added.is_empty() {
-            let is_empty = body.get(self.start..).and_then(|rest| rest.trim_ascii_start().first()) == Some(&b'}');
+            let is_empty = body.get(self.start..).and_then(|rest| rest.trim_ascii_start().first())
+                == Some(&b'}');
             if is_empty {
                 added.pop();
             }
@@ -78,7 +79,8 @@ impl Spans {
 
     fn removals(&self, body: &[u8], removed: &[&str]) -> Vec<(Range<usize>, Vec<u8>)> {
         let mut changes: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-        for (name, value) in self.fields.iter().filter(|(name, _)| removed.contains(&name.as_str())) {
+        for (name, value) in self.fields.iter().filter(|(name, _)| removed.contains(&name.as_str()))
+        {
             let Some(mut start) = key_start(body, name, value.start) else {
                 changes.push((value.clone(), b"null".to_vec()));
                 continue;
@@ -91,7 +93,9 @@ impl Spans {
             } else {
                 // The last field: the comma before it goes, which may lie before fields that go as well.
                 let front = |start: usize| body.get(..start).unwrap_or_default().trim_ascii_end();
-                while let Some((range, _)) = changes.last().filter(|(range, _)| front(start).len() <= range.end) {
+                while let Some((range, _)) =
+                    changes.last().filter(|(range, _)| front(start).len() <= range.end)
+                {
                     start = range.start;
                     changes.pop();
                 }
@@ -204,7 +208,11 @@ mod tests {
 
     #[test]
     fn adds_what_is_missing() {
-        check(r#"{"a":1}"#, &[("stream", json!(true)), ("b", json!({"c":2}))], r#"{"stream":true,"b":{"c":2},"a":1}"#);
+        check(
+            r#"{"a":1}"#,
+            &[("stream", json!(true)), ("b", json!({"c":2}))],
+            r#"{"stream":true,"b":{"c":2},"a":1}"#,
+        );
         check(r"{ }", &[("a", json!(1))], r#"{"a":1 }"#);
     }
 
@@ -228,7 +236,11 @@ mod tests {
 
     #[test]
     fn replaces_every_occurrence_of_a_doubled_field() {
-        check(r#"{"model":"a","model":"b"}"#, &[("model", json!("c"))], r#"{"model":"c","model":"c"}"#);
+        check(
+            r#"{"model":"a","model":"b"}"#,
+            &[("model", json!("c"))],
+            r#"{"model":"c","model":"c"}"#,
+        );
     }
 
     #[test]
@@ -242,7 +254,11 @@ mod tests {
 
     #[test]
     fn a_lone_surrogate_elsewhere_is_relayed() {
-        check(r#"{"model":"a","x":"\ud83d"}"#, &[("model", json!("b"))], r#"{"model":"b","x":"\ud83d"}"#);
+        check(
+            r#"{"model":"a","x":"\ud83d"}"#,
+            &[("model", json!("b"))],
+            r#"{"model":"b","x":"\ud83d"}"#,
+        );
     }
 
     #[test]

@@ -30,11 +30,16 @@ pub(crate) fn effort(options: &ReasoningOptions) -> Option<Effort> {
         if budget == 0 {
             return Some(Effort::None);
         }
-        LADDER.iter().find(|(_, tokens)| budget <= *tokens).map_or(Some(Effort::Max), |(word, _)| Some(*word))
+        LADDER
+            .iter()
+            .find(|(_, tokens)| budget <= *tokens)
+            .map_or(Some(Effort::Max), |(word, _)| Some(*word))
     })
 }
 
 /// Returns true when the caller asked for reasoning to be off.
 pub(crate) fn is_off(options: &ReasoningOptions) -> bool {
-    options.enabled == Some(false) || options.effort == Some(Effort::None) || options.budget_tokens == Some(0)
+    options.enabled == Some(false)
+        || options.effort == Some(Effort::None)
+        || options.budget_tokens == Some(0)
 }

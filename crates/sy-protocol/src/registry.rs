@@ -8,7 +8,9 @@ use sy_types::ProtocolId;
 use crate::anthropic_messages::AnthropicMessages;
 use crate::face::{Downstream, Upstream};
 use crate::gemini_generate::GeminiGenerate;
-pub use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT};
+pub use crate::ids::{
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT,
+};
 use crate::ollama_chat::OllamaChat;
 use crate::openai_chat::OpenAiChat;
 use crate::openai_responses::OpenAiResponses;
@@ -26,11 +28,23 @@ pub struct Entry {
 
 /// Every protocol there is.
 pub static REGISTRY: &[Entry] = &[
-    Entry { id: ANTHROPIC_MESSAGES, upstream: Some(&AnthropicMessages), downstream: Some(&AnthropicMessages) },
-    Entry { id: GEMINI_GENERATE, upstream: Some(&GeminiGenerate), downstream: Some(&GeminiGenerate) },
+    Entry {
+        id: ANTHROPIC_MESSAGES,
+        upstream: Some(&AnthropicMessages),
+        downstream: Some(&AnthropicMessages),
+    },
+    Entry {
+        id: GEMINI_GENERATE,
+        upstream: Some(&GeminiGenerate),
+        downstream: Some(&GeminiGenerate),
+    },
     Entry { id: OLLAMA_CHAT, upstream: Some(&OllamaChat), downstream: None },
     Entry { id: OPENAI_CHAT, upstream: Some(&OpenAiChat), downstream: Some(&OpenAiChat) },
-    Entry { id: OPENAI_RESPONSES, upstream: Some(&OpenAiResponses), downstream: Some(&OpenAiResponses) },
+    Entry {
+        id: OPENAI_RESPONSES,
+        upstream: Some(&OpenAiResponses),
+        downstream: Some(&OpenAiResponses),
+    },
     Entry { id: ZAI_CHAT, upstream: Some(&ZaiChat), downstream: None },
 ];
 

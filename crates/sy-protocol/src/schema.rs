@@ -32,7 +32,8 @@ fn moonshot(schema: &mut Value) {
                 return;
             }
             if let Some(Value::Array(tuple)) = map.get("items") {
-                let first = tuple.first().cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+                let first =
+                    tuple.first().cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
                 map.insert("items".to_owned(), first);
             }
             map.values_mut().for_each(moonshot);

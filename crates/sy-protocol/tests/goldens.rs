@@ -46,7 +46,8 @@ impl Goldens {
     /// Checks that no golden is left of a case that is gone.
     fn finish(self) {
         let files = std::fs::read_dir(directory().join("goldens").join(self.directory)).unwrap();
-        let found: BTreeSet<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let found: BTreeSet<String> =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(found, self.written, "goldens and cases differ: delete what is left over");
     }
 }
@@ -76,7 +77,8 @@ fn requests_are_written_for_every_provider() {
     let mut goldens = Goldens::new("requests");
     for case in cases(&[".request.json"]) {
         let client = sy_protocol::downstream(case.protocol).unwrap();
-        let inbound = inbound(client, &case.body).unwrap_or_else(|failure| panic!("{case}: {failure}"));
+        let inbound =
+            inbound(client, &case.body).unwrap_or_else(|failure| panic!("{case}: {failure}"));
         for upstream in REGISTRY.iter().filter_map(|entry| entry.upstream) {
             let name = format!("{}.{}.to.{}", case.protocol, case.name, upstream.id());
             goldens.check(&name, &written(upstream, &inbound, &case));
@@ -96,11 +98,15 @@ fn written(upstream: &dyn Upstream, inbound: &Inbound, case: &Case) -> Value {
 
 fn request_value(encoded: &Encoded) -> Value {
     let Encoded { call, relay, dropped } = encoded;
-    let headers: Map<String, Value> =
-        call.headers.iter().map(|(name, value)| (name.to_string(), Value::from(value.to_str().unwrap()))).collect();
+    let headers: Map<String, Value> = call
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), Value::from(value.to_str().unwrap())))
+        .collect();
     let path = call.url.as_str().strip_prefix("https://place.test").unwrap();
     let body: Value = sy_protocol::json::read(&call.body.concat()).unwrap();
-    let dropped: Vec<String> = dropped.iter().map(|dropped| format!("{}: {}", dropped.field, dropped.reason)).collect();
+    let dropped: Vec<String> =
+        dropped.iter().map(|dropped| format!("{}: {}", dropped.field, dropped.reason)).collect();
     json!({ "path": path, "headers": headers, "relay": relay, "dropped": dropped, "body": body })
 }
 
@@ -115,7 +121,9 @@ fn whole_answers_are_written_for_every_client() {
             let info = ReplyInfo { inbound: &inbound, request_id: "req0001", now: 1_700_000_000 };
             let written = match &answer {
                 Ok(answer) => answer_value(answer, &client.encode_response(&info, answer)),
-                Err(failure) => failure_value(failure, &client.encode_failure(failure, 502, info.request_id)),
+                Err(failure) => {
+                    failure_value(failure, &client.encode_failure(failure, 502, info.request_id))
+                }
             };
             goldens.check(&format!("{}.{}.to.{}", case.protocol, case.name, client.id()), &written);
         }
@@ -124,8 +132,11 @@ fn whole_answers_are_written_for_every_client() {
 }
 
 fn answer_value(answer: &ChatResponse, body: &[u8]) -> Value {
-    let dropped: Vec<String> =
-        answer.unmapped.iter().map(|dropped| format!("{}: {}", dropped.field, dropped.reason)).collect();
+    let dropped: Vec<String> = answer
+        .unmapped
+        .iter()
+        .map(|dropped| format!("{}: {}", dropped.field, dropped.reason))
+        .collect();
     json!({ "dropped": dropped, "body": sy_protocol::json::read::<Value>(body).unwrap() })
 }
 

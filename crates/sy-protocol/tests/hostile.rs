@@ -4,7 +4,10 @@
 //! bad UTF-8, deep nesting, numbers out of range, doubled keys, oversized frames. What must never come: a panic, an empty message,
 //! an unreadable frame, a stream without an end.
 
-#![expect(clippy::unwrap_used, reason = "clippy takes the helpers of an integration test for shipped code")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of an integration test for shipped code"
+)]
 
 mod fixture;
 #[path = "fixture/reading.rs"]
@@ -15,7 +18,8 @@ mod target;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_protocol::{
-    Downstream, FrameReader, Framing, Hints, Inbound, Outgoing, REGISTRY, ReplyInfo, StreamForm, Upstream, encode,
+    Downstream, FrameReader, Framing, Hints, Inbound, Outgoing, REGISTRY, ReplyInfo, StreamForm,
+    Upstream, encode,
 };
 use sy_types::chat::{ChatResponse, StreamEvent};
 use sy_types::{ErrorKind, Failure};
@@ -83,7 +87,11 @@ fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
-                collect(inner, format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), pointers);
+                collect(
+                    inner,
+                    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
+                    pointers,
+                );
             }
         }
         Value::Array(items) => {
@@ -144,7 +152,10 @@ fn check_request_to(
         Ok(_) => true,
         Err(failure) => {
             check_failure(&failure, what);
-            assert!(matches!(failure.kind, ErrorKind::Invalid | ErrorKind::Unsupported), "{what}: {failure}");
+            assert!(
+                matches!(failure.kind, ErrorKind::Invalid | ErrorKind::Unsupported),
+                "{what}: {failure}"
+            );
             false
         }
     };
@@ -193,7 +204,11 @@ fn damaged_requests_are_read_or_refused() {
     for case in cases(&[".request.json"]) {
         let mut dice = Dice(case.body.len() as u64);
         for round in 0..150 {
-            check_request(client_of(&case), &damaged(&case.body, &mut dice), &format!("{case} round {round}"));
+            check_request(
+                client_of(&case),
+                &damaged(&case.body, &mut dice),
+                &format!("{case} round {round}"),
+            );
         }
     }
 }
@@ -212,14 +227,29 @@ fn a_request_with_any_wrong_type_is_read_or_refused() {
             }
             let upstream = upstreams.get(dice.below(upstreams.len())).copied();
             let what = format!("{case} at {pointer}");
-            check_request_to(upstream.into_iter(), client_of(&case), &sy_protocol::json::write(changed), &what);
+            check_request_to(
+                upstream.into_iter(),
+                client_of(&case),
+                &sy_protocol::json::write(changed),
+                &what,
+            );
         });
     }
 }
 
 #[test]
 fn numbers_out_of_range_are_read_or_refused() {
-    let odd = ["1e400", "-1e400", "1e308", "-1", "0.5", "-0.0", "18446744073709551616", "9007199254740993", "1E-400"];
+    let odd = [
+        "1e400",
+        "-1e400",
+        "1e308",
+        "-1",
+        "0.5",
+        "-0.0",
+        "18446744073709551616",
+        "9007199254740993",
+        "1E-400",
+    ];
     for case in cases(&["full.request.json"]) {
         let whole: Value = sy_protocol::json::read(&case.body).unwrap();
         each_replaced(&whole, &[json!("@@")], &mut |changed, pointer| {
@@ -229,7 +259,11 @@ fn numbers_out_of_range_are_read_or_refused() {
             let marked = String::from_utf8(sy_protocol::json::write(changed)).unwrap();
             for number in odd {
                 let body = marked.replace("\"@@\"", number);
-                check_request(client_of(&case), body.as_bytes(), &format!("{case} {number} at {pointer}"));
+                check_request(
+                    client_of(&case),
+                    body.as_bytes(),
+                    &format!("{case} {number} at {pointer}"),
+                );
             }
         });
     }
@@ -251,7 +285,9 @@ fn lone_surrogates_are_carried_in_every_text() {
                 let target = target(sy_types::ProtocolId::new("ollama_chat"));
                 let inbound = read.unwrap_or_else(|| panic!("{case} at {pointer}: refused"));
                 let ollama = sy_protocol::upstream(target.protocol).unwrap();
-                let encoded = encode(ollama, &Outgoing { target: &target, inbound: &inbound, stream: false }).unwrap();
+                let encoded =
+                    encode(ollama, &Outgoing { target: &target, inbound: &inbound, stream: false })
+                        .unwrap();
                 let written = String::from_utf8(encoded.call.body.concat()).unwrap();
                 assert!(written.contains(r"a\ud83db"), "{case} at {pointer}: {written}");
             }
@@ -294,7 +330,9 @@ fn odd_bodies_are_read_or_refused() {
                 deep(open, close)
             };
             for field in ["x", "messages", "input", "contents", "tools", "metadata", "model"] {
-                bodies.push(format!("{{\"model\":\"m\",\"max_tokens\":9,\"{field}\":{nest}}}").into_bytes());
+                bodies.push(
+                    format!("{{\"model\":\"m\",\"max_tokens\":9,\"{field}\":{nest}}}").into_bytes(),
+                );
             }
         }
         // Arguments are JSON inside of a text: a depth of their own.
@@ -314,13 +352,24 @@ fn doubled_keys_and_bad_utf8_are_read_or_refused() {
         let client = client_of(&case);
         let text = std::str::from_utf8(&case.body).unwrap();
         let rest = text.trim_start().strip_prefix('{').unwrap();
-        for doubled in
-            ["\"model\":\"a\",\"model\":\"b\",", "\"messages\":[],\"messages\":3,", "\"stream\":true,\"stream\":false,"]
-        {
-            check_request(client, format!("{{{doubled}{rest}").as_bytes(), &format!("{case} {doubled}"));
+        for doubled in [
+            "\"model\":\"a\",\"model\":\"b\",",
+            "\"messages\":[],\"messages\":3,",
+            "\"stream\":true,\"stream\":false,",
+        ] {
+            check_request(
+                client,
+                format!("{{{doubled}{rest}").as_bytes(),
+                &format!("{case} {doubled}"),
+            );
         }
-        let quotes: Vec<usize> =
-            case.body.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
+        let quotes: Vec<usize> = case
+            .body
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'"')
+            .map(|(at, _)| at)
+            .collect();
         for bad in [&b"\xff"[..], b"\xc3", b"\xed\xa0\xbd", b"\xf0\x9f", b"\x00", b"\x1f"] {
             for at in quotes.iter().step_by(17) {
                 let mut body = case.body.to_vec();
@@ -338,8 +387,13 @@ fn a_missing_model_is_left_to_the_router_everywhere() {
         for body in ["{}", r#"{"model":null}"#, r#"{"stream":false,"x":{"model":"m"}}"#] {
             assert_eq!(head(body).unwrap().model, "", "{} {body}", client.id());
         }
-        for body in [r#"{"model":3}"#, r#"{"model":""}"#, r#"{"model":" \t"}"#, r#"{"model":["m"]}"#, r#"{"model":{}}"#]
-        {
+        for body in [
+            r#"{"model":3}"#,
+            r#"{"model":""}"#,
+            r#"{"model":" \t"}"#,
+            r#"{"model":["m"]}"#,
+            r#"{"model":{}}"#,
+        ] {
             let failure = head(body).unwrap_err();
             assert_eq!(
                 (failure.kind, failure.param.as_deref()),
@@ -359,9 +413,14 @@ fn check_answer(upstream: &dyn Upstream, body: &[u8], what: &str) -> Option<Chat
         Ok(answer) => {
             for client in clients() {
                 let inbound = minimal(client);
-                let info = ReplyInfo { inbound: &inbound, request_id: "req0001", now: 1_700_000_000 };
+                let info =
+                    ReplyInfo { inbound: &inbound, request_id: "req0001", now: 1_700_000_000 };
                 let written = client.encode_response(&info, &answer);
-                assert!(sy_protocol::json::read::<Value>(&written).is_ok(), "{what} to {}", client.id());
+                assert!(
+                    sy_protocol::json::read::<Value>(&written).is_ok(),
+                    "{what} to {}",
+                    client.id()
+                );
             }
             Some(answer)
         }
@@ -383,7 +442,11 @@ fn answers_cut_or_damaged_are_read_or_refused() {
         }
         let mut dice = Dice(case.body.len() as u64);
         for round in 0..200 {
-            check_answer(upstream, &damaged(&case.body, &mut dice), &format!("{case} round {round}"));
+            check_answer(
+                upstream,
+                &damaged(&case.body, &mut dice),
+                &format!("{case} round {round}"),
+            );
         }
     }
 }
@@ -398,14 +461,20 @@ fn an_answer_with_any_wrong_type_is_read_or_refused() {
             if dice.below(2) == 0 {
                 return;
             }
-            check_answer(upstream_of(&case), &sy_protocol::json::write(changed), &format!("{case} at {pointer}"));
+            check_answer(
+                upstream_of(&case),
+                &sy_protocol::json::write(changed),
+                &format!("{case} at {pointer}"),
+            );
         });
     }
 }
 
 #[test]
 fn odd_answers_are_refused_and_odd_error_bodies_say_something() {
-    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000)).into_bytes();
+    let deep = |open: &str, close: &str| {
+        format!("{}{}", open.repeat(10_000), close.repeat(10_000)).into_bytes()
+    };
     let mut bodies: Vec<Vec<u8>> = [
         "",
         " ",
@@ -422,19 +491,35 @@ fn odd_answers_are_refused_and_odd_error_bodies_say_something() {
     ]
     .map(|body| body.as_bytes().to_vec())
     .to_vec();
-    bodies.extend([deep("[", "]"), deep("{\"a\":", "}"), b"\xff\xfe{}".to_vec(), "x".repeat(200_000).into_bytes()]);
-    bodies.push(json!({"error": {"message": "y".repeat(100_000), "code": "z".repeat(9)}}).to_string().into_bytes());
+    bodies.extend([
+        deep("[", "]"),
+        deep("{\"a\":", "}"),
+        b"\xff\xfe{}".to_vec(),
+        "x".repeat(200_000).into_bytes(),
+    ]);
+    bodies.push(
+        json!({"error": {"message": "y".repeat(100_000), "code": "z".repeat(9)}})
+            .to_string()
+            .into_bytes(),
+    );
     for upstream in REGISTRY.iter().filter_map(|entry| entry.upstream) {
         for body in &bodies {
-            let what =
-                format!("{}: {:?}", upstream.id(), String::from_utf8_lossy(body.get(..30.min(body.len())).unwrap()));
+            let what = format!(
+                "{}: {:?}",
+                upstream.id(),
+                String::from_utf8_lossy(body.get(..30.min(body.len())).unwrap())
+            );
             check_answer(upstream, body, &what);
             for status in [400, 401, 404, 429, 500, 503, 529, 599, 302] {
                 let failure = upstream.decode_failure(status, body);
                 check_failure(&failure, &what);
                 for client in clients() {
                     let written = client.encode_failure(&failure, status, "req0001");
-                    assert!(sy_protocol::json::read::<Value>(&written).is_ok(), "{what} to {}", client.id());
+                    assert!(
+                        sy_protocol::json::read::<Value>(&written).is_ok(),
+                        "{what} to {}",
+                        client.id()
+                    );
                 }
             }
         }
@@ -471,7 +556,9 @@ fn check_grammar(events: &[StreamEvent], what: &str) {
                 next += 1;
                 open.push(*index);
             }
-            StreamEvent::Delta { index, .. } => assert!(open.contains(index), "{what}: delta outside of block {index}"),
+            StreamEvent::Delta { index, .. } => {
+                assert!(open.contains(index), "{what}: delta outside of block {index}")
+            }
             StreamEvent::BlockStop { index } => {
                 assert!(open.contains(index), "{what}: block {index} stops and is not open");
                 open.retain(|known| known != index);
@@ -481,7 +568,9 @@ fn check_grammar(events: &[StreamEvent], what: &str) {
                 assert!(open.is_empty(), "{what}: blocks {open:?} are open at the end");
                 assert_eq!(at + 1, events.len(), "{what}: events behind the end");
             }
-            StreamEvent::Failed(_) => assert_eq!(at + 1, events.len(), "{what}: events behind the failure"),
+            StreamEvent::Failed(_) => {
+                assert_eq!(at + 1, events.len(), "{what}: events behind the failure")
+            }
         }
     }
     assert!(starts <= 1, "{what}: {starts} starts");
@@ -518,9 +607,12 @@ fn streams_cut_anywhere_end_in_something() {
     for case in cases(&STREAMS) {
         let upstream = upstream_of(&case);
         for length in (0..case.body.len()).step_by(3) {
-            let (events, failure) = read(upstream, upstream.stream_decoder(), [&*case.body.slice(..length)]);
+            let (events, failure) =
+                read(upstream, upstream.stream_decoder(), [&*case.body.slice(..length)]);
             check_grammar(&events, &format!("{case} at {length}"));
-            failure.iter().for_each(|failure| check_failure(failure, &format!("{case} at {length}")));
+            failure
+                .iter()
+                .for_each(|failure| check_failure(failure, &format!("{case} at {length}")));
         }
     }
 }
@@ -530,7 +622,11 @@ fn damaged_streams_end_in_something() {
     for case in cases(&STREAMS) {
         let mut dice = Dice(case.body.len() as u64);
         for round in 0..30 {
-            check_stream(upstream_of(&case), &damaged(&case.body, &mut dice), &format!("{case} round {round}"));
+            check_stream(
+                upstream_of(&case),
+                &damaged(&case.body, &mut dice),
+                &format!("{case} round {round}"),
+            );
         }
     }
 }
@@ -551,10 +647,16 @@ fn a_stream_with_any_wrong_type_ends_in_something() {
                 }
                 let data = String::from_utf8(sy_protocol::json::write(changed)).unwrap();
                 let changed = format!("{prefix}{data}");
-                let body: Vec<&str> =
-                    lines.iter().enumerate().map(|(index, line)| if index == at { &*changed } else { line }).collect();
-                let (events, failure) =
-                    read(upstream_of(case), upstream_of(case).stream_decoder(), [(body.join("\n") + "\n").as_bytes()]);
+                let body: Vec<&str> = lines
+                    .iter()
+                    .enumerate()
+                    .map(|(index, line)| if index == at { &*changed } else { line })
+                    .collect();
+                let (events, failure) = read(
+                    upstream_of(case),
+                    upstream_of(case).stream_decoder(),
+                    [(body.join("\n") + "\n").as_bytes()],
+                );
                 let what = format!("{case} line {at} {pointer}: {changed}");
                 check_grammar(&events, &what);
                 failure.iter().for_each(|failure| check_failure(failure, &what));
@@ -577,7 +679,11 @@ fn frames_that_are_left_out_doubled_or_swapped_end_in_something() {
                     "doubled" => changed.insert(at, frames.get(at).unwrap()),
                     _ => changed.swap(at, (at + 1) % frames.len()),
                 }
-                check_stream(upstream_of(&case), changed.join(separator).as_bytes(), &format!("{case} {kind} {at}"));
+                check_stream(
+                    upstream_of(&case),
+                    changed.join(separator).as_bytes(),
+                    &format!("{case} {kind} {at}"),
+                );
             }
         }
     }
@@ -590,7 +696,11 @@ fn every_prefix_of_a_stream_can_be_ended_with_a_failure() {
         let (events, _) = read(upstream, upstream.stream_decoder(), [&*case.body]);
         for length in 0..=events.len() {
             for client in clients() {
-                check_end(client, events.get(..length).unwrap(), &format!("{case} after {length} events"));
+                check_end(
+                    client,
+                    events.get(..length).unwrap(),
+                    &format!("{case} after {length} events"),
+                );
             }
         }
     }
@@ -600,7 +710,9 @@ fn every_prefix_of_a_stream_can_be_ended_with_a_failure() {
 fn a_stream_as_one_array_is_one_json_text_however_it_ends() {
     let array = Hints { model: Some("m".to_owned()), stream: true, sse: false };
     for client in clients() {
-        let body = Bytes::from_static(br#"{"model":"m","max_tokens":9,"messages":[],"contents":[],"input":[]}"#);
+        let body = Bytes::from_static(
+            br#"{"model":"m","max_tokens":9,"messages":[],"contents":[],"input":[]}"#,
+        );
         let inbound = Inbound::parse(client, body, &array).unwrap();
         if inbound.head().form != StreamForm::JsonArray {
             continue;
@@ -618,7 +730,11 @@ fn a_stream_as_one_array_is_one_json_text_however_it_ends() {
                 assert!(parsed.is_ok_and(|list| !list.is_empty()), "{case} after {length}");
                 if let (Ok(answer), true) = (fold(prefix), prefix.last().is_some_and(is_end)) {
                     let reader = sy_protocol::upstream(client.id()).unwrap();
-                    assert_eq!(projection(&reader.decode_response(&out).unwrap()), projection(&answer), "{case}");
+                    assert_eq!(
+                        projection(&reader.decode_response(&out).unwrap()),
+                        projection(&answer),
+                        "{case}"
+                    );
                 }
             }
         }
@@ -632,13 +748,19 @@ fn a_line_without_end_is_refused_before_it_is_held() {
         let mut reader = FrameReader::new(framing, FRAME_LIMIT);
         let mut line = b"data: {\"x\":\"".to_vec();
         line.resize(20 << 20, b'x');
-        let taken = line.chunks(CHUNK).take_while(|chunk| reader.push(&Bytes::copy_from_slice(chunk)).is_ok()).count();
+        let taken = line
+            .chunks(CHUNK)
+            .take_while(|chunk| reader.push(&Bytes::copy_from_slice(chunk)).is_ok())
+            .count();
         assert_eq!(taken, FRAME_LIMIT / CHUNK, "{framing:?}: more is held than the limit allows");
     }
     for upstream in REGISTRY.iter().filter_map(|entry| entry.upstream) {
         let line = vec![b'x'; 20 << 20];
         let (events, failure) = read(upstream, upstream.stream_decoder(), line.chunks(CHUNK));
-        assert!(events.is_empty() && failure.is_some_and(|failure| failure.kind == ErrorKind::Malformed));
+        assert!(
+            events.is_empty()
+                && failure.is_some_and(|failure| failure.kind == ErrorKind::Malformed)
+        );
     }
 }
 
@@ -654,7 +776,12 @@ fn deeply_nested_frames_are_refused() {
             };
             let (events, failure) = read(upstream, upstream.stream_decoder(), [line.as_bytes()]);
             assert!(events.is_empty(), "{}", upstream.id());
-            assert_eq!(failure.map(|failure| failure.kind), Some(ErrorKind::Malformed), "{}", upstream.id());
+            assert_eq!(
+                failure.map(|failure| failure.kind),
+                Some(ErrorKind::Malformed),
+                "{}",
+                upstream.id()
+            );
         }
     }
 }
@@ -674,7 +801,8 @@ fn arguments_without_a_name_are_not_collected_for_ever() {
         }
         sent += 100_000;
         for event in &events {
-            if let StreamEvent::Delta { delta: sy_types::chat::Delta::Arguments(text), .. } = event {
+            if let StreamEvent::Delta { delta: sy_types::chat::Delta::Arguments(text), .. } = event
+            {
                 received += text.len();
             }
         }

@@ -2,7 +2,11 @@
 //!
 //! The recordings lie beside the repository and not in it; where they are absent, the tests say so and pass.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what is not as expected")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what is not as expected"
+)]
 #![expect(clippy::print_stdout, reason = "a test says what it read or skipped")]
 
 use std::io::{BufRead, BufReader};
@@ -12,9 +16,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_protocol::registry::ANTHROPIC_MESSAGES;
-use sy_protocol::{Downstream, FrameReader, Framing, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream};
+use sy_protocol::{
+    Downstream, FrameReader, Framing, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream,
+};
 use sy_types::chat::{
-    ChatRequest, ChatResponse, FinishReason, Fold, Part, Role, Source, StreamEvent, ToolChoice, ToolKind,
+    ChatRequest, ChatResponse, FinishReason, Fold, Part, Role, Source, StreamEvent, ToolChoice,
+    ToolKind,
 };
 use sy_types::{AuthScheme, Dialect, ErrorKind, ModelInfo, Target, Timeouts};
 use url::Url;
@@ -22,8 +29,10 @@ use url::Url;
 const FILE: &str = "../../../shared/data/recordings/anthropic-messages.jsonl.gz";
 
 /// Streams that are not valid for the protocol, and why.
-const BROKEN: [(&str, &str); 1] =
-    [("spliced-message-start.chunks.txt", "a second message begins inside an unfinished tool call of the first")];
+const BROKEN: [(&str, &str); 1] = [(
+    "spliced-message-start.chunks.txt",
+    "a second message begins inside an unfinished tool call of the first",
+)];
 
 struct Recording {
     id: String,
@@ -54,8 +63,11 @@ fn recording(line: &str) -> Recording {
         Value::String(text) => text.lines().map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    let events: String =
-        payloads.iter().filter(|line| !line.is_empty()).map(|line| format!("data: {line}\n\n")).collect();
+    let events: String = payloads
+        .iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("data: {line}\n\n"))
+        .collect();
     let body = text("response").filter(|body| !body.is_empty()).unwrap_or(events);
     let is_stream = body.starts_with("event:") || body.starts_with("data:");
     let status = u16::try_from(value["status"].as_u64().unwrap_or(200)).unwrap();
@@ -88,7 +100,8 @@ fn target(model: &str) -> Target {
 }
 
 fn parse(body: &str) -> Inbound {
-    Inbound::parse(downstream(), Bytes::copy_from_slice(body.as_bytes()), &Hints::default()).unwrap()
+    Inbound::parse(downstream(), Bytes::copy_from_slice(body.as_bytes()), &Hints::default())
+        .unwrap()
 }
 
 fn info(inbound: &Inbound) -> ReplyInfo<'_> {
@@ -96,7 +109,11 @@ fn info(inbound: &Inbound) -> ReplyInfo<'_> {
 }
 
 /// Reads a stream in chunks of the sizes that `size` gives.
-fn events_of(stream: &[u8], mut decoder: Box<dyn StreamDecoder>, mut size: impl FnMut() -> usize) -> Vec<StreamEvent> {
+fn events_of(
+    stream: &[u8],
+    mut decoder: Box<dyn StreamDecoder>,
+    mut size: impl FnMut() -> usize,
+) -> Vec<StreamEvent> {
     let mut reader = FrameReader::new(Framing::Sse, 16 << 20);
     let mut events = Vec::new();
     let mut rest = stream;
@@ -131,9 +148,12 @@ fn projection(response: &ChatResponse) -> Value {
         Part::Text(text) if text.text.is_empty() && text.citations.is_empty() => None,
         Part::Text(text) => Some(json!(["text", text.text, format!("{:?}", text.citations)])),
         Part::Reasoning(r) if r.text.is_empty() && r.signature.is_none() => None,
-        Part::Reasoning(r) => Some(json!(["reasoning", r.text, format!("{:?}", r.signature), r.redacted])),
+        Part::Reasoning(r) => {
+            Some(json!(["reasoning", r.text, format!("{:?}", r.signature), r.redacted]))
+        }
         Part::ToolCall(call) => {
-            let arguments = serde_json::from_str::<Value>(&call.arguments).unwrap_or(Value::from(&*call.arguments));
+            let arguments = serde_json::from_str::<Value>(&call.arguments)
+                .unwrap_or(Value::from(&*call.arguments));
             Some(json!(["call", call.id, call.name, arguments]))
         }
         Part::Opaque(opaque) => Some(json!(["opaque", opaque.kind, opaque.value])),
@@ -172,7 +192,12 @@ fn every_request_is_read() {
         match inbound.chat() {
             Ok(_) => count += 1,
             // What the service refused, we may refuse too, in the same way.
-            Err(failure) => assert_eq!((recording.status, failure.kind), (400, ErrorKind::Invalid), "{}", recording.id),
+            Err(failure) => assert_eq!(
+                (recording.status, failure.kind),
+                (400, ErrorKind::Invalid),
+                "{}",
+                recording.id
+            ),
         }
     }
     println!("{count} requests");
@@ -182,7 +207,8 @@ fn every_request_is_read() {
 fn conversation(chat: &ChatRequest) -> Value {
     let mut lines: Vec<Value> = Vec::new();
     let is_system = |role| matches!(role, Role::System | Role::Developer);
-    let (system, turns): (Vec<_>, Vec<_>) = chat.messages.iter().partition(|message| is_system(message.role));
+    let (system, turns): (Vec<_>, Vec<_>) =
+        chat.messages.iter().partition(|message| is_system(message.role));
     for message in system.into_iter().chain(turns) {
         for part in &message.parts {
             let role = format!("{:?}", message.role);
@@ -208,11 +234,18 @@ fn line(part: &Part) -> Option<Value> {
         Part::Text(text) if text.text.trim().is_empty() => return None,
         Part::Text(text) => json!(["text", text.text, text.cache]),
         Part::Media(media) if matches!(media.source, Source::FileId(_)) => return None,
-        Part::Media(media) => json!(["media", format!("{:?} {:?} {:?}", media.kind, media.source, media.name)]),
+        Part::Media(media) => {
+            json!(["media", format!("{:?} {:?} {:?}", media.kind, media.source, media.name)])
+        }
         Part::Reasoning(r) if r.signature.is_none() => return None,
         Part::Reasoning(r) => json!(["reasoning", r.text, format!("{:?}", r.signature)]),
         Part::ToolCall(call) => {
-            json!(["call", call.id, call.name, serde_json::from_str::<Value>(&call.arguments).unwrap()])
+            json!([
+                "call",
+                call.id,
+                call.name,
+                serde_json::from_str::<Value>(&call.arguments).unwrap()
+            ])
         }
         Part::ToolResult(result) => {
             let parts: Vec<Value> = result.parts.iter().filter_map(line).collect();
@@ -243,14 +276,22 @@ fn every_request_survives_the_way_through_canonical_form() {
         if expected.tool_choice == Some(ToolChoice::Auto) && again.tool_choice.is_none() {
             expected.tool_choice = None;
         }
-        assert_eq!(conversation(&again), conversation(&expected), "{}: {:?}", recording.id, built.dropped);
+        assert_eq!(
+            conversation(&again),
+            conversation(&expected),
+            "{}: {:?}",
+            recording.id,
+            built.dropped
+        );
     }
 }
 
 #[test]
 fn every_whole_answer_is_read_and_survives() {
     let mut count = 0;
-    for recording in recordings().iter().filter(|recording| !recording.is_stream && recording.status == 200) {
+    for recording in
+        recordings().iter().filter(|recording| !recording.is_stream && recording.status == 200)
+    {
         let response = upstream().decode_response(recording.body.as_bytes());
         let response = response.unwrap_or_else(|failure| panic!("{}: {failure}", recording.id));
         assert!(response.finish.is_some() && response.usage.is_some(), "{}", recording.id);
@@ -281,14 +322,31 @@ fn every_stream_gives_the_same_events_however_it_is_cut() {
     for recording in streams() {
         let stream = recording.body.as_bytes();
         let whole = events_of(stream, upstream().stream_decoder(), || usize::MAX);
-        let finishes = whole.iter().filter(|event| matches!(event, StreamEvent::Finish { .. })).count();
-        assert!(matches!(whole.first(), Some(StreamEvent::Start { .. })) && finishes == 1, "{}", recording.id);
-        assert_eq!(events_of(stream, upstream().stream_decoder(), || 1), whole, "{} byte by byte", recording.id);
+        let finishes =
+            whole.iter().filter(|event| matches!(event, StreamEvent::Finish { .. })).count();
+        assert!(
+            matches!(whole.first(), Some(StreamEvent::Start { .. })) && finishes == 1,
+            "{}",
+            recording.id
+        );
+        assert_eq!(
+            events_of(stream, upstream().stream_decoder(), || 1),
+            whole,
+            "{} byte by byte",
+            recording.id
+        );
         let random = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(seed >> 33).unwrap() % 97 + 1
         };
-        assert_eq!(events_of(stream, upstream().stream_decoder(), random), whole, "{} at random", recording.id);
+        assert_eq!(
+            events_of(stream, upstream().stream_decoder(), random),
+            whole,
+            "{} at random",
+            recording.id
+        );
         check_identity(&recording.id, &fold(&whole).into_response().unwrap());
         count += 1;
     }
@@ -304,18 +362,31 @@ fn a_relayed_stream_tells_the_same_content_usage_and_end() {
             let response = fold(&events).into_response().unwrap();
             (has_content, response.usage, response.finish, response.stop_sequence)
         };
-        assert_eq!(told(upstream().relay_decoder()), told(upstream().stream_decoder()), "{}", recording.id);
+        assert_eq!(
+            told(upstream().relay_decoder()),
+            told(upstream().stream_decoder()),
+            "{}",
+            recording.id
+        );
     }
 }
 
 #[test]
 fn every_broken_stream_ends_as_a_failure() {
     for recording in recordings().iter().filter(|recording| recording.is_stream) {
-        let Some((_, reason)) = BROKEN.iter().find(|(id, _)| recording.id.ends_with(id)) else { continue };
+        let Some((_, reason)) = BROKEN.iter().find(|(id, _)| recording.id.ends_with(id)) else {
+            continue;
+        };
         let mut reader = FrameReader::new(Framing::Sse, 16 << 20);
-        let frames = reader.push(&Bytes::copy_from_slice(recording.body.as_bytes())).unwrap().frames;
+        let frames =
+            reader.push(&Bytes::copy_from_slice(recording.body.as_bytes())).unwrap().frames;
         let (mut decoder, mut events) = (upstream().stream_decoder(), Vec::new());
         let failed = frames.iter().find_map(|frame| decoder.decode(frame, &mut events).err());
-        assert_eq!(failed.map(|failure| failure.kind), Some(ErrorKind::Malformed), "{}: {reason}", recording.id);
+        assert_eq!(
+            failed.map(|failure| failure.kind),
+            Some(ErrorKind::Malformed),
+            "{}: {reason}",
+            recording.id
+        );
     }
 }

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 use sy_protocol::registry::{OLLAMA_CHAT, OPENAI_CHAT};
-use sy_protocol::{Batch, FrameReader, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream, downstream, upstream};
+use sy_protocol::{
+    Batch, FrameReader, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream, downstream, upstream,
+};
 use sy_types::chat::{
-    BlockStart, ChatRequest, ChatResponse, Delta, Fold, Media, Part, Role, Source, StreamEvent, ToolChoice, ToolKind,
-    Usage,
+    BlockStart, ChatRequest, ChatResponse, Delta, Fold, Media, Part, Role, Source, StreamEvent,
+    ToolChoice, ToolKind, Usage,
 };
 use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, ModelInfo, ProtocolId, Target, Timeouts};
 
@@ -30,8 +32,14 @@ const BAD_REQUESTS: &[(&str, &str)] = &[(
 
 /// Answers of status 200 that are no chat completions.
 const BAD_ANSWERS: &[(&str, &str)] = &[
-    ("pydantic-ai:tests/models/cassettes/test_openai/test_text_response.yaml#0", "a demo server answers plain text"),
-    ("pydantic-ai:tests/models/cassettes/test_openai/test_invalid_response.yaml#0", "a demo server answers other JSON"),
+    (
+        "pydantic-ai:tests/models/cassettes/test_openai/test_text_response.yaml#0",
+        "a demo server answers plain text",
+    ),
+    (
+        "pydantic-ai:tests/models/cassettes/test_openai/test_invalid_response.yaml#0",
+        "a demo server answers other JSON",
+    ),
 ];
 
 struct Record {
@@ -48,7 +56,8 @@ impl Record {
 }
 
 fn records(file: &str) -> Vec<Record> {
-    let path = format!("{}/../../../shared/data/recordings/{file}.jsonl.gz", env!("CARGO_MANIFEST_DIR"));
+    let path =
+        format!("{}/../../../shared/data/recordings/{file}.jsonl.gz", env!("CARGO_MANIFEST_DIR"));
     let Ok(packed) = std::fs::read(&path) else {
         println!("SKIPPED: no recordings at {path}");
         return Vec::new();
@@ -63,16 +72,23 @@ fn record(line: &str) -> Record {
     let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let events = match value.get("events") {
         Some(Value::String(lines)) => Some(lines.lines().map(str::to_owned).collect::<Vec<_>>()),
-        Some(Value::Array(items)) => {
-            Some(items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned)).collect())
-        }
+        Some(Value::Array(items)) => Some(
+            items
+                .iter()
+                .map(|item| item.as_str().map_or(item.to_string(), str::to_owned))
+                .collect(),
+        ),
         _ => None,
     };
-    let events = events.map(|lines| lines.iter().map(|line| format!("data: {line}\n\n")).collect::<String>());
+    let events = events
+        .map(|lines| lines.iter().map(|line| format!("data: {line}\n\n")).collect::<String>());
     let body = text("response").or(events).unwrap_or_default();
-    let is_error = serde_json::from_str::<Value>(&body).is_ok_and(|body| body.get("error").is_some());
-    let status =
-        value.get("status").and_then(Value::as_u64).map_or(if is_error { 400 } else { 200 }, |status| status as u16);
+    let is_error =
+        serde_json::from_str::<Value>(&body).is_ok_and(|body| body.get("error").is_some());
+    let status = value
+        .get("status")
+        .and_then(Value::as_u64)
+        .map_or(if is_error { 400 } else { 200 }, |status| status as u16);
     Record { id: text("id").unwrap(), request: text("request"), status, body }
 }
 
@@ -94,7 +110,11 @@ fn target(protocol: ProtocolId) -> Target {
 }
 
 fn decode_request(body: &str) -> Result<ChatRequest, Failure> {
-    let inbound = Inbound::parse(downstream(OPENAI_CHAT).unwrap(), Bytes::from(body.to_owned()), &Hints::default())?;
+    let inbound = Inbound::parse(
+        downstream(OPENAI_CHAT).unwrap(),
+        Bytes::from(body.to_owned()),
+        &Hints::default(),
+    )?;
     inbound.chat().cloned()
 }
 
@@ -111,11 +131,17 @@ fn request_lines(chat: &ChatRequest) -> Vec<String> {
             match part {
                 Part::Media(media) => lines.push(media_line(media)),
                 Part::ToolCall(call) => {
-                    let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+                    let arguments: Value =
+                        serde_json::from_str(&call.arguments).unwrap_or_default();
                     lines.push(format!("call {} {} {arguments}", call.id, call.name));
                 }
                 Part::ToolResult(result) => {
-                    lines.push(format!("result {} {:?} {:?}", result.call_id, result.name, result.joined_text()));
+                    lines.push(format!(
+                        "result {} {:?} {:?}",
+                        result.call_id,
+                        result.name,
+                        result.joined_text()
+                    ));
                 }
                 Part::Text(_) | Part::Refusal(_) | Part::Reasoning(_) | Part::Opaque(_) => {}
             }
@@ -128,7 +154,10 @@ fn request_lines(chat: &ChatRequest) -> Vec<String> {
         };
         lines.push(format!("tool {} {:?} {schema}", tool.name, tool.description));
     }
-    lines.push(format!("{:?} {:?} {:?}", chat.tool_choice, chat.parallel_tool_calls, chat.max_output_tokens));
+    lines.push(format!(
+        "{:?} {:?} {:?}",
+        chat.tool_choice, chat.parallel_tool_calls, chat.max_output_tokens
+    ));
     lines.push(format!("{:?} {:?} {:?}", chat.stop, chat.output, chat.sampling));
     lines
 }
@@ -167,22 +196,32 @@ struct Answer {
 }
 
 fn answer(response: &ChatResponse) -> Answer {
-    let mut answer = Answer { finish: format!("{:?}", response.finish), usage: response.usage, ..Answer::default() };
+    let mut answer = Answer {
+        finish: format!("{:?}", response.finish),
+        usage: response.usage,
+        ..Answer::default()
+    };
     for part in &response.parts {
         match part {
             Part::Text(text) => {
                 answer.text.push_str(&text.text);
                 answer.citations += text.citations.len();
-                answer.signatures.extend(text.signature.iter().map(|signature| signature.value.clone()));
+                answer
+                    .signatures
+                    .extend(text.signature.iter().map(|signature| signature.value.clone()));
             }
             Part::Refusal(text) => answer.refusal.push_str(text),
             Part::Reasoning(reasoning) => {
                 answer.reasoning.push_str(&reasoning.text);
-                answer.signatures.extend(reasoning.signature.iter().map(|signature| signature.value.clone()));
+                answer
+                    .signatures
+                    .extend(reasoning.signature.iter().map(|signature| signature.value.clone()));
             }
             Part::ToolCall(call) => {
                 answer.calls.push((call.id.clone(), call.name.clone(), call.arguments.clone()));
-                answer.signatures.extend(call.signature.iter().map(|signature| signature.value.clone()));
+                answer
+                    .signatures
+                    .extend(call.signature.iter().map(|signature| signature.value.clone()));
             }
             Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => {}
         }
@@ -200,7 +239,8 @@ fn events_of(
     let (mut reader, mut events) = (FrameReader::new(face.framing(), 16 << 20), Vec::new());
     let mut feed = |batch: Batch, events: &mut Vec<StreamEvent>| -> Result<(), Failure> {
         for frame in batch.frames {
-            let is_over = matches!(events.last(), Some(StreamEvent::Finish { .. } | StreamEvent::Failed(_)));
+            let is_over =
+                matches!(events.last(), Some(StreamEvent::Finish { .. } | StreamEvent::Failed(_)));
             if !is_over {
                 decoder.decode(&frame, events)?;
             }
@@ -222,7 +262,11 @@ fn events_of(
 
 #[track_caller]
 fn check_grammar(id: &str, events: &[StreamEvent]) {
-    assert!(matches!(events.first(), Some(StreamEvent::Start { .. })), "{id}: {:?}", events.first());
+    assert!(
+        matches!(events.first(), Some(StreamEvent::Start { .. })),
+        "{id}: {:?}",
+        events.first()
+    );
     let mut open: BTreeMap<usize, bool> = BTreeMap::new();
     for (place, event) in events.iter().enumerate() {
         match event {
@@ -237,9 +281,13 @@ fn check_grammar(id: &str, events: &[StreamEvent]) {
             StreamEvent::Delta { index, .. } => {
                 assert_eq!(open.get(index), Some(&true), "{id}: a delta of an open block")
             }
-            StreamEvent::BlockStop { index } => assert_eq!(open.insert(*index, false), Some(true), "{id}"),
+            StreamEvent::BlockStop { index } => {
+                assert_eq!(open.insert(*index, false), Some(true), "{id}")
+            }
             StreamEvent::Usage(_) => {}
-            StreamEvent::Finish { .. } | StreamEvent::Failed(_) => assert_eq!(place + 1, events.len(), "{id}"),
+            StreamEvent::Finish { .. } | StreamEvent::Failed(_) => {
+                assert_eq!(place + 1, events.len(), "{id}")
+            }
         }
     }
     if matches!(events.last(), Some(StreamEvent::Finish { .. })) {
@@ -283,19 +331,24 @@ fn every_request_is_read_and_survives_being_written() {
             continue;
         }
         let chat = decoded.unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
-        let built = upstream(OPENAI_CHAT).unwrap().build(&chat, &target(OPENAI_CHAT), chat.stream).unwrap();
+        let built =
+            upstream(OPENAI_CHAT).unwrap().build(&chat, &target(OPENAI_CHAT), chat.stream).unwrap();
         let again = decode_request(&serde_json::to_string(&built.body).unwrap()).unwrap();
-        let dropped = |field: &str| built.dropped.iter().any(|dropped| dropped.field.starts_with(field));
+        let dropped =
+            |field: &str| built.dropped.iter().any(|dropped| dropped.field.starts_with(field));
         let mut expected = chat.clone();
         if dropped("top_k") {
             expected.sampling.top_k = None;
         }
-        if expected.tools.is_empty() || expected.tool_choice == Some(ToolChoice::Auto) && again.tools.is_empty() {
+        if expected.tools.is_empty()
+            || expected.tool_choice == Some(ToolChoice::Auto) && again.tools.is_empty()
+        {
             expected.tool_choice = None;
             expected.parallel_tool_calls = None;
         }
         let mut again = again;
-        if built.dropped.iter().any(|dropped| dropped.reason.starts_with("moved to a user message")) {
+        if built.dropped.iter().any(|dropped| dropped.reason.starts_with("moved to a user message"))
+        {
             for message in expected.messages.iter_mut().flat_map(|message| &mut message.parts) {
                 if let Part::ToolResult(result) = message {
                     result.parts.retain(|part| !matches!(part, Part::Media(_)));
@@ -305,7 +358,13 @@ fn every_request_is_read_and_survives_being_written() {
                 !matches!(message.parts.first(), Some(Part::Text(text)) if text.text == "Attached media from tool result:")
             });
         }
-        assert_eq!(request_lines(&again), request_lines(&expected), "{}: {:?}", record.id, built.dropped);
+        assert_eq!(
+            request_lines(&again),
+            request_lines(&expected),
+            "{}: {:?}",
+            record.id,
+            built.dropped
+        );
         read += 1;
     }
     println!("requests: {read} read and written, {listed} listed");
@@ -315,7 +374,9 @@ fn every_request_is_read_and_survives_being_written() {
 fn every_whole_answer_is_read_and_survives_being_written() {
     let face = upstream(OPENAI_CHAT).unwrap();
     let (mut read, mut listed) = (0, 0);
-    for record in records("openai-chat").iter().filter(|record| record.status == 200 && !record.is_stream()) {
+    for record in
+        records("openai-chat").iter().filter(|record| record.status == 200 && !record.is_stream())
+    {
         let decoded = face.decode_response(record.body.as_bytes());
         if BAD_ANSWERS.iter().any(|(id, _)| *id == record.id) {
             assert_eq!(decoded.unwrap_err().kind, ErrorKind::Malformed, "{}", record.id);
@@ -342,22 +403,36 @@ fn every_whole_answer_is_read_and_survives_being_written() {
 fn every_stream_is_read_the_same_however_it_is_cut() {
     let face = upstream(OPENAI_CHAT).unwrap();
     let (mut read, mut failed, mut seed) = (0, 0, 88_172_645_463_325_252_u64);
-    for record in records("openai-chat").iter().filter(|record| record.status == 200 && record.is_stream()) {
+    for record in
+        records("openai-chat").iter().filter(|record| record.status == 200 && record.is_stream())
+    {
         let body = record.body.as_bytes();
         let whole = events_of(face, face.stream_decoder(), body, || usize::MAX)
             .unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         check_grammar(&record.id, &whole);
-        assert_eq!(events_of(face, face.stream_decoder(), body, || 1).unwrap(), whole, "{}", record.id);
+        assert_eq!(
+            events_of(face, face.stream_decoder(), body, || 1).unwrap(),
+            whole,
+            "{}",
+            record.id
+        );
         let random = || {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
             (seed % 200) as usize
         };
-        assert_eq!(events_of(face, face.stream_decoder(), body, random).unwrap(), whole, "{}", record.id);
+        assert_eq!(
+            events_of(face, face.stream_decoder(), body, random).unwrap(),
+            whole,
+            "{}",
+            record.id
+        );
         check_relay(face, record, &whole);
         match whole.last() {
-            Some(StreamEvent::Finish { .. }) => check_round_trip(&record.id, &whole, &folded(&whole).unwrap()),
+            Some(StreamEvent::Finish { .. }) => {
+                check_round_trip(&record.id, &whole, &folded(&whole).unwrap())
+            }
             Some(StreamEvent::Failed(_)) => failed += 1,
             other => panic!("{}: ends with {other:?}", record.id),
         }
@@ -370,9 +445,13 @@ fn every_stream_is_read_the_same_however_it_is_cut() {
 fn a_damaged_stream_never_panics_and_keeps_the_grammar() {
     let face = upstream(OPENAI_CHAT).unwrap();
     let (mut read, mut refused, mut seed) = (0, 0, 0x9E37_79B9_7F4A_7C15_u64);
-    for record in records("openai-chat").iter().filter(|record| record.status == 200 && record.is_stream()) {
+    for record in
+        records("openai-chat").iter().filter(|record| record.status == 200 && record.is_stream())
+    {
         for _ in 0..4 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let mut body = record.body.clone().into_bytes();
             let at = (seed >> 17) as usize % body.len();
             match seed >> 62 {
@@ -400,7 +479,8 @@ fn a_damaged_stream_never_panics_and_keeps_the_grammar() {
 /// The cheap decoder must tell the same start, first content, usage and end.
 #[track_caller]
 fn check_relay(face: &dyn Upstream, record: &Record, whole: &[StreamEvent]) {
-    let relayed = events_of(face, face.relay_decoder(), record.body.as_bytes(), || usize::MAX).unwrap();
+    let relayed =
+        events_of(face, face.relay_decoder(), record.body.as_bytes(), || usize::MAX).unwrap();
     let usage = |events: &[StreamEvent]| {
         let mut found = Usage::default();
         events.iter().for_each(|event| {
@@ -438,7 +518,11 @@ fn every_error_answer_gets_the_right_kind() {
             _ => ErrorKind::Invalid,
         };
         assert_eq!(failure.kind, expected, "{}: {}", record.id, record.body);
-        assert!(!failure.message.is_empty() && !failure.message.contains("no message"), "{}", record.id);
+        assert!(
+            !failure.message.is_empty() && !failure.message.contains("no message"),
+            "{}",
+            record.id
+        );
         read += 1;
     }
     println!("error answers: {read}");
@@ -452,16 +536,25 @@ fn every_answer_of_ollama_is_read_and_survives_being_written_as_chat_completions
         let body = record.body.as_bytes();
         let whole = events_of(face, face.stream_decoder(), body, || usize::MAX).unwrap();
         check_grammar(&record.id, &whole);
-        assert_eq!(events_of(face, face.stream_decoder(), body, || 1).unwrap(), whole, "{}", record.id);
+        assert_eq!(
+            events_of(face, face.stream_decoder(), body, || 1).unwrap(),
+            whole,
+            "{}",
+            record.id
+        );
         assert!(matches!(whole.last(), Some(StreamEvent::Finish { .. })), "{}", record.id);
         let response = folded(&whole).unwrap();
         if record.body.trim().lines().count() == 1 {
             assert_eq!(face.decode_response(body).unwrap(), response, "{}", record.id);
         }
-        assert!(response.usage.is_some_and(|usage| usage.input > 0 && usage.output > 0), "{}", record.id);
-        let has_deltas = whole
-            .iter()
-            .any(|event| matches!(event, StreamEvent::Delta { delta: Delta::Text(_) | Delta::Arguments(_), .. }));
+        assert!(
+            response.usage.is_some_and(|usage| usage.input > 0 && usage.output > 0),
+            "{}",
+            record.id
+        );
+        let has_deltas = whole.iter().any(|event| {
+            matches!(event, StreamEvent::Delta { delta: Delta::Text(_) | Delta::Arguments(_), .. })
+        });
         assert!(has_deltas, "{}", record.id);
         check_round_trip(&record.id, &whole, &response);
         read += 1;

@@ -11,8 +11,13 @@ use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use sy_protocol::embeddings::{self, EmbedWire, Encoding};
 use sy_protocol::registry::{GEMINI_GENERATE, downstream, upstream};
-use sy_protocol::{Downstream, FrameReader, Framing, Hints, Inbound, Outgoing, ReplyInfo, Upstream, json as wire_json};
-use sy_types::chat::{ChatRequest, ChatResponse, FinishReason, Fold, Media, Part, Role, StreamEvent, ToolKind, Usage};
+use sy_protocol::{
+    Downstream, FrameReader, Framing, Hints, Inbound, Outgoing, ReplyInfo, Upstream,
+    json as wire_json,
+};
+use sy_types::chat::{
+    ChatRequest, ChatResponse, FinishReason, Fold, Media, Part, Role, StreamEvent, ToolKind, Usage,
+};
 use sy_types::target::SchemaRules;
 use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, ModelInfo, Target, Timeouts};
 
@@ -26,7 +31,8 @@ struct Record {
 }
 
 fn records(name: &str) -> Option<Vec<Record>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/recordings").join(name);
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/recordings").join(name);
     let Ok(file) = std::fs::File::open(&path) else {
         println!("SKIPPED: no recordings at {}", path.display());
         return None;
@@ -42,11 +48,16 @@ fn record(line: &str) -> Record {
     let response = text("response").unwrap_or_default();
     let events = match value.get("events") {
         Some(Value::String(lines)) => lines.lines().map(str::to_owned).collect(),
-        Some(Value::Array(lines)) => lines.iter().map(|line| line.as_str().unwrap().to_owned()).collect(),
+        Some(Value::Array(lines)) => {
+            lines.iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+        }
         _ => Vec::new(),
     };
-    let framed: String =
-        events.iter().filter(|line| !line.trim().is_empty()).map(|line| format!("data: {line}\n\n")).collect();
+    let framed: String = events
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| format!("data: {line}\n\n"))
+        .collect();
     let is_stream = !framed.is_empty() || response.trim_start().starts_with("data:");
     Record {
         id: text("id").unwrap_or_default(),
@@ -188,7 +199,9 @@ fn asked(chat: &ChatRequest) -> Value {
                 Part::Text(text) => json!({ "text": text.text }),
                 Part::Media(media) => shown_media(media),
                 Part::Reasoning(_) => continue,
-                Part::ToolCall(call) => json!({ "call": call.id, "name": call.name, "arguments": call.arguments }),
+                Part::ToolCall(call) => {
+                    json!({ "call": call.id, "name": call.name, "arguments": call.arguments })
+                }
                 Part::ToolResult(result) => json!({
                     "result": result.call_id, "name": result.name, "text": result.joined_text(), "error": result.is_error,
                     "media": result.parts.iter().filter_map(|part| if let Part::Media(media) = part { Some(shown_media(media)) } else { None }).collect::<Vec<_>>(),
@@ -232,14 +245,17 @@ fn every_request_decodes_and_survives_the_way_to_the_provider() {
             *reported.entry(dropped.field.clone()).or_insert(0) += 1;
         }
         assert!(chat.messages.iter().any(|message| message.role == Role::User), "{}", record.id);
-        let model =
-            record.path.rsplit_once("models/").map_or("gemini-3-x", |(_, rest)| rest.split(':').next().unwrap());
+        let model = record
+            .path
+            .rsplit_once("models/")
+            .map_or("gemini-3-x", |(_, rest)| rest.split(':').next().unwrap());
         let built = up().build(&chat, &target(model, SchemaRules::Any), false).unwrap();
         let again = decode(&String::from_utf8(wire_json::write(&built.body)).unwrap()).unwrap();
         if built.dropped.iter().all(|dropped| dropped.field.ends_with("(reasoning)")) {
             assert_eq!(asked(&again), asked(&chat), "{}", record.id);
         } else {
-            let fields: Vec<&str> = built.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
+            let fields: Vec<&str> =
+                built.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
             println!("{}: dropped {fields:?}", record.id);
         }
         let narrow = up().build(&chat, &target(model, SchemaRules::Gemini), false).unwrap();
@@ -263,8 +279,9 @@ fn every_whole_answer_decodes_and_survives_the_way_to_the_client() {
     let mut read = 0;
     for record in records.iter().filter(|record| record.is_ok() && !record.is_stream) {
         read += 1;
-        let response =
-            up().decode_response(record.body.as_bytes()).unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
+        let response = up()
+            .decode_response(record.body.as_bytes())
+            .unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         assert!(response.finish.is_some() && response.usage.is_some(), "{}", record.id);
         check_faces(&record.id, &response);
     }
@@ -280,7 +297,9 @@ fn check_faces(id: &str, response: &ChatResponse) {
     let whole = down().encode_response(&info, response);
     assert_eq!(said(&up().decode_response(&whole).unwrap()), expected, "{id}");
     let stream = streamed(response, &request);
-    let read = fold(&events_of(std::str::from_utf8(&stream).unwrap(), &[usize::MAX], false).unwrap()).unwrap();
+    let read =
+        fold(&events_of(std::str::from_utf8(&stream).unwrap(), &[usize::MAX], false).unwrap())
+            .unwrap();
     assert_eq!(said(&read), expected, "{id}");
     let array = streamed(response, &inbound("{}", true, false));
     assert!(serde_json::from_slice::<Vec<Value>>(&array).is_ok(), "{id}");
@@ -301,8 +320,8 @@ fn every_stream_decodes_however_it_is_cut() {
     let mut read = 0;
     for record in records.iter().filter(|record| record.is_ok() && record.is_stream) {
         read += 1;
-        let whole =
-            events_of(&record.body, &[usize::MAX], false).unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
+        let whole = events_of(&record.body, &[usize::MAX], false)
+            .unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         check_grammar(&record.id, &whole);
         for sizes in [vec![1], vec![3, 17, 1], vec![1009, 2, 64]] {
             assert_eq!(events_of(&record.body, &sizes, false).unwrap(), whole, "{}", record.id);
@@ -348,7 +367,11 @@ fn a_stream_that_breaks_off_does_not_finish() {
         let first = record.body.find("\"finishReason\"").unwrap();
         let cut = record.body.get(..first).unwrap().rfind("data:").unwrap();
         let events = events_of(record.body.get(..cut).unwrap(), &[usize::MAX], false).unwrap();
-        assert!(!events.iter().any(|event| matches!(event, StreamEvent::Finish { .. })), "{}", record.id);
+        assert!(
+            !events.iter().any(|event| matches!(event, StreamEvent::Finish { .. })),
+            "{}",
+            record.id
+        );
         let broken = record.body.get(..first).unwrap();
         assert!(events_of(broken, &[usize::MAX], false).is_err(), "{}", record.id);
         assert!(events_of(broken, &[usize::MAX], true).is_err(), "{}", record.id);
@@ -369,7 +392,12 @@ fn every_error_has_its_kind() {
             None => ErrorKind::RateLimited,
         };
         assert_eq!(failure.kind, expected, "{}", record.id);
-        assert_eq!(failure.retry_after.is_some(), record.body.contains("retryDelay"), "{}", record.id);
+        assert_eq!(
+            failure.retry_after.is_some(),
+            record.body.contains("retryDelay"),
+            "{}",
+            record.id
+        );
         let written = down().encode_failure(&failure, 400, "req_1");
         let again = up().decode_failure(0, &written);
         assert_eq!(again.message, failure.message);
@@ -383,8 +411,12 @@ fn every_embedding_decodes_and_survives_both_encodings() {
     let Some(records) = records("openai-embeddings.jsonl.gz") else { return };
     let mut read = 0;
     for record in &records {
-        let mut request =
-            embeddings::decode_request(EmbedWire::OpenAi, record.request.as_ref().unwrap().as_bytes(), None).unwrap();
+        let mut request = embeddings::decode_request(
+            EmbedWire::OpenAi,
+            record.request.as_ref().unwrap().as_bytes(),
+            None,
+        )
+        .unwrap();
         if record.status != Some(200) {
             let failure = embeddings::decode_response(EmbedWire::OpenAi, record.body.as_bytes());
             assert!(failure.is_err(), "{}", record.id);
@@ -394,15 +426,29 @@ fn every_embedding_decodes_and_survives_both_encodings() {
         let response = embeddings::decode_response(EmbedWire::OpenAi, record.body.as_bytes())
             .unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         assert_eq!(response.vectors.len(), request.inputs.len(), "{}", record.id);
-        assert!(response.usage.is_some() && response.vectors.iter().all(|vector| vector.len() >= 32), "{}", record.id);
+        assert!(
+            response.usage.is_some() && response.vectors.iter().all(|vector| vector.len() >= 32),
+            "{}",
+            record.id
+        );
         for encoding in [Encoding::Float, Encoding::Base64] {
             request.encoding = encoding;
             let written = embeddings::encode_response(EmbedWire::OpenAi, &request, &response);
-            assert_eq!(embeddings::decode_response(EmbedWire::OpenAi, &written).unwrap(), response, "{}", record.id);
+            assert_eq!(
+                embeddings::decode_response(EmbedWire::OpenAi, &written).unwrap(),
+                response,
+                "{}",
+                record.id
+            );
         }
         let written = embeddings::encode_response(EmbedWire::GeminiBatch, &request, &response);
         let again = embeddings::decode_response(EmbedWire::GeminiBatch, &written).unwrap();
-        assert_eq!((again.vectors, again.usage), (response.vectors, response.usage), "{}", record.id);
+        assert_eq!(
+            (again.vectors, again.usage),
+            (response.vectors, response.usage),
+            "{}",
+            record.id
+        );
     }
     println!("{read} embeddings of {}", records.len());
     assert!(read > 25);

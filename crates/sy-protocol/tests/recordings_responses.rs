@@ -17,7 +17,8 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use sy_protocol::registry::OPENAI_RESPONSES;
 use sy_protocol::{
-    Downstream, FrameReader, Framing, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream, downstream, upstream,
+    Downstream, FrameReader, Framing, Hints, Inbound, ReplyInfo, StreamDecoder, Upstream,
+    downstream, upstream,
 };
 use sy_types::chat::{ChatRequest, ChatResponse, FinishReason, Fold, Part, StreamEvent, Usage};
 use sy_types::target::Timeouts;
@@ -39,7 +40,8 @@ struct Record {
 }
 
 fn records() -> Vec<Record> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/recordings/openai-responses.jsonl.gz");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/recordings/openai-responses.jsonl.gz");
     let Ok(file) = std::fs::File::open(&path) else {
         println!("SKIPPED: no recordings at {}", path.display());
         return Vec::new();
@@ -52,8 +54,12 @@ fn records() -> Vec<Record> {
 fn record(line: &Value) -> Record {
     let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
     let events = match line.get("events") {
-        Some(Value::Array(events)) => Some(events.iter().map(|event| event.as_str().unwrap().to_owned()).collect()),
-        Some(Value::String(events)) => Some(events.lines().map(str::to_owned).collect::<Vec<String>>()),
+        Some(Value::Array(events)) => {
+            Some(events.iter().map(|event| event.as_str().unwrap().to_owned()).collect())
+        }
+        Some(Value::String(events)) => {
+            Some(events.lines().map(str::to_owned).collect::<Vec<String>>())
+        }
         _ => None,
     };
     let body = match events {
@@ -102,14 +108,20 @@ fn said(chat: &ChatRequest) -> Vec<String> {
             let line = match part {
                 Part::Text(text) => format!("{:?} text {}", message.role, text.text),
                 Part::Refusal(text) => format!("refusal {text}"),
-                Part::Media(media) => format!("{:?} media {:?} {:?}", message.role, media.kind, media.source),
+                Part::Media(media) => {
+                    format!("{:?} media {:?} {:?}", message.role, media.kind, media.source)
+                }
                 Part::Reasoning(reasoning) if reasoning.signature.is_none() => continue,
-                Part::Reasoning(reasoning) => format!("reasoning {} {:?}", reasoning.text, reasoning.signature),
+                Part::Reasoning(reasoning) => {
+                    format!("reasoning {} {:?}", reasoning.text, reasoning.signature)
+                }
                 Part::ToolCall(call) => {
                     let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
                     format!("call {} {} {arguments} {}", call.id, call.name, call.custom)
                 }
-                Part::ToolResult(result) => format!("result {} {:?} {:?}", result.call_id, result.name, result.parts),
+                Part::ToolResult(result) => {
+                    format!("result {} {:?} {:?}", result.call_id, result.name, result.parts)
+                }
                 Part::Opaque(opaque) => format!("{} {}", opaque.kind, opaque.value),
             };
             lines.push(line);
@@ -128,7 +140,11 @@ fn every_request_is_read_and_reads_the_same_when_built_again() {
             Ok(chat) => chat,
             Err(failure) if failure.kind == ErrorKind::Unsupported => {
                 let names = ["previous_response_id", "conversation", "background"];
-                assert!(names.contains(&failure.param.as_deref().unwrap()), "{}: {failure}", record.id);
+                assert!(
+                    names.contains(&failure.param.as_deref().unwrap()),
+                    "{}: {failure}",
+                    record.id
+                );
                 refused += 1;
                 continue;
             }
@@ -139,7 +155,9 @@ fn every_request_is_read_and_reads_the_same_when_built_again() {
         let again = self::inbound(&text).unwrap();
         let again = again.chat().unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         assert_eq!(said(again), said(chat), "{}", record.id);
-        let names = |chat: &ChatRequest| chat.tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>();
+        let names = |chat: &ChatRequest| {
+            chat.tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(names(again), names(chat), "{}", record.id);
         assert_eq!(again.tool_choice, chat.tool_choice, "{}", record.id);
         assert_eq!(again.reasoning.effort, chat.reasoning.effort, "{}", record.id);
@@ -150,7 +168,11 @@ fn every_request_is_read_and_reads_the_same_when_built_again() {
 }
 
 /// Reads a stream in pieces of the given sizes (cycled).
-fn events(decoder: &mut dyn StreamDecoder, body: &[u8], sizes: &[usize]) -> Result<Vec<StreamEvent>, Failure> {
+fn events(
+    decoder: &mut dyn StreamDecoder,
+    body: &[u8],
+    sizes: &[usize],
+) -> Result<Vec<StreamEvent>, Failure> {
     let mut reader = FrameReader::new(Framing::Sse, 1 << 24);
     let mut events = Vec::new();
     let mut rest = body;
@@ -191,13 +213,17 @@ fn check_grammar(id: &str, events: &[StreamEvent]) {
                 open.push(*index);
                 seen.push(*index);
             }
-            StreamEvent::Delta { index, .. } => assert!(open.contains(index), "{id}: delta outside block {index}"),
+            StreamEvent::Delta { index, .. } => {
+                assert!(open.contains(index), "{id}: delta outside block {index}")
+            }
             StreamEvent::BlockStop { index } => {
                 assert!(open.contains(index), "{id}: block {index} is not open");
                 open.retain(|known| known != index);
             }
-            StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Finish { .. } | StreamEvent::Failed(_) => {
-            }
+            StreamEvent::Start { .. }
+            | StreamEvent::Usage(_)
+            | StreamEvent::Finish { .. }
+            | StreamEvent::Failed(_) => {}
         }
     }
     assert!(open.is_empty(), "{id}: blocks {open:?} never stop");
@@ -209,7 +235,9 @@ type Projection = (Vec<String>, Option<FinishReason>, Option<Usage>);
 fn projection(response: &ChatResponse) -> Projection {
     let lines = response.parts.iter().map(|part| match part {
         Part::Text(text) => format!("text {} {:?} {:?}", text.text, text.citations, text.signature),
-        Part::Reasoning(thought) => format!("reasoning {} {:?} {}", thought.text, thought.signature, thought.redacted),
+        Part::Reasoning(thought) => {
+            format!("reasoning {} {:?} {}", thought.text, thought.signature, thought.redacted)
+        }
         other => format!("{other:?}"),
     });
     let finish = response.finish.clone().or(Some(FinishReason::Stop));
@@ -222,7 +250,12 @@ fn check_encoders(record: &Record, response: &ChatResponse) {
     let inbound = inbound(record.request.as_deref().unwrap_or(request)).unwrap();
     let info = ReplyInfo { inbound: &inbound, request_id: "req-1", now: 1_700_000_000 };
     let body = downstream.encode_response(&info, response);
-    assert_eq!(projection(&upstream.decode_response(&body).unwrap()), projection(response), "{} whole", record.id);
+    assert_eq!(
+        projection(&upstream.decode_response(&body).unwrap()),
+        projection(response),
+        "{} whole",
+        record.id
+    );
 
     let mut encoder = downstream.stream_encoder(&info);
     let mut out = BytesMut::new();
@@ -272,8 +305,11 @@ fn every_stream_is_read_in_any_pieces_and_reads_the_same_when_written_again() {
             continue;
         }
         let upstream = faces().0;
-        let decode = |sizes: &[usize]| events(&mut *upstream.stream_decoder(), record.body.as_bytes(), sizes);
-        let whole = decode(&[usize::MAX]).unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
+        let decode = |sizes: &[usize]| {
+            events(&mut *upstream.stream_decoder(), record.body.as_bytes(), sizes)
+        };
+        let whole =
+            decode(&[usize::MAX]).unwrap_or_else(|failure| panic!("{}: {failure}", record.id));
         check_grammar(&record.id, &whole);
         for sizes in [[1, 1, 1], [7, 2, 61], [997, 3, 128]] {
             assert_eq!(decode(&sizes).unwrap(), whole, "{} {sizes:?}", record.id);
@@ -290,11 +326,16 @@ fn every_stream_is_read_in_any_pieces_and_reads_the_same_when_written_again() {
 /// The closing event repeats the answer: read whole, it says the same as the stream before it.
 fn check_against_closing_event(record: &Record, streamed: &ChatResponse) {
     let payloads = record.body.lines().filter_map(|line| line.strip_prefix("data:"));
-    let closing = payloads.filter_map(|text| serde_json::from_str::<Value>(text.trim()).ok()).find(|event| {
-        matches!(event.get("type").and_then(Value::as_str), Some("response.completed" | "response.incomplete"))
-    });
+    let closing =
+        payloads.filter_map(|text| serde_json::from_str::<Value>(text.trim()).ok()).find(|event| {
+            matches!(
+                event.get("type").and_then(Value::as_str),
+                Some("response.completed" | "response.incomplete")
+            )
+        });
     let response = closing.and_then(|event| event.get("response").cloned()).unwrap();
-    let is_repeated = response.get("output").and_then(Value::as_array).is_some_and(|output| !output.is_empty());
+    let is_repeated =
+        response.get("output").and_then(Value::as_array).is_some_and(|output| !output.is_empty());
     if !is_repeated || SHORTENED.iter().any(|name| record.id.ends_with(name)) {
         return;
     }
@@ -305,7 +346,9 @@ fn check_against_closing_event(record: &Record, streamed: &ChatResponse) {
             match part {
                 Part::Text(text) => lines.push(text.text.clone()),
                 Part::Reasoning(thought) => lines.push(thought.text.clone()),
-                Part::ToolCall(call) => lines.push(format!("{} {} {}", call.id, call.name, call.arguments)),
+                Part::ToolCall(call) => {
+                    lines.push(format!("{} {} {}", call.id, call.name, call.arguments))
+                }
                 Part::Refusal(text) => lines.push(text.clone()),
                 Part::Media(_) | Part::Opaque(_) | Part::ToolResult(_) => {}
             }
@@ -317,7 +360,8 @@ fn check_against_closing_event(record: &Record, streamed: &ChatResponse) {
 
 /// The decoder of relayed streams sees content, usage and finish like the full one.
 fn check_relay(record: &Record, full: &ChatResponse) {
-    let events = events(&mut *faces().0.relay_decoder(), record.body.as_bytes(), &[usize::MAX]).unwrap();
+    let events =
+        events(&mut *faces().0.relay_decoder(), record.body.as_bytes(), &[usize::MAX]).unwrap();
     assert!(events.iter().any(StreamEvent::is_content), "{}", record.id);
     let relayed = fold(&events);
     assert_eq!((relayed.finish, relayed.usage), (full.finish.clone(), full.usage), "{}", record.id);
@@ -325,9 +369,12 @@ fn check_relay(record: &Record, full: &ChatResponse) {
 
 #[test]
 fn the_record_of_a_whole_session_is_read_as_its_first_answer() {
-    let Some(record) = records().into_iter().find(|record| record.id.ends_with(SESSION)) else { return };
+    let Some(record) = records().into_iter().find(|record| record.id.ends_with(SESSION)) else {
+        return;
+    };
     assert_eq!(record.body.matches("\"type\":\"response.completed\"").count(), 4);
-    let events = events(&mut *faces().0.stream_decoder(), record.body.as_bytes(), &[usize::MAX]).unwrap();
+    let events =
+        events(&mut *faces().0.stream_decoder(), record.body.as_bytes(), &[usize::MAX]).unwrap();
     let ends = events.iter().filter(|event| matches!(event, StreamEvent::Finish { .. })).count();
     assert_eq!(ends, 1);
 }

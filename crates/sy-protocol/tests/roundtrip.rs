@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use sy_protocol::{Outgoing, REGISTRY, ReplyInfo, Upstream, encode};
 use sy_types::Media as Kind;
 use sy_types::chat::{
-    ChatRequest, ChatResponse, FinishReason, Media, Message, Part, Reasoning, Role, Source, Tool, ToolCall, ToolChoice,
-    ToolKind, ToolResult, Usage,
+    ChatRequest, ChatResponse, FinishReason, Media, Message, Part, Reasoning, Role, Source, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolResult, Usage,
 };
 
 use fixture::{cases, clients, inbound, minimal};
@@ -53,13 +53,8 @@ fn arguments() -> impl Strategy<Value = String> {
 }
 
 fn call(id: String) -> impl Strategy<Value = ToolCall> {
-    (prop_oneof!["get_weather", "list_trips"], arguments()).prop_map(move |(name, arguments)| ToolCall {
-        id: id.clone(),
-        name,
-        arguments,
-        custom: false,
-        signature: None,
-        cache: false,
+    (prop_oneof!["get_weather", "list_trips"], arguments()).prop_map(move |(name, arguments)| {
+        ToolCall { id: id.clone(), name, arguments, custom: false, signature: None, cache: false }
     })
 }
 
@@ -77,10 +72,11 @@ fn picture() -> Part {
 
 /// A turn of the person, the model's answer with calls, and their results.
 fn turn(number: usize) -> impl Strategy<Value = Vec<Message>> {
-    let calls = (0..3usize)
-        .prop_flat_map(move |count| (0..count).map(|index| call(format!("call_{number}_{index}"))).collect::<Vec<_>>());
-    (proptest::collection::vec(text(), 1..3), any::<bool>(), text(), calls, text(), any::<bool>()).prop_map(
-        |(said, with_picture, answer, calls, result, is_error)| {
+    let calls = (0..3usize).prop_flat_map(move |count| {
+        (0..count).map(|index| call(format!("call_{number}_{index}"))).collect::<Vec<_>>()
+    });
+    (proptest::collection::vec(text(), 1..3), any::<bool>(), text(), calls, text(), any::<bool>())
+        .prop_map(|(said, with_picture, answer, calls, result, is_error)| {
             let mut user: Vec<Part> = said.into_iter().map(Part::text).collect();
             user.extend(with_picture.then(picture));
             let mut messages = vec![Message::new(Role::User, user)];
@@ -96,18 +92,20 @@ fn turn(number: usize) -> impl Strategy<Value = Vec<Message>> {
                     })
                 })
                 .collect();
-            let parts = std::iter::once(Part::text(answer)).chain(calls.into_iter().map(Part::ToolCall)).collect();
+            let parts = std::iter::once(Part::text(answer))
+                .chain(calls.into_iter().map(Part::ToolCall))
+                .collect();
             messages.push(Message::new(Role::Assistant, parts));
             if !results.is_empty() {
                 messages.push(Message::new(Role::Tool, results));
             }
             messages
-        },
-    )
+        })
 }
 
 fn tool(name: &str) -> Tool {
-    let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
+    let parameters =
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
     let kind = ToolKind::Function { parameters, strict: None };
     Tool { name: name.to_owned(), description: Some("d".to_owned()), kind, cache: false }
 }
@@ -131,7 +129,13 @@ fn request() -> impl Strategy<Value = ChatRequest> {
         proptest::option::of(any::<bool>()),
     );
     (proptest::option::of(text()), turns, choice, knobs, any::<bool>()).prop_map(
-        |(system, turns, tool_choice, (tenths, max_output_tokens, stop, seed, parallel), stream)| {
+        |(
+            system,
+            turns,
+            tool_choice,
+            (tenths, max_output_tokens, stop, seed, parallel),
+            stream,
+        )| {
             let system = system.map(|text| Message::text(Role::System, text));
             let mut chat = ChatRequest {
                 model: "m".to_owned(),
@@ -168,12 +172,18 @@ fn said(chat: &ChatRequest) -> Vec<(String, String)> {
         for part in &message.parts {
             match part {
                 Part::Text(text) => say(who.to_owned(), met(&text.text)),
-                Part::Media(media) => say(who.replace("says", "shows"), format!("{:?} {:?}", media.mime, media.source)),
+                Part::Media(media) => say(
+                    who.replace("says", "shows"),
+                    format!("{:?} {:?}", media.mime, media.source),
+                ),
                 Part::ToolCall(call) => {
-                    let arguments: Value = sy_protocol::json::read(call.arguments.as_bytes()).unwrap();
+                    let arguments: Value =
+                        sy_protocol::json::read(call.arguments.as_bytes()).unwrap();
                     say(format!("call {} {}", call.id, call.name), met(&arguments.to_string()));
                 }
-                Part::ToolResult(result) => say(format!("result {}", result.call_id), met(&result.joined_text())),
+                Part::ToolResult(result) => {
+                    say(format!("result {}", result.call_id), met(&result.joined_text()))
+                }
                 other => panic!("not generated: {other:?}"),
             }
         }
@@ -182,12 +192,16 @@ fn said(chat: &ChatRequest) -> Vec<(String, String)> {
 }
 
 /// Builds for a provider and reads the body with the client face of the same wire.
-fn there_and_back(upstream: &dyn Upstream, chat: &ChatRequest) -> Option<(ChatRequest, Vec<String>)> {
+fn there_and_back(
+    upstream: &dyn Upstream,
+    chat: &ChatRequest,
+) -> Option<(ChatRequest, Vec<String>)> {
     let client = sy_protocol::downstream(upstream.wire())?;
     let built = upstream.build(chat, &target(upstream.id()), chat.stream).unwrap();
     let body = Bytes::from(sy_protocol::json::write(&built.body));
     let again = inbound(client, &body).unwrap();
-    let again = again.chat().unwrap_or_else(|failure| panic!("{}: {failure}", upstream.id())).clone();
+    let again =
+        again.chat().unwrap_or_else(|failure| panic!("{}: {failure}", upstream.id())).clone();
     Some((again, built.dropped.into_iter().map(|dropped| dropped.field).collect()))
 }
 
@@ -268,40 +282,44 @@ proptest! {
 }
 
 fn answer() -> impl Strategy<Value = ChatResponse> {
-    let calls =
-        (0..3usize).prop_flat_map(|count| (0..count).map(|index| call(format!("call_{index}"))).collect::<Vec<_>>());
+    let calls = (0..3usize).prop_flat_map(|count| {
+        (0..count).map(|index| call(format!("call_{index}"))).collect::<Vec<_>>()
+    });
     let finish = prop_oneof![
         Just(FinishReason::Stop),
         Just(FinishReason::Length),
         Just(FinishReason::ContentFilter),
         Just(FinishReason::Refusal),
     ];
-    let usage =
-        (0..1000u64, 0..1000u64, 0..1000u64, 1..1000u64, 0..1000u64).prop_map(|(fresh, read, write, said, hidden)| {
-            Usage {
-                input: fresh + read + write,
-                cache_read: read,
-                cache_write: write,
-                output: said + hidden,
-                reasoning: hidden,
-            }
-        });
-    (proptest::option::of(text()), proptest::collection::vec(text(), 0..3), calls, finish, usage).prop_map(
-        |(thought, texts, calls, finish, usage)| {
+    let usage = (0..1000u64, 0..1000u64, 0..1000u64, 1..1000u64, 0..1000u64).prop_map(
+        |(fresh, read, write, said, hidden)| Usage {
+            input: fresh + read + write,
+            cache_read: read,
+            cache_write: write,
+            output: said + hidden,
+            reasoning: hidden,
+        },
+    );
+    (proptest::option::of(text()), proptest::collection::vec(text(), 0..3), calls, finish, usage)
+        .prop_map(|(thought, texts, calls, finish, usage)| {
             let finish = if calls.is_empty() { finish } else { FinishReason::ToolCalls };
-            let thought = thought.map(|text| Part::Reasoning(Reasoning { text, ..Reasoning::default() }));
+            let thought =
+                thought.map(|text| Part::Reasoning(Reasoning { text, ..Reasoning::default() }));
             let texts = texts.into_iter().map(Part::text);
             ChatResponse {
                 id: Some("id-1".to_owned()),
                 model: Some("m".to_owned()),
                 created: Some(1_700_000_000),
-                parts: thought.into_iter().chain(texts).chain(calls.into_iter().map(Part::ToolCall)).collect(),
+                parts: thought
+                    .into_iter()
+                    .chain(texts)
+                    .chain(calls.into_iter().map(Part::ToolCall))
+                    .collect(),
                 finish: Some(finish),
                 usage: Some(usage),
                 ..ChatResponse::default()
             }
-        },
-    )
+        })
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
@@ -328,8 +346,10 @@ fn a_relayed_fixture_differs_in_the_model_only() {
         let upstream = sy_protocol::upstream(case.protocol).unwrap();
         let inbound = inbound(client, &case.body).unwrap();
         let target = target(case.protocol);
-        let outgoing = Outgoing { target: &target, inbound: &inbound, stream: inbound.head().stream };
-        let relayed = String::from_utf8(encode(upstream, &outgoing).unwrap().call.body.concat()).unwrap();
+        let outgoing =
+            Outgoing { target: &target, inbound: &inbound, stream: inbound.head().stream };
+        let relayed =
+            String::from_utf8(encode(upstream, &outgoing).unwrap().call.body.concat()).unwrap();
         let sent = std::str::from_utf8(&case.body).unwrap();
         let asked: Value = sy_protocol::json::read(&case.body).unwrap();
         let expected = match asked["model"].as_str() {

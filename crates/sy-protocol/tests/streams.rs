@@ -3,7 +3,10 @@
 //! Every fixture is read whole, byte by byte and at seeded random splits, by the full and the relaying decoder; its events and the
 //! bytes that each client face makes of them are goldens. What a client is sent says the same as the stream it was made of.
 
-#![expect(clippy::unwrap_used, reason = "clippy takes the helpers of an integration test for shipped code")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of an integration test for shipped code"
+)]
 
 mod fixture;
 #[path = "fixture/reading.rs"]
@@ -52,14 +55,23 @@ fn random_chunks(body: &[u8], seed: u64) -> Vec<&[u8]> {
 fn every_cut_of_a_stream_gives_the_same_events() {
     for case in cases(&ENDINGS) {
         type Machine = fn(&dyn Upstream) -> Box<dyn StreamDecoder>;
-        let machines: [Machine; 2] = [|upstream| upstream.stream_decoder(), |upstream| upstream.relay_decoder()];
+        let machines: [Machine; 2] =
+            [|upstream| upstream.stream_decoder(), |upstream| upstream.relay_decoder()];
         for machine in machines {
             let upstream = upstream(&case);
             let whole = read(upstream, machine(upstream), [&*case.body]);
-            assert_eq!(read(upstream, machine(upstream), case.body.chunks(1)), whole, "{case} byte by byte");
+            assert_eq!(
+                read(upstream, machine(upstream), case.body.chunks(1)),
+                whole,
+                "{case} byte by byte"
+            );
             for seed in 0..SPLITS {
                 let chunks = random_chunks(&case.body, seed);
-                assert_eq!(read(upstream, machine(upstream), chunks), whole, "{case} split by seed {seed}");
+                assert_eq!(
+                    read(upstream, machine(upstream), chunks),
+                    whole,
+                    "{case} split by seed {seed}"
+                );
             }
         }
     }
@@ -73,7 +85,8 @@ fn line_ends_of_either_kind_give_the_same_events() {
         let text = String::from_utf8(case.body.to_vec()).unwrap();
         for ends in ["\r\n", "\r"] {
             let changed = text.replace('\n', ends);
-            let (events, failure) = read(upstream, upstream.stream_decoder(), changed.as_bytes().chunks(7));
+            let (events, failure) =
+                read(upstream, upstream.stream_decoder(), changed.as_bytes().chunks(7));
             assert_eq!((events, failure), whole, "{case} with {ends:?}");
         }
     }
@@ -89,7 +102,11 @@ fn a_relayed_stream_tells_its_content_usage_and_end() {
         assert_eq!(kind(lean_failed), kind(failed), "{case}");
         let has_content = |events: &[StreamEvent]| events.iter().any(StreamEvent::is_content);
         assert_eq!(has_content(&lean), has_content(&full), "{case}");
-        assert_eq!(lean.iter().find(|event| is_end(event)), full.iter().find(|event| is_end(event)), "{case}");
+        assert_eq!(
+            lean.iter().find(|event| is_end(event)),
+            full.iter().find(|event| is_end(event)),
+            "{case}"
+        );
         let usage = |events: &[StreamEvent]| fold(events).map(|answer| answer.usage);
         assert_eq!(usage(&lean), usage(&full), "{case}");
     }
@@ -108,14 +125,21 @@ fn only_a_whole_answer_finishes() {
                     end => panic!("{case}: {end:?}"),
                 });
                 let failure = failure.or(told);
-                assert_eq!(failure.map(|failure| failure.kind), Some(ErrorKind::Malformed), "{case}");
+                assert_eq!(
+                    failure.map(|failure| failure.kind),
+                    Some(ErrorKind::Malformed),
+                    "{case}"
+                );
             }
             "error" => {
                 let Some(StreamEvent::Failed(failure)) = end else { panic!("{case}: {events:?}") };
                 assert!(!failure.message.is_empty(), "{case}");
             }
             _ => {
-                assert!(matches!(end, Some(StreamEvent::Finish { .. })) && failure.is_none(), "{case}: {failure:?}");
+                assert!(
+                    matches!(end, Some(StreamEvent::Finish { .. })) && failure.is_none(),
+                    "{case}: {failure:?}"
+                );
             }
         }
     }
@@ -150,7 +174,8 @@ fn every_client_reads_what_the_provider_said() {
             assert_eq!(unreadable, None, "{case} to {}", client.id());
             match &answer {
                 Ok(answer) if events.last().is_some_and(is_end) => {
-                    let again = fold(&again).unwrap_or_else(|failure| panic!("{case} to {}: {failure}", client.id()));
+                    let again = fold(&again)
+                        .unwrap_or_else(|failure| panic!("{case} to {}: {failure}", client.id()));
                     assert_eq!(projection(&again), projection(answer), "{case} to {}", client.id());
                 }
                 Ok(_) | Err(_) => {
@@ -186,6 +211,7 @@ fn events_and_what_clients_are_sent_are_as_they_were() {
         }
     }
     let files = std::fs::read_dir(directory().join("goldens/streams")).unwrap();
-    let found: BTreeSet<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let found: BTreeSet<String> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(found, written, "goldens and cases differ: delete what is left over");
 }

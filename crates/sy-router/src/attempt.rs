@@ -121,7 +121,8 @@ pub(crate) async fn accepted(
     }
     if !reply.status.is_success() {
         // A body that cannot be read leaves the status, which says the most.
-        let mut body = reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default().to_vec();
+        let mut body =
+            reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default().to_vec();
         shown.hide_in(&mut body);
         let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
         let asked = rate::retry_after(&reply.headers, Timestamp::now());
@@ -141,7 +142,11 @@ pub(crate) async fn accepted(
 /// Finds the code for a target's protocol.
 pub(crate) fn protocol_of(target: &Target) -> Result<&'static dyn Upstream, Failure> {
     sy_protocol::upstream(target.protocol).ok_or_else(|| {
-        let text = format!("{} speaks the protocol {}, which this build does not know", target.name(), target.protocol);
+        let text = format!(
+            "{} speaks the protocol {}, which this build does not know",
+            target.name(),
+            target.protocol
+        );
         Failure::new(ErrorKind::Unsupported, Side::Gateway, text)
     })
 }
@@ -160,7 +165,9 @@ fn redirected(reply: &Reply) -> Failure {
     let status = reply.status.as_u16();
     let to = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     // Only the host is told: a redirect may carry a token in its query.
-    let host = to.and_then(|to| url::Url::parse(to).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    let host = to
+        .and_then(|to| url::Url::parse(to).ok())
+        .and_then(|url| url.host_str().map(str::to_owned));
     let host = host.unwrap_or_else(|| "another path".to_owned());
     let text = format!(
         "the provider answered with a redirect ({status}) to {host}, which is not followed: check the provider's base URL"
@@ -207,7 +214,10 @@ fn fold(upstream: &dyn Upstream, raw: &Bytes) -> Result<ChatResponse, Failure> {
     if is_finished {
         return Ok(response);
     }
-    Err(Failure::provider(ErrorKind::Malformed, "the provider's stream ended before the answer was complete"))
+    Err(Failure::provider(
+        ErrorKind::Malformed,
+        "the provider's stream ended before the answer was complete",
+    ))
 }
 
 /// Returns true when an answer to a streaming request is one JSON body.
@@ -217,12 +227,14 @@ fn is_whole(headers: &HeaderMap, framing: Framing) -> bool {
 
 /// Returns the content type without its parameters.
 fn media_type(headers: &HeaderMap) -> &str {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
 }
 
 pub(crate) fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
-    let fields: Vec<String> = dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
+    let fields: Vec<String> =
+        dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
     let text = format!(
         "{} cannot take {}: leave that out, choose another model, or switch strict mode off",
         target.name(),

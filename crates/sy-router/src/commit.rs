@@ -38,16 +38,25 @@ pub(crate) struct Committed {
 ///
 /// # Errors
 /// Whatever broke it before.
-pub(crate) async fn commit(mut source: Source, shown: Shown, tally: &mut Tally) -> Result<Committed, Failure> {
+pub(crate) async fn commit(
+    mut source: Source,
+    shown: Shown,
+    tally: &mut Tally,
+) -> Result<Committed, Failure> {
     let mut held = VecDeque::new();
     let mut size = 0;
     loop {
         let piece = poll_fn(|context| source.poll_piece(context, tally)).await;
-        let Some(piece) = piece.transpose().map_err(|failure| shown.hide_in_failure(failure))? else {
+        let Some(piece) = piece.transpose().map_err(|failure| shown.hide_in_failure(failure))?
+        else {
             // A stream that ends has had its finish, which is content, unless it only said that it was alive.
-            return Err(Failure::provider(ErrorKind::Malformed, "the provider's stream ended without an answer"));
+            return Err(Failure::provider(
+                ErrorKind::Malformed,
+                "the provider's stream ended without an answer",
+            ));
         };
-        size += piece.chunk.raw.as_ref().map_or(0, Bytes::len) + piece.chunk.events.len() * EVENT_SIZE;
+        size +=
+            piece.chunk.raw.as_ref().map_or(0, Bytes::len) + piece.chunk.events.len() * EVENT_SIZE;
         held.push_back(piece.chunk);
         if piece.has_content || size > HELD_LIMIT {
             return Ok(Committed { held, source: Some(Box::new(source)), shown: Some(shown) });
@@ -89,7 +98,9 @@ impl Stream for AnswerStream {
             meter.answered();
             return Poll::Ready(None);
         };
-        let Poll::Ready(piece) = open.poll_piece(context, &mut meter.tally) else { return Poll::Pending };
+        let Poll::Ready(piece) = open.poll_piece(context, &mut meter.tally) else {
+            return Poll::Pending;
+        };
         Poll::Ready(match piece {
             Some(Ok(piece)) => Some(Ok(piece.chunk)),
             Some(Err(failure)) => {

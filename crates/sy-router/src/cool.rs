@@ -48,7 +48,8 @@ impl Cooling {
         }
         let mut map = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(target);
-        let remaining = map.get(&key)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        let remaining =
+            map.get(&key)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
         if remaining.is_none() {
             map.remove(&key);
             self.count.store(map.len(), Ordering::Release);

@@ -65,7 +65,9 @@ pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
 /// Reads a request for a count, which may lack fields that a request for an answer must have.
 fn counted_request(inbound: &Inbound) -> Result<Cow<'_, ChatRequest>, Failure> {
     match inbound.downstream() {
-        Some(downstream) => downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned),
+        Some(downstream) => {
+            downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned)
+        }
         None => inbound.chat().map(Cow::Borrowed),
     }
 }
@@ -141,7 +143,9 @@ fn counting_body(
 ) -> Result<CallBody, Failure> {
     if !relay {
         let body = upstream.build(&*counted_request(inbound)?, target, false)?.body;
-        return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(&upstream.count_body(body, target)))));
+        return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(
+            &upstream.count_body(body, target),
+        ))));
     }
     let mut bare = target.clone();
     bare.options = serde_json::Map::new();
@@ -190,7 +194,13 @@ fn of_media(media: &Media) -> u64 {
         (Source::Text(text), _) => of_length(text.len()),
         (_, sy_types::Media::Image) if media.detail == Some(ImageDetail::Low) => PER_COARSE_IMAGE,
         (_, sy_types::Media::Image) => PER_IMAGE,
-        (_, sy_types::Media::Text | sy_types::Media::Audio | sy_types::Media::Video | sy_types::Media::Pdf) => PER_FILE,
+        (
+            _,
+            sy_types::Media::Text
+            | sy_types::Media::Audio
+            | sy_types::Media::Video
+            | sy_types::Media::Pdf,
+        ) => PER_FILE,
     }
 }
 
@@ -201,7 +211,9 @@ fn of_length(bytes: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use sy_protocol::Inbound;
-    use sy_types::chat::{ChatRequest, ImageDetail, Media, Message, Part, Role, Source, Tool, ToolKind};
+    use sy_types::chat::{
+        ChatRequest, ImageDetail, Media, Message, Part, Role, Source, Tool, ToolKind,
+    };
 
     use super::estimate;
 
@@ -225,7 +237,8 @@ mod tests {
         check(vec![Part::text("x".repeat(400))], vec![], 104);
         check(vec![Part::text("漢字漢字")], vec![], 7);
         check(vec![image(None), image(Some(ImageDetail::Low))], vec![], 1089);
-        let kind = ToolKind::Function { parameters: serde_json::json!({"type": "object"}), strict: None };
+        let kind =
+            ToolKind::Function { parameters: serde_json::json!({"type": "object"}), strict: None };
         let tool = Tool { name: "read".to_owned(), description: None, kind, cache: false };
         check(vec![], vec![tool], 4 + 8 + 6);
     }

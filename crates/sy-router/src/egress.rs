@@ -21,12 +21,17 @@ const METADATA_NAMES: [&str; 7] = [
 ];
 
 /// Metadata addresses outside the link-local range: Alibaba Cloud, Oracle Cloud, Azure's wire server.
-const METADATA_V4: [Ipv4Addr; 3] =
-    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
 
 /// Metadata addresses of AWS and Google Cloud in IPv6.
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254)];
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254),
+];
 
 /// How far calls may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +47,9 @@ pub(crate) enum Reach {
 pub(crate) enum Denied {
     #[error("it is a metadata or link-local address, which is never called")]
     Always,
-    #[error("it is a private address: to use it, set the provider's options.baseURL in the configuration")]
+    #[error(
+        "it is a private address: to use it, set the provider's options.baseURL in the configuration"
+    )]
     Private,
 }
 
@@ -65,7 +72,11 @@ pub(crate) fn check_url(url: &Url, reach: Reach) -> Result<(), Failure> {
 
 /// Makes the failure for a refused host.
 pub(crate) fn refusal(host: &str, denied: Denied) -> Failure {
-    Failure::new(ErrorKind::Forbidden, Side::Gateway, format!("the provider's address {host} is refused: {denied}"))
+    Failure::new(
+        ErrorKind::Forbidden,
+        Side::Gateway,
+        format!("the provider's address {host} is refused: {denied}"),
+    )
 }
 
 /// Judges a host name.
@@ -74,7 +85,8 @@ fn judge_name(name: &str, reach: Reach) -> Result<(), Denied> {
     if METADATA_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return Err(Denied::Always);
     }
-    let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+    let is_local =
+        name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
     if is_local && reach == Reach::Public { Err(Denied::Private) } else { Ok(()) }
 }
 
@@ -94,7 +106,10 @@ pub(crate) fn judge(address: IpAddr, reach: Reach) -> Result<(), Denied> {
 }
 
 fn is_always_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || METADATA_V4.contains(&address) || address.is_multicast() || address.is_broadcast()
+    address.is_link_local()
+        || METADATA_V4.contains(&address)
+        || address.is_multicast()
+        || address.is_broadcast()
 }
 
 fn is_private_v4(address: Ipv4Addr) -> bool {
@@ -150,7 +165,8 @@ mod tests {
     #[track_caller]
     fn check(host: &str, expected: char) {
         let url = Url::parse(&format!("https://{host}/v1")).unwrap();
-        let allowed = (check_url(&url, Reach::Public).is_ok(), check_url(&url, Reach::Operator).is_ok());
+        let allowed =
+            (check_url(&url, Reach::Public).is_ok(), check_url(&url, Reach::Operator).is_ok());
         let found = match allowed {
             (false, false) => 'a',
             (false, true) => 'p',

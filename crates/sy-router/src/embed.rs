@@ -34,8 +34,9 @@ pub struct Embedded {
 pub(crate) fn model_of(body: &Bytes) -> Result<String, Failure> {
     let spans = Spans::find(body, &["model"])?;
     let Some(raw) = spans.get(body, "model") else { return Ok(String::new()) };
-    sy_protocol::json::read::<String>(raw)
-        .map_err(|_| Failure::invalid("model: expected a string, got something else").with_param("model"))
+    sy_protocol::json::read::<String>(raw).map_err(|_| {
+        Failure::invalid("model: expected a string, got something else").with_param("model")
+    })
 }
 
 /// What a client wants embedded, on all its attempts.
@@ -96,11 +97,15 @@ fn call_for(
     trail: &mut Trail,
 ) -> Result<EmbedCall, Failure> {
     let Some(spoken) = EmbedWire::of(upstream.wire()) else {
-        let text = format!("{} has no embeddings route that is known here: choose another model", target.name());
+        let text = format!(
+            "{} has no embeddings route that is known here: choose another model",
+            target.name()
+        );
         return Err(Failure::new(ErrorKind::Unsupported, Side::Gateway, text));
     };
     // Who answers batches answers single requests too.
-    let is_relay = spoken == errand.wire || (spoken, errand.wire) == (EmbedWire::GeminiBatch, EmbedWire::GeminiOne);
+    let is_relay = spoken == errand.wire
+        || (spoken, errand.wire) == (EmbedWire::GeminiBatch, EmbedWire::GeminiOne);
     // Options are meant for chats: embeddings routes refuse fields that they do not know.
     let bare = Target { options: serde_json::Map::new(), ..target.clone() };
     let (wire, body, request) = if is_relay {
@@ -115,16 +120,25 @@ fn call_for(
         (spoken, CallBody::from(Bytes::from(sy_protocol::json::write(&body))), Some(request))
     };
     let url = face::join(&target.base_url, &wire.path(target))?;
-    let call = HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body };
+    let call =
+        HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body };
     Ok(EmbedCall { call, wire, request })
 }
 
 /// Reads the token count, and with it checks that the answer is JSON.
 fn usage_of(raw: &[u8]) -> Result<Option<Usage>, Failure> {
-    let malformed = || Failure::provider(ErrorKind::Malformed, "the provider answered with something that is not JSON");
+    let malformed = || {
+        Failure::provider(
+            ErrorKind::Malformed,
+            "the provider answered with something that is not JSON",
+        )
+    };
     let spans = Spans::find(raw, &["usage"]).map_err(|_| malformed())?;
-    let usage: Option<Value> = spans.get(raw, "usage").and_then(|raw| sy_protocol::json::read(raw).ok());
-    let input = usage.as_ref().and_then(|usage| usage.get("prompt_tokens").or(usage.get("total_tokens"))?.as_u64());
+    let usage: Option<Value> =
+        spans.get(raw, "usage").and_then(|raw| sy_protocol::json::read(raw).ok());
+    let input = usage
+        .as_ref()
+        .and_then(|usage| usage.get("prompt_tokens").or(usage.get("total_tokens"))?.as_u64());
     Ok(input.map(|input| Usage { input, ..Usage::default() }))
 }
 
@@ -146,8 +160,12 @@ mod tests {
 
     #[test]
     fn tokens_are_read_from_the_answer() {
-        let tokens = |body: &str| usage_of(body.as_bytes()).map(|usage| usage.map(|usage| usage.input));
-        assert_eq!(tokens(r#"{"data":[],"usage":{"prompt_tokens":5,"total_tokens":5}}"#), Ok(Some(5)));
+        let tokens =
+            |body: &str| usage_of(body.as_bytes()).map(|usage| usage.map(|usage| usage.input));
+        assert_eq!(
+            tokens(r#"{"data":[],"usage":{"prompt_tokens":5,"total_tokens":5}}"#),
+            Ok(Some(5))
+        );
         assert_eq!(tokens(r#"{"data":[]}"#), Ok(None));
         assert_eq!(tokens("<html>").unwrap_err().kind, ErrorKind::Malformed);
     }

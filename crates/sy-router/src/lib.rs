@@ -196,7 +196,9 @@ impl Router {
         };
         let requested = match named {
             Ok(named) => named,
-            Err(failure) => return Err(Meter::begin(inner, ctx, "").refuse(failure, trail, Vec::new())),
+            Err(failure) => {
+                return Err(Meter::begin(inner, ctx, "").refuse(failure, trail, Vec::new()));
+            }
         };
         let mut meter = Meter::begin(inner, ctx, &requested);
         let caller = match wire {
@@ -267,7 +269,12 @@ impl std::fmt::Debug for Router {
 }
 
 impl Inner {
-    fn plan(&self, config: &Arc<Config>, model: &str, caller: Option<ProtocolId>) -> Result<Arc<Plan>, Failure> {
+    fn plan(
+        &self,
+        config: &Arc<Config>,
+        model: &str,
+        caller: Option<ProtocolId>,
+    ) -> Result<Arc<Plan>, Failure> {
         let grounds = Grounds { catalog: &self.catalog, credentials: &self.credentials, config };
         self.planner.plan(grounds, model, caller)
     }
@@ -284,7 +291,10 @@ impl Inner {
         match self.ask_count(inbound, passthrough, planned, trail).await {
             Ok(counted) => Ok(counted),
             Err(missed) if count::can_be_estimated(&missed.failure) => {
-                tracing::debug!(error = missed.failure.kind.name(), "token count falls back to an estimate");
+                tracing::debug!(
+                    error = missed.failure.kind.name(),
+                    "token count falls back to an estimate"
+                );
                 Ok(None)
             }
             Err(missed) => Err(missed.failure),

@@ -33,7 +33,10 @@ pub(crate) struct Meter {
 
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("record", &self.record).field("tally", &self.tally).finish_non_exhaustive()
+        f.debug_struct("Meter")
+            .field("record", &self.record)
+            .field("tally", &self.tally)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +123,12 @@ impl Meter {
     }
 
     /// Nobody answered.
-    pub(crate) fn refuse(mut self, failure: Failure, trail: Trail, attempts: Vec<Attempted>) -> Refused {
+    pub(crate) fn refuse(
+        mut self,
+        failure: Failure,
+        trail: Trail,
+        attempts: Vec<Attempted>,
+    ) -> Refused {
         self.settle(Outcome::Failed(failure.clone()));
         Refused { failure, trail, attempts }
     }
@@ -130,9 +138,12 @@ impl Meter {
         let prompt = || self.inbound.as_deref().map_or(0, crate::count::estimate);
         (record.usage, record.usage_estimated) = match outcome {
             Outcome::Failed(_) => (Usage::default(), false),
-            Outcome::Answered | Outcome::Broken(_) | Outcome::ClientGone => self.tally.usage(prompt),
+            Outcome::Answered | Outcome::Broken(_) | Outcome::ClientGone => {
+                self.tally.usage(prompt)
+            }
         };
-        record.cost_usd = self.target.as_ref().map_or(0.0, |target| target.info.price.cost_usd(&record.usage));
+        record.cost_usd =
+            self.target.as_ref().map_or(0.0, |target| target.info.price.cost_usd(&record.usage));
         record.outcome = outcome;
         record.duration = self.began.elapsed();
         self.observer.finished(&record);

@@ -88,7 +88,11 @@ impl Planner {
         let plan = Arc::new(make(grounds, requested, caller)?);
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         if !shelf.is_of(generation, grounds.config) || shelf.plans.len() >= PLAN_LIMIT {
-            *shelf = Shelf { generation, config: Some(Arc::clone(grounds.config)), plans: HashMap::new() };
+            *shelf = Shelf {
+                generation,
+                config: Some(Arc::clone(grounds.config)),
+                plans: HashMap::new(),
+            };
         }
         let kept = shelf.plans.entry(requested.to_owned()).or_default();
         kept.retain(|kept| kept.caller != caller);
@@ -114,7 +118,8 @@ impl Planner {
 
 impl Shelf {
     fn is_of(&self, generation: u64, config: &Arc<Config>) -> bool {
-        self.generation == generation && self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config))
+        self.generation == generation
+            && self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config))
     }
 }
 
@@ -127,7 +132,11 @@ impl Connected for Linked<'_> {
     }
 }
 
-fn make(grounds: Grounds<'_>, requested: &str, caller: Option<ProtocolId>) -> Result<Plan, Failure> {
+fn make(
+    grounds: Grounds<'_>,
+    requested: &str,
+    caller: Option<ProtocolId>,
+) -> Result<Plan, Failure> {
     let Grounds { catalog, credentials, config } = grounds;
     let linked = Linked(credentials);
     let mut plan = Plan { targets: Vec::new(), skipped: Vec::new() };
@@ -199,7 +208,8 @@ struct Name {
 
 fn names(config: &Config, requested: &str) -> Names {
     let requested = requested.trim();
-    let is_default = requested.is_empty() || (requested == DEFAULT_WORD && !config.alias.contains_key(requested));
+    let is_default = requested.is_empty()
+        || (requested == DEFAULT_WORD && !config.alias.contains_key(requested));
     let mut chain = Vec::new();
     let mut add = |name: &str, is_fallback: bool| {
         let mut texts = Vec::new();
@@ -244,7 +254,8 @@ mod tests {
 
     fn config() -> Config {
         let mut config = Config::default();
-        let chain = |names: &[&str]| Alias::Chain(names.iter().map(|name| (*name).to_owned()).collect());
+        let chain =
+            |names: &[&str]| Alias::Chain(names.iter().map(|name| (*name).to_owned()).collect());
         config.alias.insert("fast".to_owned(), Alias::One("groq/llama".to_owned()));
         config.alias.insert("smart".to_owned(), chain(&["anthropic/opus", "fast", "openai/gpt"]));
         config.alias.insert("gpt".to_owned(), chain(&["gpt", "azure/gpt"]));
@@ -283,7 +294,12 @@ mod tests {
         config.models.defaults.primary = Some("p/q".to_owned());
         check(&config, "default", &["p/q", "+groq/llama", "+x/y"], true);
         config.model = Some("smart".to_owned());
-        check(&config, "", &["anthropic/opus", "groq/llama", "openai/gpt", "+groq/llama", "+x/y"], true);
+        check(
+            &config,
+            "",
+            &["anthropic/opus", "groq/llama", "openai/gpt", "+groq/llama", "+x/y"],
+            true,
+        );
         config.alias.insert("default".to_owned(), sy_config::Alias::One("d/d".to_owned()));
         check(&config, "default", &["d/d"], false);
     }

@@ -83,14 +83,21 @@ mod tests {
     use super::{has_limits, limits, retry_after};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
     fn the_wait_is_read_in_every_form() {
         let now: Timestamp = "2015-10-21T07:27:50Z".parse().unwrap();
         let check = |pairs: &[(&'static str, &'static str)], expected: Option<u64>| {
-            assert_eq!(retry_after(&headers(pairs), now), expected.map(Duration::from_millis), "{pairs:?}");
+            assert_eq!(
+                retry_after(&headers(pairs), now),
+                expected.map(Duration::from_millis),
+                "{pairs:?}"
+            );
         };
         check(&[], None);
         check(&[("retry-after", "7")], Some(7000));
@@ -109,7 +116,8 @@ mod tests {
             let headers = headers(pairs);
             assert_eq!(has_limits(&headers), !pairs.is_empty());
             let list = limits(&headers, now).into_iter();
-            list.map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect::<Vec<_>>()
+            list.map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             found(&[("x-ratelimit-remaining-tokens", "5"), ("x-ratelimit-reset-requests", "6m0s")]),

@@ -128,9 +128,16 @@ struct Current {
 }
 
 impl<'a> Course<'a> {
-    pub(crate) fn new(plan: &'a Plan, cooling: &'a Cooling, retry: Retry, prefer_fallback: bool) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        cooling: &'a Cooling,
+        retry: Retry,
+        prefer_fallback: bool,
+    ) -> Self {
         let is_cooling = |position: &usize| {
-            plan.targets.get(*position).is_some_and(|planned| cooling.remaining(&planned.target).is_some())
+            plan.targets
+                .get(*position)
+                .is_some_and(|planned| cooling.remaining(&planned.target).is_some())
         };
         let mut ahead: SmallVec<[usize; 8]> = (0..plan.targets.len()).collect();
         if ahead.len() > 1 {
@@ -158,7 +165,13 @@ impl<'a> Course<'a> {
         }
         if !self.current.is_some_and(|current| current.is_due) {
             let position = (!self.ahead.is_empty()).then(|| self.ahead.remove(0))?;
-            self.current = Some(Current { position, calls: 0, since: Instant::now(), mended: false, is_due: true });
+            self.current = Some(Current {
+                position,
+                calls: 0,
+                since: Instant::now(),
+                mended: false,
+                is_due: true,
+            });
         }
         let current = self.current.as_mut()?;
         current.calls += 1;
@@ -180,7 +193,8 @@ impl<'a> Course<'a> {
             mended: current.mended,
             has_next: !self.ahead.is_empty(),
             prefer_fallback: self.prefer_fallback,
-            time_left: deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now())),
+            time_left: deadline
+                .map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now())),
         };
         let step = decide(&missed, &situation);
         tracing::debug!(
@@ -195,7 +209,11 @@ impl<'a> Course<'a> {
                 if !wait.is_zero() {
                     tokio::time::sleep(wait).await;
                 }
-                self.current = Some(Current { is_due: true, mended: current.mended || missed.broke, ..current });
+                self.current = Some(Current {
+                    is_due: true,
+                    mended: current.mended || missed.broke,
+                    ..current
+                });
             }
         }
         self.last = Some(missed.failure);

@@ -66,7 +66,10 @@ pub(crate) struct Source {
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("purpose", &self.purpose).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("purpose", &self.purpose)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,8 +82,14 @@ enum End {
 
 impl Source {
     /// Begins to read a stream.
-    pub(crate) fn open(upstream: &'static dyn Upstream, body: ReplyBody, watch: Watch, purpose: Purpose) -> Self {
-        let decoder = if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
+    pub(crate) fn open(
+        upstream: &'static dyn Upstream,
+        body: ReplyBody,
+        watch: Watch,
+        purpose: Purpose,
+    ) -> Self {
+        let decoder =
+            if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
         let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
         Self {
             body,
@@ -113,7 +122,9 @@ impl Source {
             }
             let batch = match self.body.poll_chunk(context) {
                 Poll::Pending => {
-                    let Poll::Ready(failure) = self.watch.poll_expired(context) else { return Poll::Pending };
+                    let Poll::Ready(failure) = self.watch.poll_expired(context) else {
+                        return Poll::Pending;
+                    };
                     self.state = State::Done;
                     return Poll::Ready(Some(Err(failure)));
                 }
@@ -192,7 +203,8 @@ impl Source {
             };
             if !events.is_empty() {
                 let has_content = events.iter().any(StreamEvent::is_content);
-                let piece = piece.get_or_insert_with(|| Piece { chunk: self.empty_chunk(), has_content: false });
+                let piece = piece
+                    .get_or_insert_with(|| Piece { chunk: self.empty_chunk(), has_content: false });
                 piece.has_content |= has_content;
                 if !self.purpose.relay {
                     piece.chunk.events.append(&mut events);
@@ -210,8 +222,13 @@ impl Source {
         if batch.raw.is_empty() {
             return None;
         }
-        let piece = if self.purpose.relay { self.relay(batch, tally) } else { self.translate(&batch, tally) };
-        let is_empty = piece.chunk.events.is_empty() && piece.chunk.raw.as_ref().is_none_or(Bytes::is_empty);
+        let piece = if self.purpose.relay {
+            self.relay(batch, tally)
+        } else {
+            self.translate(&batch, tally)
+        };
+        let is_empty =
+            piece.chunk.events.is_empty() && piece.chunk.raw.as_ref().is_none_or(Bytes::is_empty);
         (!is_empty).then_some(piece)
     }
 

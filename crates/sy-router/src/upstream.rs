@@ -62,7 +62,10 @@ pub(crate) struct ReplyBody(reqwest::Response);
 
 impl ReplyBody {
     /// Returns the next piece, or `None` at the end.
-    pub(crate) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+    pub(crate) fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Failure>>> {
         // The future holds nothing but the borrow of the response, so a new one at each poll loses nothing.
         let next = pin!(self.0.chunk());
         next.poll(context).map(|read| match read {
@@ -78,7 +81,12 @@ impl ReplyBody {
     ///
     /// # Errors
     /// `Timeout` by the watch; `Malformed` when the answer breaks off or, unless `cut` is true, grows beyond the limit.
-    pub(crate) async fn gather(&mut self, watch: &mut Watch, limit: usize, cut: bool) -> Result<Bytes, Failure> {
+    pub(crate) async fn gather(
+        &mut self,
+        watch: &mut Watch,
+        limit: usize,
+        cut: bool,
+    ) -> Result<Bytes, Failure> {
         let mut first: Option<Bytes> = None;
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.next(watch).await? {
@@ -151,7 +159,12 @@ impl Connector {
     /// # Errors
     /// `Forbidden` for an address that is refused, `Timeout` by the watch or the connect limit, `Unavailable` when the
     /// connection fails.
-    pub(crate) async fn send(&self, target: &Target, call: HttpCall, watch: &mut Watch) -> Result<Reply, Missed> {
+    pub(crate) async fn send(
+        &self,
+        target: &Target,
+        call: HttpCall,
+        watch: &mut Watch,
+    ) -> Result<Reply, Missed> {
         let reach = if target.operator_configured { Reach::Operator } else { Reach::Public };
         egress::check_url(&call.url, reach)?;
         let client = self.client(&call.url, reach, target.timeouts.connect)?;
@@ -171,7 +184,12 @@ impl Connector {
         Ok(Reply { status, headers, body: ReplyBody(response) })
     }
 
-    fn client(&self, url: &Url, reach: Reach, connect: Duration) -> Result<reqwest::Client, Failure> {
+    fn client(
+        &self,
+        url: &Url,
+        reach: Reach,
+        connect: Duration,
+    ) -> Result<reqwest::Client, Failure> {
         if reach == Reach::Public {
             self.note_public(url.host_str().unwrap_or_default());
         }
@@ -225,15 +243,21 @@ impl Connector {
         for file in &self.authorities {
             builder = builder.tls_certs_merge(sy_catalog::certificates(file)?);
         }
-        builder.build().map_err(|error| Failure::bug(format!("the HTTP client cannot be built: {}", cause(&error))))
+        builder.build().map_err(|error| {
+            Failure::bug(format!("the HTTP client cannot be built: {}", cause(&error)))
+        })
     }
 }
 
 /// Returns true for a host that no proxy can reach better than we: an address of this machine or its network.
 fn is_near(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => egress::judge(address.into(), Reach::Public) == Err(Denied::Private),
-        Some(Host::Ipv6(address)) => egress::judge(address.into(), Reach::Public) == Err(Denied::Private),
+        Some(Host::Ipv4(address)) => {
+            egress::judge(address.into(), Reach::Public) == Err(Denied::Private)
+        }
+        Some(Host::Ipv6(address)) => {
+            egress::judge(address.into(), Reach::Public) == Err(Denied::Private)
+        }
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
@@ -248,10 +272,13 @@ struct Guard {
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_public = self.public.read().unwrap_or_else(PoisonError::into_inner).contains(name.as_str());
-        let reach = if self.reach == Reach::Public && is_public { Reach::Public } else { Reach::Operator };
+        let is_public =
+            self.public.read().unwrap_or_else(PoisonError::into_inner).contains(name.as_str());
+        let reach =
+            if self.reach == Reach::Public && is_public { Reach::Public } else { Reach::Operator };
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let addresses = permitted(name.as_str(), reach, found)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
@@ -344,7 +371,8 @@ fn missed(error: &reqwest::Error, target: &Target) -> Missed {
         let text = format!("the call to {provider} cannot be made: {}", cause(error));
         return Failure::new(ErrorKind::Internal, Side::Gateway, text).into();
     }
-    let text = format!("the connection to {provider} broke before an answer came: {}", cause(error));
+    let text =
+        format!("the connection to {provider} broke before an answer came: {}", cause(error));
     Missed { failure: Failure::provider(ErrorKind::Unavailable, text), broke: true }
 }
 

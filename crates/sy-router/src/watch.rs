@@ -97,9 +97,15 @@ impl Watch {
     fn failure(&self) -> Failure {
         let is_total = self.deadline.is_some_and(|deadline| deadline <= self.last + self.limit);
         let text = match (is_total, self.phase) {
-            (true, _) => "the provider did not finish its answer within the total time limit".to_owned(),
-            (false, Phase::Headers) => format!("the provider did not begin to answer within {:?}", self.limit),
-            (false, Phase::Chunk | Phase::Drain) => format!("the provider sent nothing for {:?}", self.limit),
+            (true, _) => {
+                "the provider did not finish its answer within the total time limit".to_owned()
+            }
+            (false, Phase::Headers) => {
+                format!("the provider did not begin to answer within {:?}", self.limit)
+            }
+            (false, Phase::Chunk | Phase::Drain) => {
+                format!("the provider sent nothing for {:?}", self.limit)
+            }
         };
         Failure::provider(ErrorKind::Timeout, text)
     }
@@ -148,7 +154,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chunk_puts_the_idle_limit_off() {
-        let (seconds, _) = expires(Watch::start(&timeouts(3, 3, None), Instant::now()), 10, 2).await;
+        let (seconds, _) =
+            expires(Watch::start(&timeouts(3, 3, None), Instant::now()), 10, 2).await;
         assert_eq!(seconds, 23);
     }
 }

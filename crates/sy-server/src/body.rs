@@ -16,15 +16,21 @@ const SMALL: usize = 4096;
 /// # Errors
 /// `TooLarge` beyond the limit, `Unsupported` for a compressed body, `Invalid` when the connection breaks.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+    if let Some(encoding) =
+        headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
+    {
         let encoding = encoding.to_str().unwrap_or("an unreadable encoding");
         return Err(Failure::new(
             ErrorKind::Unsupported,
             Side::Caller,
-            format!("expected an uncompressed body, got content-encoding {encoding:?}: send the body as it is"),
+            format!(
+                "expected an uncompressed body, got content-encoding {encoding:?}: send the body as it is"
+            ),
         ));
     }
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
@@ -35,7 +41,8 @@ async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, 
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Failure::invalid("the request body broke off: send it again"))?;
+        let frame =
+            frame.map_err(|_| Failure::invalid("the request body broke off: send it again"))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
             return Err(too_large(limit));
@@ -80,6 +87,8 @@ fn too_large(limit: usize) -> Failure {
     Failure::new(
         ErrorKind::TooLarge,
         Side::Caller,
-        format!("expected a body of at most {limit} bytes, got more: raise server.body_limit_mb if it is needed"),
+        format!(
+            "expected a body of at most {limit} bytes, got more: raise server.body_limit_mb if it is needed"
+        ),
     )
 }

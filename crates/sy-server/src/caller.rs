@@ -48,20 +48,24 @@ impl Caller {
     fn with(headers: &HeaderMap) -> Self {
         let strict = headers.get(STRICT).is_some_and(|value| value == "true");
         let id = request_id(headers);
-        let context = RequestContext { id, principal: Principal::Anonymous, strict, prefer_fallback: false };
+        let context =
+            RequestContext { id, principal: Principal::Anonymous, strict, prefer_fallback: false };
         Self { context, began: Instant::now() }
     }
 
     /// Returns the id as a header value.
     pub(crate) fn id_header(&self) -> HeaderValue {
-        HeaderValue::from_str(self.context.id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+        HeaderValue::from_str(self.context.id.as_str())
+            .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
     }
 }
 
 /// Takes the caller's id when it is short and plain, else makes one.
 fn request_id(headers: &HeaderMap) -> RequestId {
     let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    match sent.filter(|text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())) {
+    match sent.filter(|text| {
+        (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }) {
         Some(text) => RequestId::new(text),
         None => RequestId::new(&format!("req_{}", uuid::Uuid::now_v7().simple())),
     }

@@ -124,7 +124,13 @@ pub(crate) fn core(
         offline: config.catalog.offline,
     });
     let authorities = environment.authority_files();
-    let parts = Parts { catalog: catalog.clone(), credentials: credentials.clone(), config, observer, authorities };
+    let parts = Parts {
+        catalog: catalog.clone(),
+        credentials: credentials.clone(),
+        config,
+        observer,
+        authorities,
+    };
     let router = Router::new(parts).map_err(ComposeError::Part)?;
     Ok(Core { catalog, credentials, router })
 }
@@ -144,8 +150,11 @@ pub fn open_credentials(
     environment: &Environment,
 ) -> Result<Credentials, sy_credentials::Error> {
     let config = live.config();
-    let opencode_auth =
-        config.credentials.opencode_auth.then(|| sy_config::paths::opencode_data(environment)).flatten();
+    let opencode_auth = config
+        .credentials
+        .opencode_auth
+        .then(|| sy_config::paths::opencode_data(environment))
+        .flatten();
     Credentials::open(sy_credentials::Settings {
         directory: paths.data.join("credentials"),
         profile: config.credentials.profile.clone(),

@@ -43,13 +43,18 @@ impl Arrival {
     ///
     /// # Errors
     /// The finished refusal in the given dialect.
-    pub(crate) async fn receive(app: &App, dialect: &dyn Downstream, request: Request) -> Result<Self, Box<Response>> {
+    pub(crate) async fn receive(
+        app: &App,
+        dialect: &dyn Downstream,
+        request: Request,
+    ) -> Result<Self, Box<Response>> {
         let (parts, body) = request.into_parts();
         let (caller, admitted) = Caller::enter(app, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
         let read = match admitted {
             Ok(()) => {
-                let reading = app.cut.run_until_cancelled(crate::body::read(&parts.headers, body, limit));
+                let reading =
+                    app.cut.run_until_cancelled(crate::body::read(&parts.headers, body, limit));
                 reading.await.unwrap_or_else(|| Err(shutting_down())).and_then(crate::body::text)
             }
             Err(failure) => Err(failure),
@@ -62,7 +67,12 @@ impl Arrival {
 }
 
 /// Answers one chat request.
-pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints: &Hints, request: Request) -> Response {
+pub(crate) async fn converse(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    hints: &Hints,
+    request: Request,
+) -> Response {
     let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
@@ -71,7 +81,8 @@ pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints:
         Ok(inbound) => Arc::new(inbound),
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    let routed = app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
+    let routed =
+        app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
     let response = match until_cut(app, routed).await {
         Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
@@ -82,8 +93,12 @@ pub(crate) async fn converse(app: &App, dialect: &'static dyn Downstream, hints:
 
 /// Waits for the router, but not beyond the time for draining: what has not begun by then is refused while the connection is
 /// still there to say so.
-async fn until_cut<T>(app: &App, routed: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    let cut_off = || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Vec::new() };
+async fn until_cut<T>(
+    app: &App,
+    routed: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, Refused> {
+    let cut_off =
+        || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Vec::new() };
     app.cut.run_until_cancelled(routed).await.unwrap_or_else(|| Err(cut_off()))
 }
 
@@ -96,14 +111,23 @@ fn deliver(
 ) -> Response {
     let info = ReplyInfo { inbound, request_id: caller.context.id.as_str(), now: unix_now() };
     match answer.body {
-        Body::Whole(Whole { raw: Some(raw), .. }) => reply::json(caller, Some(&answer.trail), StatusCode::OK, raw),
+        Body::Whole(Whole { raw: Some(raw), .. }) => {
+            reply::json(caller, Some(&answer.trail), StatusCode::OK, raw)
+        }
         Body::Whole(Whole { response, raw: None }) => {
             let body = dialect.encode_response(&info, &response.unwrap_or_default());
             reply::json(caller, Some(&answer.trail), StatusCode::OK, body)
         }
         Body::Stream(stream) => {
             let encoder = dialect.stream_encoder(&info);
-            reply::stream(caller, &answer.trail, stream, encoder, inbound.head().form, app.cut.clone())
+            reply::stream(
+                caller,
+                &answer.trail,
+                stream,
+                encoder,
+                inbound.head().form,
+                app.cut.clone(),
+            )
         }
     }
 }
@@ -152,17 +176,22 @@ pub(crate) async fn count_tokens(
         Ok(inbound) => Arc::new(inbound),
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    let response = match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers))).await {
-        Ok(counted) => {
-            let body = counted.raw.unwrap_or_else(|| dialect.encode_count(counted.tokens));
-            let mut response = reply::json(&caller, Some(&counted.trail), StatusCode::OK, body);
-            if counted.is_estimate {
-                response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
+    let response =
+        match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers)))
+            .await
+        {
+            Ok(counted) => {
+                let body = counted.raw.unwrap_or_else(|| dialect.encode_count(counted.tokens));
+                let mut response = reply::json(&caller, Some(&counted.trail), StatusCode::OK, body);
+                if counted.is_estimate {
+                    response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
+                }
+                response
             }
-            response
-        }
-        Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
-    };
+            Err(refused) => {
+                reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure)
+            }
+        };
     app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
 }
@@ -179,7 +208,9 @@ pub(crate) async fn embed(
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
     };
-    let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model)).await {
+    let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model))
+        .await
+    {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };

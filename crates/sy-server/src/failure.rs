@@ -17,9 +17,13 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// Returns the failure of a request that is cut off because the time for draining is over.
 pub(crate) fn shutting_down() -> Failure {
-    Failure::new(ErrorKind::Unavailable, Side::Gateway, "the server is shutting down: ask again in a moment")
-        .with_code(SHUTTING_DOWN)
-        .with_retry_after(Some(RESTART))
+    Failure::new(
+        ErrorKind::Unavailable,
+        Side::Gateway,
+        "the server is shutting down: ask again in a moment",
+    )
+    .with_code(SHUTTING_DOWN)
+    .with_retry_after(Some(RESTART))
 }
 
 /// Returns the status for a failure; `overloaded` is what the caller's protocol answers when a provider is overloaded.
@@ -27,7 +31,10 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
     let from_provider = failure.side == Side::Provider;
     let code = match failure.kind {
         ErrorKind::Invalid if failure.code.as_deref() == Some(WRONG_METHOD) => 405,
-        ErrorKind::Invalid | ErrorKind::ContextOverflow | ErrorKind::ContentFiltered | ErrorKind::Unsupported => 400,
+        ErrorKind::Invalid
+        | ErrorKind::ContextOverflow
+        | ErrorKind::ContentFiltered
+        | ErrorKind::Unsupported => 400,
         ErrorKind::Unauthenticated if from_provider => 502,
         ErrorKind::Unauthenticated => 401,
         ErrorKind::Forbidden | ErrorKind::Conflict if from_provider => 502,

@@ -43,7 +43,8 @@ pub struct Asked {
 /// When the vault cannot be opened.
 pub fn local(outside: Composed) -> Result<Local, ComposeError> {
     let Composed { live, paths, environment, unauthenticated: _ } = outside;
-    let Core { catalog, credentials, router } = core(&live, &paths, &environment, Arc::new(Unobserved))?;
+    let Core { catalog, credentials, router } =
+        core(&live, &paths, &environment, Arc::new(Unobserved))?;
     Ok(Local { catalog, credentials, router, environment })
 }
 
@@ -51,7 +52,10 @@ pub fn local(outside: Composed) -> Result<Local, ComposeError> {
 ///
 /// # Errors
 /// When the token file cannot be read.
-pub fn current_token(paths: &Paths, environment: &Environment) -> Result<Option<String>, sy_access::Error> {
+pub fn current_token(
+    paths: &Paths,
+    environment: &Environment,
+) -> Result<Option<String>, sy_access::Error> {
     if let Some(token) = environment.get("SWITCHYARD_TOKEN") {
         return Ok(Some(token.to_owned()));
     }
@@ -105,16 +109,22 @@ impl Local {
     /// When no target answers.
     pub async fn ask(&self, request: ChatRequest, prefer_fallback: bool) -> Result<Asked, Failure> {
         let id = RequestId::new(&format!("req_{}", uuid::Uuid::now_v7().simple()));
-        let context = RequestContext { id, principal: Principal::Owner, strict: false, prefer_fallback };
+        let context =
+            RequestContext { id, principal: Principal::Owner, strict: false, prefer_fallback };
         let inbound = Arc::new(Inbound::from_chat(request));
-        let answer =
-            self.router.answer(&context, inbound, HeaderMap::new()).await.map_err(|refused| refused.failure)?;
+        let answer = self
+            .router
+            .answer(&context, inbound, HeaderMap::new())
+            .await
+            .map_err(|refused| refused.failure)?;
         let events = match answer.body {
             Body::Whole(whole) => {
                 let events = whole.response.unwrap_or_default().to_events();
                 stream::iter(events).map(Ok).boxed()
             }
-            Body::Stream(chunks) => chunks.map_ok(|chunk| stream::iter(chunk.events).map(Ok)).try_flatten().boxed(),
+            Body::Stream(chunks) => {
+                chunks.map_ok(|chunk| stream::iter(chunk.events).map(Ok)).try_flatten().boxed()
+            }
         };
         Ok(Asked {
             provider: answer.trail.provider.to_string(),

@@ -25,7 +25,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-switchyard-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
 /// The headers of an answer that a web page may read beside the common ones.
-pub(crate) const SHOWN: [HeaderName; 6] = [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
+pub(crate) const SHOWN: [HeaderName; 6] =
+    [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
 /// How much of a stream is gathered for one write to the client.
 const WRITE_SIZE: usize = 16 << 10;
 /// How long gathering goes on while there always is more.
@@ -37,16 +38,28 @@ const IDLE_POLLS: u8 = 2;
 const DROPPED_LIMIT: usize = 1500;
 
 /// Makes a JSON answer with the headers that say who answered.
-pub(crate) fn json(caller: &Caller, trail: Option<&Trail>, status: StatusCode, body: Bytes) -> Response {
+pub(crate) fn json(
+    caller: &Caller,
+    trail: Option<&Trail>,
+    status: StatusCode,
+    body: Bytes,
+) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     sign(response.headers_mut(), caller, trail);
     response
 }
 
 /// Makes the answer to a refused request in the caller's dialect.
-pub(crate) fn refusal(caller: &Caller, trail: Option<&Trail>, dialect: &dyn Downstream, failure: &Failure) -> Response {
+pub(crate) fn refusal(
+    caller: &Caller,
+    trail: Option<&Trail>,
+    dialect: &dyn Downstream,
+    failure: &Failure,
+) -> Response {
     let status = crate::failure::status(failure, dialect.overloaded_status());
     let body = dialect.encode_failure(failure, status.as_u16(), caller.context.id.as_str());
     let mut response = json(caller, trail, status, body);
@@ -68,7 +81,14 @@ pub(crate) fn stream(
     cut: CancellationToken,
 ) -> Response {
     let cut = Box::pin(cut.cancelled_owned());
-    let body = Relay { answer: Some(answer), encoder, cut, buffer: BytesMut::new(), since: None, idle_polls: 0 };
+    let body = Relay {
+        answer: Some(answer),
+        encoder,
+        cut,
+        buffer: BytesMut::new(),
+        since: None,
+        idle_polls: 0,
+    };
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     let content_type = match form {
@@ -114,7 +134,9 @@ fn dropped_list(trail: &Trail) -> String {
         if index > 0 {
             list.push_str(", ");
         }
-        list.extend(dropped.field.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
+        list.extend(
+            dropped.field.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }),
+        );
     }
     list
 }
@@ -173,7 +195,8 @@ impl Relay {
 
     /// Gives the turn to others before what was gathered is written.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let is_over = self.idle_polls == 0 && self.since.get_or_insert_with(Instant::now).elapsed() >= GATHER_TIME;
+        let is_over = self.idle_polls == 0
+            && self.since.get_or_insert_with(Instant::now).elapsed() >= GATHER_TIME;
         if is_over || self.idle_polls == IDLE_POLLS {
             return Poll::Ready(());
         }

@@ -52,10 +52,14 @@ pub struct Served {
 /// [`ServeError::Bind`] when the name has no address.
 pub(crate) fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
     let failed = |reason: String| ServeError::Bind { address: host.to_owned(), reason };
-    let mut found = (host.trim_start_matches('[').trim_end_matches(']'), 0)
-        .to_socket_addrs()
-        .map_err(|error| failed(format!("expected an IP address or localhost in server.host: {error}")))?;
-    found.next().map(|address| address.ip()).ok_or_else(|| failed("the name has no address".to_owned()))
+    let mut found =
+        (host.trim_start_matches('[').trim_end_matches(']'), 0).to_socket_addrs().map_err(
+            |error| failed(format!("expected an IP address or localhost in server.host: {error}")),
+        )?;
+    found
+        .next()
+        .map(|address| address.ip())
+        .ok_or_else(|| failed("the name has no address".to_owned()))
 }
 
 /// Binds the configured address.
@@ -94,13 +98,17 @@ impl Served {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
         let Self { app, watch, listener, address } = self;
         let handle = Handle::new();
         watch.start(&app);
         info!(address = %address, "listening");
         app.tasks.spawn(stop(app.clone(), handle.clone(), shutdown));
-        let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
+        let mut server =
+            axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
         server
             .http_builder()
             .http1()
@@ -131,7 +139,11 @@ async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output
     shutdown.await;
     app.stopping.cancel();
     let drain = Duration::from_secs(app.config().server.shutdown_seconds);
-    info!(open = handle.connection_count(), seconds = drain.as_secs(), "stopping: running requests may finish");
+    info!(
+        open = handle.connection_count(),
+        seconds = drain.as_secs(),
+        "stopping: running requests may finish"
+    );
     handle.graceful_shutdown(Some(drain + LAST_WORDS));
     let app = app.clone();
     let deadline = async move {

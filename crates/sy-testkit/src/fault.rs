@@ -57,7 +57,9 @@ impl Fault {
             Self::InBand => Script::events(begun).send(wire.error_event()),
             Self::Malformed => Script::events(begun).send("data: {\"broken\n\n"),
             Self::Status(status) => Script::json(status, wire.error(status, "no")),
-            Self::RetryAfter => Script::json(429, wire.error(429, "slow")).header("retry-after", "300"),
+            Self::RetryAfter => {
+                Script::json(429, wire.error(429, "slow")).header("retry-after", "300")
+            }
         }
     }
 }

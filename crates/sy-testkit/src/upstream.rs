@@ -165,7 +165,10 @@ impl FakeUpstream {
     /// # Panics
     /// After twenty seconds.
     pub async fn until_left(&self, number: usize) {
-        self.until("the client to leave", || self.requests().get(number).is_some_and(Seen::client_left)).await;
+        self.until("the client to leave", || {
+            self.requests().get(number).is_some_and(Seen::client_left)
+        })
+        .await;
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -183,7 +186,12 @@ impl FakeUpstream {
     }
 }
 
-async fn accept(listener: TcpListener, stage: Arc<Stage>, tracker: TaskTracker, alive: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    stage: Arc<Stage>,
+    tracker: TaskTracker,
+    alive: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = alive.cancelled() => return,
@@ -197,8 +205,11 @@ async fn accept(listener: TcpListener, stage: Arc<Stage>, tracker: TaskTracker, 
         tracker.spawn(async move {
             let resets = Arc::new(AtomicBool::new(false));
             let connection = TokioIo::new(Connection::new(stream, Arc::clone(&resets)));
-            let service = service_fn(move |request| answer(Arc::clone(&stage), Arc::clone(&resets), number, request));
-            let serving = hyper::server::conn::http1::Builder::new().serve_connection(connection, service);
+            let service = service_fn(move |request| {
+                answer(Arc::clone(&stage), Arc::clone(&resets), number, request)
+            });
+            let serving =
+                hyper::server::conn::http1::Builder::new().serve_connection(connection, service);
             tokio::select! {
                 () = alive.cancelled() => {}
                 // An end by the client or by a script is what tests are made of.
@@ -249,8 +260,13 @@ async fn answer(
     if matches!(script.end, End::Drop | End::Reset) {
         steps.push_back(Step::Wait(FLUSH_TIME));
     }
-    let mut performance =
-        Performance { steps, waiting: None, end: script.end, resets, watch: Watch { fate, stage, is_over: false } };
+    let mut performance = Performance {
+        steps,
+        waiting: None,
+        end: script.end,
+        resets,
+        watch: Watch { fate, stage, is_over: false },
+    };
     if !script.before.is_zero() {
         tokio::time::sleep(script.before).await;
     }

@@ -46,7 +46,9 @@ impl Wire {
     /// Returns a request of one user message.
     pub fn request(self, model: &str, stream: bool) -> Value {
         match self {
-            Self::Chat => json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}),
+            Self::Chat => {
+                json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+            }
             Self::Responses => json!({"model": model, "stream": stream, "input": "hi"}),
             Self::Anthropic => {
                 json!({"model": model, "stream": stream, "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]})
@@ -91,9 +93,9 @@ impl Wire {
     /// Returns the frame by which a provider reports an error inside a stream.
     pub fn error_event(self) -> Bytes {
         match self {
-            Self::Chat => {
-                data(&json!({"error": {"message": "the engine is overloaded", "type": "server_error", "code": null}}))
-            }
+            Self::Chat => data(
+                &json!({"error": {"message": "the engine is overloaded", "type": "server_error", "code": null}}),
+            ),
             Self::Responses => event(
                 "error",
                 &json!({"type": "error", "code": "server_error", "message": "the engine is overloaded", "param": null, "sequence_number": 99}),
@@ -102,9 +104,9 @@ impl Wire {
                 "error",
                 &json!({"type": "error", "error": {"type": "overloaded_error", "message": "the engine is overloaded"}}),
             ),
-            Self::Gemini => {
-                data(&json!({"error": {"code": 503, "message": "the engine is overloaded", "status": "UNAVAILABLE"}}))
-            }
+            Self::Gemini => data(
+                &json!({"error": {"code": 503, "message": "the engine is overloaded", "status": "UNAVAILABLE"}}),
+            ),
         }
     }
 
@@ -114,8 +116,12 @@ impl Wire {
             Self::Chat | Self::Responses => {
                 json!({"error": {"message": message, "type": "error", "param": null, "code": null}})
             }
-            Self::Anthropic => json!({"type": "error", "error": {"type": "error", "message": message}}),
-            Self::Gemini => json!({"error": {"code": status, "message": message, "status": "UNKNOWN"}}),
+            Self::Anthropic => {
+                json!({"type": "error", "error": {"type": "error", "message": message}})
+            }
+            Self::Gemini => {
+                json!({"error": {"code": status, "message": message, "status": "UNKNOWN"}})
+            }
         })
     }
 
@@ -221,8 +227,10 @@ impl Wire {
 }
 
 fn chat_chunk(delta: &Value, finish: Option<&str>) -> Bytes {
-    data(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "fake",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+    data(
+        &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "fake",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}),
+    )
 }
 
 fn responses_object(status: &str, text: &str, output: usize) -> Value {
@@ -237,9 +245,12 @@ fn responses_object(status: &str, text: &str, output: usize) -> Value {
 }
 
 fn gemini_chunk(text: &str, output: Option<usize>) -> Value {
-    let mut candidate = json!({"index": 0, "content": {"role": "model", "parts": [{"text": text}]}});
+    let mut candidate =
+        json!({"index": 0, "content": {"role": "model", "parts": [{"text": text}]}});
     let mut chunk = json!({"responseId": "r1", "modelVersion": "fake"});
-    if let (Some(output), Some(candidate), Some(chunk)) = (output, candidate.as_object_mut(), chunk.as_object_mut()) {
+    if let (Some(output), Some(candidate), Some(chunk)) =
+        (output, candidate.as_object_mut(), chunk.as_object_mut())
+    {
         candidate.insert("finishReason".to_owned(), json!("STOP"));
         chunk.insert(
             "usageMetadata".to_owned(),

@@ -99,7 +99,15 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure of the given kind on the given side.
     pub fn new(kind: ErrorKind, side: Side, message: impl Into<String>) -> Self {
-        Self { kind, side, message: message.into(), code: None, param: None, status: None, retry_after: None }
+        Self {
+            kind,
+            side,
+            message: message.into(),
+            code: None,
+            param: None,
+            status: None,
+            retry_after: None,
+        }
     }
 
     /// Makes a failure that the caller can fix by changing the request.

@@ -130,12 +130,23 @@ pub struct Price {
 impl Price {
     /// Returns the cost of one exchange in US dollars. The whole prompt is billed at the tier it falls into.
     pub fn cost_usd(&self, usage: &Usage) -> f64 {
-        let rates = self.over.iter().rev().find(|(size, _)| usage.input > *size).map_or(&self.base, |(_, rates)| rates);
+        let rates = self
+            .over
+            .iter()
+            .rev()
+            .find(|(size, _)| usage.input > *size)
+            .map_or(&self.base, |(_, rates)| rates);
         let fresh = usage.input.saturating_sub(usage.cache_read + usage.cache_write);
         let million = |tokens: u64, rate: f64| tokens as f64 * rate / 1_000_000.0;
         million(fresh, rates.usd_per_million_input)
-            + million(usage.cache_read, rates.usd_per_million_cache_read.unwrap_or(rates.usd_per_million_input))
-            + million(usage.cache_write, rates.usd_per_million_cache_write.unwrap_or(rates.usd_per_million_input))
+            + million(
+                usage.cache_read,
+                rates.usd_per_million_cache_read.unwrap_or(rates.usd_per_million_input),
+            )
+            + million(
+                usage.cache_write,
+                rates.usd_per_million_cache_write.unwrap_or(rates.usd_per_million_input),
+            )
             + million(usage.output, rates.usd_per_million_output)
     }
 }
@@ -178,8 +189,10 @@ mod tests {
             usd_per_million_cache_read: Some(0.3),
             usd_per_million_cache_write: Some(3.75),
         };
-        let price = Price { base, over: vec![(200_000, Rates { usd_per_million_input: 6.0, ..base })] };
-        let usage = Usage { input: 1_000, cache_read: 600, cache_write: 100, output: 50, reasoning: 20 };
+        let price =
+            Price { base, over: vec![(200_000, Rates { usd_per_million_input: 6.0, ..base })] };
+        let usage =
+            Usage { input: 1_000, cache_read: 600, cache_write: 100, output: 50, reasoning: 20 };
         let expected = (300.0 * 3.0 + 600.0 * 0.3 + 100.0 * 3.75 + 50.0 * 15.0) / 1e6;
         assert!((price.cost_usd(&usage) - expected).abs() < 1e-12);
         let long = Usage { input: 300_000, ..Usage::default() };

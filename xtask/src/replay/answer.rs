@@ -21,16 +21,22 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
         let status = recording.status.unwrap_or_default();
         let body = recording.response.as_deref().unwrap_or_default();
         let failure = upstream.decode_failure(status, body.as_bytes());
-        let outcome =
-            if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
+        let outcome = if is_right(status, failure.kind) {
+            Ok(())
+        } else {
+            Err(format!("status {status} became {failure}"))
+        };
         return report.note(&recording.id, &format!("{protocol} failure"), outcome);
     }
     let (name, decoded) = match recording.stream(upstream.framing()) {
-        Some(stream) => (format!("{protocol} stream"), decode_stream(upstream, &stream, usize::MAX)),
+        Some(stream) => {
+            (format!("{protocol} stream"), decode_stream(upstream, &stream, usize::MAX))
+        }
         None => match &recording.response {
             Some(body) => {
-                let decoded =
-                    upstream.decode_response(body.as_bytes()).map(|response| (response.to_events(), response));
+                let decoded = upstream
+                    .decode_response(body.as_bytes())
+                    .map(|response| (response.to_events(), response));
                 (format!("{protocol} response"), decoded)
             }
             None => return,
@@ -39,7 +45,11 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
     match decoded {
         // An answer of status 200 may itself say that it failed; then that is what it decodes to.
         Err(failure) if failure.kind != ErrorKind::Malformed && says_failure(recording) => {
-            report.note(&recording.id, &format!("{protocol} failure inside an answer of status 200"), Ok(()));
+            report.note(
+                &recording.id,
+                &format!("{protocol} failure inside an answer of status 200"),
+                Ok(()),
+            );
         }
         Err(failure) => report.note(&recording.id, &name, Err(failure.to_string())),
         Ok((events, response)) => {
@@ -54,7 +64,11 @@ pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Re
             for entry in REGISTRY {
                 if let (Some(front), Some(reader)) = (entry.downstream, entry.upstream) {
                     for (form, outcome) in through(front, reader, &events, &response) {
-                        report.note(&recording.id, &format!("{protocol} answer via {}{form}", front.id()), outcome);
+                        report.note(
+                            &recording.id,
+                            &format!("{protocol} answer via {}{form}", front.id()),
+                            outcome,
+                        );
                     }
                 }
             }
@@ -100,7 +114,8 @@ fn ask(front: &'static dyn Downstream, stream: bool) -> Result<Inbound, String> 
         "messages": [{"role": "user", "content": "hi"}], "input": "hi", "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
     });
     let hints = Hints { model: Some("m".to_owned()), stream, sse: true };
-    Inbound::parse(front, Bytes::from(body.to_string()), &hints).map_err(|failure| failure.to_string())
+    Inbound::parse(front, Bytes::from(body.to_string()), &hints)
+        .map_err(|failure| failure.to_string())
 }
 
 /// Decodes a stream that arrives in chunks of the given size.
@@ -113,7 +128,9 @@ fn decode_stream(
     let mut decoder = upstream.stream_decoder();
     let mut events = Vec::new();
     let ended = |events: &[StreamEvent]| {
-        events.iter().any(|event| matches!(event, StreamEvent::Finish { .. } | StreamEvent::Failed(_)))
+        events
+            .iter()
+            .any(|event| matches!(event, StreamEvent::Finish { .. } | StreamEvent::Failed(_)))
     };
     let mut batches = Vec::new();
     for chunk in stream.chunks(size.min(stream.len().max(1))) {
@@ -140,12 +157,16 @@ fn decode_stream(
 }
 
 /// A stream says the same however the network cuts it.
-fn cut_anywhere(upstream: &dyn Upstream, stream: &[u8], whole: &ChatResponse) -> Result<(), String> {
+fn cut_anywhere(
+    upstream: &dyn Upstream,
+    stream: &[u8],
+    whole: &ChatResponse,
+) -> Result<(), String> {
     // Byte by byte for all but very long streams; a few odd sizes for all.
     let sizes: &[usize] = if stream.len() < 200_000 { &[1, 7, 61, 1460] } else { &[61, 1460] };
     for size in sizes {
-        let (_, cut) =
-            decode_stream(upstream, stream, *size).map_err(|failure| format!("in chunks of {size}: {failure}"))?;
+        let (_, cut) = decode_stream(upstream, stream, *size)
+            .map_err(|failure| format!("in chunks of {size}: {failure}"))?;
         if cut != *whole {
             return Err(format!("in chunks of {size} bytes the answer differs"));
         }
@@ -192,14 +213,18 @@ fn is_right(status: u16, kind: ErrorKind) -> bool {
 pub(super) fn check_embeddings(recording: &Recording, report: &mut Report) {
     let body = recording.response.as_deref().unwrap_or_default().as_bytes();
     if recording.succeeded() {
-        let outcome =
-            embeddings::decode_response(EmbedWire::OpenAi, body).map(|_| ()).map_err(|failure| failure.to_string());
+        let outcome = embeddings::decode_response(EmbedWire::OpenAi, body)
+            .map(|_| ())
+            .map_err(|failure| failure.to_string());
         report.note(&recording.id, "openai_embeddings response", outcome);
     } else if let Some(upstream) = sy_protocol::upstream(sy_protocol::registry::OPENAI_CHAT) {
         let status = recording.status.unwrap_or_default();
         let failure = upstream.decode_failure(status, body);
-        let outcome =
-            if is_right(status, failure.kind) { Ok(()) } else { Err(format!("status {status} became {failure}")) };
+        let outcome = if is_right(status, failure.kind) {
+            Ok(())
+        } else {
+            Err(format!("status {status} became {failure}"))
+        };
         report.note(&recording.id, "openai_embeddings failure", outcome);
     }
 }

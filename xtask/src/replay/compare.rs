@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 use sy_types::chat::{
-    ChatRequest, ChatResponse, Dropped, FinishReason, Media, Part, Role, Source, Tool, ToolCall, ToolChoice, ToolKind,
-    Usage,
+    ChatRequest, ChatResponse, Dropped, FinishReason, Media, Part, Role, Source, Tool, ToolCall,
+    ToolChoice, ToolKind, Usage,
 };
 
 /// One thing that a request says.
@@ -25,15 +25,22 @@ enum Speaker {
 }
 
 /// Says how two requests differ beyond what the reports cover; `None` when they do not.
-pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, reports: &[Dropped]) -> Option<String> {
+pub(super) fn questions_differ(
+    before: &ChatRequest,
+    after: &ChatRequest,
+    reports: &[Dropped],
+) -> Option<String> {
     let reported = |words: &[&str]| {
-        reports.iter().filter(|dropped| words.iter().any(|word| dropped.field.starts_with(word))).count()
+        reports
+            .iter()
+            .filter(|dropped| words.iter().any(|word| dropped.field.starts_with(word)))
+            .count()
     };
     let content = reported(&["messages", "input", "contents", "system", "instructions"]);
     let (first, second) = (instructions(before), instructions(after));
     // A target without a JSON mode is told in words to answer in JSON, and says so.
-    let told_json =
-        reported(&["text.format", "response_format", "generationConfig", "output"]) > 0 && second.starts_with(&first);
+    let told_json = reported(&["text.format", "response_format", "generationConfig", "output"]) > 0
+        && second.starts_with(&first);
     if first != second && content == 0 && !told_json {
         return Some(format!("instructions: {} became {}", short(&first), short(&second)));
     }
@@ -55,18 +62,29 @@ pub(super) fn questions_differ(before: &ChatRequest, after: &ChatRequest, report
     if lost.len() > reported(&["tools", "web_search", "functions", "tool_choice", "toolConfig"])
         || second.len() > first.len()
     {
-        return Some(format!("tools: lost {}, of {} came {}", short(&format!("{lost:?}")), first.len(), second.len()));
+        return Some(format!(
+            "tools: lost {}, of {} came {}",
+            short(&format!("{lost:?}")),
+            first.len(),
+            second.len()
+        ));
     }
     if choice(before) != choice(after)
         && reported(&["tool_choice", "tool_config", "toolConfig", "function_call", "tools"]) == 0
     {
-        return Some(format!("tool choice: {:?} became {:?}", before.tool_choice, after.tool_choice));
+        return Some(format!(
+            "tool choice: {:?} became {:?}",
+            before.tool_choice, after.tool_choice
+        ));
     }
     None
 }
 
 fn instructions(chat: &ChatRequest) -> String {
-    let spoken = chat.messages.iter().filter(|message| matches!(message.role, Role::System | Role::Developer));
+    let spoken = chat
+        .messages
+        .iter()
+        .filter(|message| matches!(message.role, Role::System | Role::Developer));
     let texts = spoken.flat_map(|message| &message.parts).filter_map(text_of);
     texts.map(str::trim).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -94,7 +112,11 @@ fn conversation(chat: &ChatRequest) -> Vec<Item> {
                     items.push(Item::Call { name: call.name.clone(), arguments: arguments(call) });
                 }
                 Part::ToolResult(result) => {
-                    let of = calls.iter().rev().find(|(id, _)| *id == result.call_id).map(|(_, name)| name.clone());
+                    let of = calls
+                        .iter()
+                        .rev()
+                        .find(|(id, _)| *id == result.call_id)
+                        .map(|(_, name)| name.clone());
                     let of = of.or_else(|| result.name.clone()).unwrap_or_default();
                     push_result(&mut items, of, &result.parts);
                 }
@@ -151,7 +173,8 @@ fn say(items: &mut Vec<Item>, speaker: Speaker, text: &str) {
 
 /// A result that is JSON is compared as JSON.
 fn result_text(text: &str) -> String {
-    serde_json::from_str::<Value>(text).map_or_else(|_| text.trim().to_owned(), |value| sorted(&value).to_string())
+    serde_json::from_str::<Value>(text)
+        .map_or_else(|_| text.trim().to_owned(), |value| sorted(&value).to_string())
 }
 
 fn text_of(part: &Part) -> Option<&str> {
@@ -164,7 +187,12 @@ fn text_of(part: &Part) -> Option<&str> {
 fn media_name(media: &Media) -> String {
     match &media.source {
         Source::Base64(data) => {
-            format!("{:?} inline {} bytes {}", media.kind, data.len(), short(&String::from_utf8_lossy(data)))
+            format!(
+                "{:?} inline {} bytes {}",
+                media.kind,
+                data.len(),
+                short(&String::from_utf8_lossy(data))
+            )
         }
         Source::Url(url) => format!("{:?} {url}", media.kind),
         // Only the provider knows what is behind an id.
@@ -198,14 +226,18 @@ fn tools(chat: &ChatRequest) -> Vec<(String, Option<String>, Value)> {
 /// `auto` is what an absent choice means, and allowing every tool that is there restricts nothing.
 fn choice(chat: &ChatRequest) -> ToolChoice {
     match chat.tool_choice.clone().unwrap_or(ToolChoice::Auto) {
-        ToolChoice::Allowed { names, required } if chat.tools.iter().all(|tool| names.contains(&tool.name)) => {
+        ToolChoice::Allowed { names, required }
+            if chat.tools.iter().all(|tool| names.contains(&tool.name)) =>
+        {
             if required {
                 ToolChoice::Required
             } else {
                 ToolChoice::Auto
             }
         }
-        ToolChoice::Allowed { names, required: true } if names.len() == 1 => ToolChoice::Named(names.concat()),
+        ToolChoice::Allowed { names, required: true } if names.len() == 1 => {
+            ToolChoice::Named(names.concat())
+        }
         other => other,
     }
 }
@@ -242,7 +274,9 @@ impl Said {
             Some(FinishReason::Length) => "length",
             Some(FinishReason::ToolCalls) => "tool calls",
             Some(FinishReason::ContentFilter | FinishReason::Refusal) => "filtered",
-            Some(FinishReason::Stop | FinishReason::Pause | FinishReason::Other(_)) | None => "stop",
+            Some(FinishReason::Stop | FinishReason::Pause | FinishReason::Other(_)) | None => {
+                "stop"
+            }
             Some(FinishReason::Error) => "error",
         };
         said
@@ -258,11 +292,14 @@ impl Said {
     /// Says how two answers differ; `None` when they do not.
     pub(super) fn differs(&self, after: &Self) -> Option<String> {
         let field = |name: &str, first: String, second: String| {
-            (first != second).then(|| format!("{name}: {} became {}", short(&first), short(&second)))
+            (first != second)
+                .then(|| format!("{name}: {} became {}", short(&first), short(&second)))
         };
         field("text", self.text.clone(), after.text.clone())
             .or_else(|| field("reasoning", self.reasoning.clone(), after.reasoning.clone()))
-            .or_else(|| field("tool calls", format!("{:?}", self.calls), format!("{:?}", after.calls)))
+            .or_else(|| {
+                field("tool calls", format!("{:?}", self.calls), format!("{:?}", after.calls))
+            })
             .or_else(|| field("finish", self.finish.to_owned(), after.finish.to_owned()))
             .or_else(|| field("usage", format!("{:?}", self.usage), format!("{:?}", after.usage)))
     }
@@ -273,10 +310,14 @@ fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
+            Value::Object(
+                entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect(),
+            )
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        Value::Number(number) if number.as_f64().is_some_and(|float| float.fract() == 0.0 && float.abs() < 9e15) => {
+        Value::Number(number)
+            if number.as_f64().is_some_and(|float| float.fract() == 0.0 && float.abs() < 9e15) =>
+        {
             // 1 and 1.0 are the same number.
             Value::from(number.as_f64().unwrap_or_default() as i64)
         }
@@ -285,5 +326,9 @@ fn sorted(value: &Value) -> Value {
 }
 
 fn short(text: &str) -> String {
-    if text.chars().count() <= 160 { text.to_owned() } else { text.chars().take(160).chain("…".chars()).collect() }
+    if text.chars().count() <= 160 {
+        text.to_owned()
+    } else {
+        text.chars().take(160).chain("…".chars()).collect()
+    }
 }

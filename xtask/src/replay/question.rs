@@ -17,7 +17,9 @@ const MODEL: &str = "replayed-model";
 
 /// Checks a recorded request of the given protocol.
 pub(super) fn check(protocol: ProtocolId, recording: &Recording, report: &mut Report) {
-    let (Some(body), Some(client)) = (&recording.request, sy_protocol::downstream(protocol)) else { return };
+    let (Some(body), Some(client)) = (&recording.request, sy_protocol::downstream(protocol)) else {
+        return;
+    };
     if !recording.succeeded() {
         // A request that the provider refused may be refused here too; it must only not be mistaken for another.
         return;
@@ -70,7 +72,8 @@ fn relays(upstream: &dyn Upstream, inbound: &Inbound) -> Result<(), String> {
     let restored = match find(original)?.get(original, "model") {
         None => relayed.to_vec(),
         Some(model) => {
-            let model: serde_json::Value = serde_json::from_slice(model).map_err(|error| error.to_string())?;
+            let model: serde_json::Value =
+                serde_json::from_slice(model).map_err(|error| error.to_string())?;
             find(&relayed)?.apply(&relayed, &[("model", model)]).concat()
         }
     };
@@ -78,14 +81,19 @@ fn relays(upstream: &dyn Upstream, inbound: &Inbound) -> Result<(), String> {
 }
 
 /// A request that goes to another protocol and is read back there says the same, but for what was reported.
-fn round_trip(upstream: &dyn Upstream, other: &'static dyn Downstream, inbound: &Inbound) -> Result<(), String> {
+fn round_trip(
+    upstream: &dyn Upstream,
+    other: &'static dyn Downstream,
+    inbound: &Inbound,
+) -> Result<(), String> {
     let chat = inbound.chat().map_err(|failure| failure.to_string())?;
     let target = target(upstream);
     let outgoing = Outgoing { target: &target, inbound, stream: chat.stream };
     let encoded = encode(upstream, &outgoing).map_err(|failure| format!("build: {failure}"))?;
     let path = encoded.call.url.as_str().to_owned();
     let body = Bytes::from(encoded.call.body.concat());
-    let back = Inbound::parse(other, body, &hints(&path)).map_err(|failure| format!("read back: {failure}"))?;
+    let back = Inbound::parse(other, body, &hints(&path))
+        .map_err(|failure| format!("read back: {failure}"))?;
     let back = back.chat().map_err(|failure| format!("read back: {failure}"))?;
     let reports: Vec<Dropped> = encoded.dropped.iter().chain(&back.unmapped).cloned().collect();
     questions_differ(chat, back, &reports).map_or(Ok(()), Err)
@@ -119,6 +127,7 @@ fn base_url() -> url::Url {
 pub(super) fn hints(path: &str) -> Hints {
     let (route, query) = path.split_once('?').unwrap_or((path, ""));
     let named = route.split_once("/models/").and_then(|(_, rest)| rest.rsplit_once(':'));
-    let (model, action) = named.map_or((None, ""), |(model, action)| (Some(model.to_owned()), action));
+    let (model, action) =
+        named.map_or((None, ""), |(model, action)| (Some(model.to_owned()), action));
     Hints { model, stream: action == "streamGenerateContent", sse: query.contains("alt=sse") }
 }

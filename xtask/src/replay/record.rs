@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use sy_protocol::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES};
+use sy_protocol::registry::{
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES,
+};
 use sy_types::ProtocolId;
 
 use super::report::Report;
@@ -40,17 +42,21 @@ pub(super) enum Events {
 impl Events {
     fn payloads(&self) -> Vec<String> {
         match self {
-            Self::Lines(text) => text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
-            Self::List(list) => {
-                list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
+            Self::Lines(text) => {
+                text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
             }
+            Self::List(list) => list
+                .iter()
+                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .collect(),
         }
     }
 }
 
 impl Recording {
     pub(super) fn read_all(file: &Path) -> Result<Vec<Self>> {
-        let opened = std::fs::File::open(file).with_context(|| format!("open {}", file.display()))?;
+        let opened =
+            std::fs::File::open(file).with_context(|| format!("open {}", file.display()))?;
         let lines = BufReader::new(flate2::read::MultiGzDecoder::new(opened)).lines();
         lines
             .enumerate()
@@ -76,7 +82,9 @@ impl Recording {
                     sy_protocol::Framing::Sse => {
                         payloads.iter().map(|line| format!("data: {line}\n\n")).collect::<String>()
                     }
-                    sy_protocol::Framing::NdJson => payloads.iter().map(|line| format!("{line}\n")).collect::<String>(),
+                    sy_protocol::Framing::NdJson => {
+                        payloads.iter().map(|line| format!("{line}\n")).collect::<String>()
+                    }
                 }
                 .into_bytes(),
             );

@@ -45,7 +45,9 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(known: &Path) -> Result<Self> {
         let known = match std::fs::read_to_string(known) {
-            Ok(text) => toml::from_str(&text).with_context(|| format!("read {}", known.display()))?,
+            Ok(text) => {
+                toml::from_str(&text).with_context(|| format!("read {}", known.display()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => KnownList::default(),
             Err(error) => return Err(error).with_context(|| format!("read {}", known.display())),
         };
@@ -101,10 +103,14 @@ impl Report {
         let is_known = |id: &str, check: &str| {
             self.known.known.iter().any(|known| {
                 known.id == id
-                    && known.check.strip_suffix('*').map_or(known.check == check, |prefix| check.starts_with(prefix))
+                    && known
+                        .check
+                        .strip_suffix('*')
+                        .map_or(known.check == check, |prefix| check.starts_with(prefix))
             })
         };
-        let (listed, new): (Vec<_>, Vec<_>) = self.short.iter().partition(|(check, id, _)| is_known(id, check));
+        let (listed, new): (Vec<_>, Vec<_>) =
+            self.short.iter().partition(|(check, id, _)| is_known(id, check));
         println!("fell short, on the list of known cases: {}", listed.len());
         if verbose {
             for (check, id, reason) in &listed {

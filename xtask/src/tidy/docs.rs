@@ -32,7 +32,12 @@ fn no_name_says_nothing() {
 #[test]
 fn no_marker_of_unfinished_work() {
     // Put together so that this file does not find itself.
-    let markers = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("XX", "X ")];
+    let markers = [
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("FIX", "ME"),
+        concat!("XX", "X "),
+    ];
     let mut findings = Vec::new();
     for source in sources(&["crates", "xtask/src"]) {
         for (line, text) in source.code() {

@@ -21,7 +21,10 @@ const FENCES: &[Fence] = &[
             "xtask/",
         ],
     },
-    Fence { text: "std::env", places: &["crates/sy-config/src/env.rs", "crates/switchyard/src/main.rs", "xtask/"] },
+    Fence {
+        text: "std::env",
+        places: &["crates/sy-config/src/env.rs", "crates/switchyard/src/main.rs", "xtask/"],
+    },
     Fence { text: "clap::", places: &["crates/switchyard/", "xtask/"] },
     Fence { text: "tokio::spawn", places: &[] },
     Fence { text: "std::process::exit", places: &[] },
@@ -42,12 +45,17 @@ const FENCES: &[Fence] = &[
 fn libraries_and_secrets_stay_behind_their_fences() {
     let mut findings = Vec::new();
     for source in sources(&["crates", "xtask/src"]) {
-        if source.is_test() || source.path.starts_with("crates/sy-testkit") || source.path.contains("/tidy/") {
+        if source.is_test()
+            || source.path.starts_with("crates/sy-testkit")
+            || source.path.contains("/tidy/")
+        {
             continue;
         }
         for (line, text) in source.code().filter(|(_, text)| !text.trim_start().starts_with("//")) {
             for fence in FENCES {
-                if text.contains(fence.text) && !fence.places.iter().any(|place| source.path.starts_with(place)) {
+                if text.contains(fence.text)
+                    && !fence.places.iter().any(|place| source.path.starts_with(place))
+                {
                     findings.push(format!("{}:{line}: {}", source.path, fence.text));
                 }
             }
@@ -60,17 +68,23 @@ fn libraries_and_secrets_stay_behind_their_fences() {
 fn no_vendor_is_named_outside_the_catalog() {
     // A vendor is a row of data. Names that are also protocols (openai, anthropic, gemini, ollama, zai) are the protocol
     // folders' own.
-    const VENDORS: [&str; 8] = ["openrouter", "moonshot", "mistral", "deepseek", "nvidia", "groq", "xiaomi", "copilot"];
+    const VENDORS: [&str; 8] =
+        ["openrouter", "moonshot", "mistral", "deepseek", "nvidia", "groq", "xiaomi", "copilot"];
     let mut findings = Vec::new();
-    for source in
-        sources(&["crates/sy-router/src", "crates/sy-server/src", "crates/sy-access/src", "crates/sy-credentials/src"])
-    {
+    for source in sources(&[
+        "crates/sy-router/src",
+        "crates/sy-server/src",
+        "crates/sy-access/src",
+        "crates/sy-credentials/src",
+    ]) {
         // The one exception is a table of key prefixes, which must be known before the catalog is asked.
         if source.is_test() || source.path == "crates/sy-credentials/src/hygiene.rs" {
             continue;
         }
         for (line, text) in source.code().filter(|(_, text)| !text.trim_start().starts_with("//")) {
-            if let Some(vendor) = VENDORS.iter().find(|vendor| text.to_lowercase().contains(*vendor)) {
+            if let Some(vendor) =
+                VENDORS.iter().find(|vendor| text.to_lowercase().contains(*vendor))
+            {
                 findings.push(format!("{}:{line}: {vendor}", source.path));
             }
         }

@@ -11,7 +11,18 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sy-credentials", &["sy-types", "sy-config"]),
     ("sy-access", &["sy-types", "sy-config"]),
     ("sy-router", &["sy-types", "sy-config", "sy-protocol", "sy-catalog", "sy-credentials"]),
-    ("sy-server", &["sy-types", "sy-config", "sy-protocol", "sy-catalog", "sy-credentials", "sy-access", "sy-router"]),
+    (
+        "sy-server",
+        &[
+            "sy-types",
+            "sy-config",
+            "sy-protocol",
+            "sy-catalog",
+            "sy-credentials",
+            "sy-access",
+            "sy-router",
+        ],
+    ),
     ("switchyard", &["sy-types", "sy-config", "sy-catalog", "sy-credentials", "sy-server"]),
     ("sy-testkit", &["sy-types", "sy-protocol"]),
 ];
@@ -20,17 +31,24 @@ const TABLE: &[(&str, &[&str])] = &[
 fn crates_depend_only_downhill() {
     let mut findings = Vec::new();
     for (name, allowed) in TABLE {
-        let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect(name);
+        let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))
+            .expect(name);
         let parsed: toml::Table = manifest.parse().expect(name);
-        for dependency in
-            parsed.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|table| table.keys())
+        for dependency in parsed
+            .get("dependencies")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flat_map(|table| table.keys())
         {
-            if (dependency.starts_with("sy-") || dependency == "switchyard") && !allowed.contains(&dependency.as_str())
+            if (dependency.starts_with("sy-") || dependency == "switchyard")
+                && !allowed.contains(&dependency.as_str())
             {
                 findings.push(format!("{name} -> {dependency}"));
             }
         }
-        if parsed.get("lints").and_then(|lints| lints.get("workspace")) != Some(&toml::Value::Boolean(true)) {
+        if parsed.get("lints").and_then(|lints| lints.get("workspace"))
+            != Some(&toml::Value::Boolean(true))
+        {
             findings.push(format!("{name} does not take the workspace's lints"));
         }
     }
@@ -51,7 +69,8 @@ fn every_crate_is_in_the_table() {
 fn the_pure_crates_have_no_runtime() {
     let mut findings = Vec::new();
     for name in ["sy-types", "sy-protocol"] {
-        let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect(name);
+        let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))
+            .expect(name);
         let parsed: toml::Table = manifest.parse().expect(name);
         let dependencies = parsed.get("dependencies").and_then(toml::Value::as_table);
         for banned in ["tokio", "reqwest", "hyper", "axum", "sqlx"] {

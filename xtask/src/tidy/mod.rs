@@ -49,11 +49,17 @@ fn collect(folder: &Path, sources: &mut Vec<Source>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "target" && name != "node_modules") {
+        if path.is_dir()
+            && path.file_name().is_none_or(|name| name != "target" && name != "node_modules")
+        {
             collect(&path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            sources.push(Source { path: name, text: std::fs::read_to_string(&path).unwrap_or_default() });
+            let name =
+                path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            sources.push(Source {
+                path: name,
+                text: std::fs::read_to_string(&path).unwrap_or_default(),
+            });
         }
     }
 }

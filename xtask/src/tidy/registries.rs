@@ -14,10 +14,14 @@ fn every_protocol_folder_is_registered_in_order() {
     let folders: Vec<String> = std::fs::read_dir(&folder)
         .expect("sources")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_dir() && path.file_name().is_some_and(|name| name != "frame" && name != "embeddings"))
+        .filter(|path| {
+            path.is_dir()
+                && path.file_name().is_some_and(|name| name != "frame" && name != "embeddings")
+        })
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
-    let missing: Vec<String> = folders.iter().filter(|folder| !names.contains(&folder.as_str())).cloned().collect();
+    let missing: Vec<String> =
+        folders.iter().filter(|folder| !names.contains(&folder.as_str())).cloned().collect();
     none(&missing, "a protocol folder that nobody registered:");
     let empty: Vec<String> = names
         .iter()
@@ -38,7 +42,8 @@ fn a_registered_protocol_has_the_faces_that_it_is_registered_for() {
 
 #[test]
 fn every_requirement_row_is_listed_and_every_tick_has_evidence() {
-    let text = std::fs::read_to_string(root().join("docs/requirements.md")).expect("docs/requirements.md");
+    let text =
+        std::fs::read_to_string(root().join("docs/requirements.md")).expect("docs/requirements.md");
     let rows: Vec<Vec<&str>> = text
         .lines()
         .filter(|line| line.starts_with("| S"))
@@ -64,9 +69,12 @@ fn every_requirement_row_is_listed_and_every_tick_has_evidence() {
 
 #[test]
 fn every_variable_that_is_read_is_in_the_table() {
-    let is_known = |name: &str| sy_config::env::VARIABLES.iter().any(|variable| variable.name == name);
-    let is_name =
-        |text: &str| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let is_known =
+        |name: &str| sy_config::env::VARIABLES.iter().any(|variable| variable.name == name);
+    let is_name = |text: &str| {
+        text.len() > 2
+            && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
     let (mut findings, mut count) = (Vec::new(), 0);
     for source in sources(&["crates"]) {
         if source.is_test() || source.path.starts_with("crates/sy-testkit") {
@@ -75,7 +83,9 @@ fn every_variable_that_is_read_is_in_the_table() {
         for (line, text) in source.code().filter(|(_, text)| !text.trim_start().starts_with("//")) {
             // The text before each quotation mark and the literal behind it.
             let parts: Vec<&str> = text.split('"').collect();
-            for (before, literal) in parts.windows(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?))) {
+            for (before, literal) in
+                parts.windows(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)))
+            {
                 let is_read = ["get(", "secret("].iter().any(|call| before.ends_with(call));
                 if is_name(literal) && (is_read || literal.starts_with("SWITCHYARD_")) {
                     count += 1;

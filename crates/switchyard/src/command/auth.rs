@@ -29,7 +29,9 @@ pub(crate) async fn run(command: Auth, context: &Context) -> Result<ExitCode> {
         Auth::Login(arguments) => login(&arguments, &local, context).await?,
         Auth::List(arguments) => list(connected(&local, None), arguments.json)?,
         Auth::Status(arguments) => status(&arguments, &local)?,
-        Auth::Logout(arguments) => logout(&arguments.provider, arguments.account.as_deref(), &local)?,
+        Auth::Logout(arguments) => {
+            logout(&arguments.provider, arguments.account.as_deref(), &local)?
+        }
         Auth::Import(arguments) => import(&arguments, credentials, context)?,
         Auth::Export(arguments) => export(&arguments, credentials, context)?,
         Auth::Rotate => {
@@ -51,22 +53,34 @@ async fn login(arguments: &Login, local: &Local, context: &Context) -> Result<()
     };
     if let Some(server) = servers.iter().find(|server| *server.id == *wanted) {
         let config = context.load()?.config;
-        let added = local_servers::add(server, config.provider.get(&server.id), &context.user_file())?;
+        let added =
+            local_servers::add(server, config.provider.get(&server.id), &context.user_file())?;
         output::note(&match added {
-            0 => format!("{} at {} was connected before; it has no new models", server.name, server.base_url),
-            _ => format!("{} at {} is connected; new models: {added}", server.name, server.base_url),
+            0 => format!(
+                "{} at {} was connected before; it has no new models",
+                server.name, server.base_url
+            ),
+            _ => {
+                format!("{} at {} is connected; new models: {added}", server.name, server.base_url)
+            }
         });
         return Ok(());
     }
     let provider = local.catalog().provider_id(&wanted).ok_or_else(|| unknown_provider(&wanted))?;
     let key = read_key(&provider)?;
     let credential = Credential::ApiKey(key);
-    let stored =
-        local.credentials().put(&provider, arguments.account.as_deref(), credential, arguments.label.as_deref())?;
+    let stored = local.credentials().put(
+        &provider,
+        arguments.account.as_deref(),
+        credential,
+        arguments.label.as_deref(),
+    )?;
     if let Some(warning) = &stored.warning {
         output::warning(warning);
     }
-    output::note(&format!("{provider} is connected: `switchyard models {provider}` lists its models"));
+    output::note(&format!(
+        "{provider} is connected: `switchyard models {provider}` lists its models"
+    ));
     Ok(())
 }
 
@@ -86,7 +100,11 @@ fn choose(local: &Local, servers: &[sy_catalog::LocalServer]) -> Result<String> 
     }
     let mut select = cliclack::select("Which provider?").filter_mode();
     for server in servers {
-        select = select.item(server.id.to_string(), &server.name, format!("running at {}", server.base_url));
+        select = select.item(
+            server.id.to_string(),
+            &server.name,
+            format!("running at {}", server.base_url),
+        );
     }
     for row in local.catalog().rows() {
         select = select.item(row.id.to_string(), &row.name, &row.id);
@@ -96,7 +114,9 @@ fn choose(local: &Local, servers: &[sy_catalog::LocalServer]) -> Result<String> 
 
 fn read_key(provider: &str) -> Result<Secret> {
     if std::io::stdin().is_terminal() {
-        return Ok(Secret::new(cliclack::password(format!("API key of {provider}")).mask('•').interact()?));
+        return Ok(Secret::new(
+            cliclack::password(format!("API key of {provider}")).mask('•').interact()?,
+        ));
     }
     let mut text = String::new();
     std::io::stdin()
@@ -105,7 +125,10 @@ fn read_key(provider: &str) -> Result<Secret> {
         .context("the key on standard input is not UTF-8 text")?;
     let key = Secret::new(text.trim());
     if key.is_blank() {
-        return Err(Usage(format!("expected the key of {provider} on standard input, got nothing")).into());
+        return Err(Usage(format!(
+            "expected the key of {provider} on standard input, got nothing"
+        ))
+        .into());
     }
     Ok(key)
 }
@@ -113,20 +136,25 @@ fn read_key(provider: &str) -> Result<Secret> {
 fn logout(provider: &str, account: Option<&str>, local: &Local) -> Result<()> {
     let id = local.catalog().provider_id(provider).unwrap_or_else(|| provider.to_owned());
     if !local.credentials().remove(&id, account)? {
-        let message =
-            format!("there is no stored key for {id}: keys of the configuration or the environment are removed there");
+        let message = format!(
+            "there is no stored key for {id}: keys of the configuration or the environment are removed there"
+        );
         return Err(anyhow!(Failure::new(ErrorKind::NotFound, Side::Caller, message)));
     }
     output::note(&format!("removed the stored key of {id}"));
     if local.is_provider_connected(&id) {
-        output::warning(&format!("{id} is still connected by another source: see `switchyard auth list`"));
+        output::warning(&format!(
+            "{id} is still connected by another source: see `switchyard auth list`"
+        ));
     }
     Ok(())
 }
 
 fn status(arguments: &AuthStatus, local: &Local) -> Result<()> {
     let only = match &arguments.provider {
-        Some(typed) => Some(local.catalog().provider_id(typed).ok_or_else(|| unknown_provider(typed))?),
+        Some(typed) => {
+            Some(local.catalog().provider_id(typed).ok_or_else(|| unknown_provider(typed))?)
+        }
         None => None,
     };
     let found = connected(local, only.as_deref());
@@ -138,7 +166,9 @@ fn status(arguments: &AuthStatus, local: &Local) -> Result<()> {
         return Ok(());
     }
     let message = match only {
-        Some(provider) => format!("{provider} is not connected: run `switchyard auth login {provider}`"),
+        Some(provider) => {
+            format!("{provider} is not connected: run `switchyard auth login {provider}`")
+        }
         None => "no provider is connected: run `switchyard auth login`".to_owned(),
     };
     Err(anyhow!(Failure::new(ErrorKind::Unauthenticated, Side::Gateway, message)))
@@ -163,7 +193,8 @@ impl From<Summary> for Connected {
 
 /// Lists the stored and configured keys, then the providers that the environment connects and those that need no key.
 fn connected(local: &Local, only: Option<&str>) -> Vec<Connected> {
-    let mut found: Vec<Connected> = local.credentials().list().into_iter().map(Connected::from).collect();
+    let mut found: Vec<Connected> =
+        local.credentials().list().into_iter().map(Connected::from).collect();
     for row in local.catalog().rows() {
         if found.iter().any(|known| known.provider == *row.id) || !local.is_connected(&row) {
             continue;
@@ -173,7 +204,14 @@ fn connected(local: &Local, only: Option<&str>) -> Vec<Connected> {
             Err(_) => ("configuration, needs no key".to_owned(), String::new()),
         };
         let account = DEFAULT_ACCOUNT.to_owned();
-        found.push(Connected { provider: row.id, account, source, masked, label: None, problem: None });
+        found.push(Connected {
+            provider: row.id,
+            account,
+            source,
+            masked,
+            label: None,
+            problem: None,
+        });
     }
     found.retain(|known| only.is_none_or(|only| known.provider == only));
     found
@@ -196,7 +234,13 @@ fn list(found: Vec<Connected>, as_json: bool) -> Result<()> {
             Some(label) => format!("{} ({label})", known.account),
             None => known.account,
         };
-        vec![known.provider, account, known.masked, known.source, known.problem.unwrap_or_else(|| "ok".to_owned())]
+        vec![
+            known.provider,
+            account,
+            known.masked,
+            known.source,
+            known.problem.unwrap_or_else(|| "ok".to_owned()),
+        ]
     });
     Ok(output::table(&["PROVIDER", "ACCOUNT", "KEY", "FROM", "STATE"], rows.collect())?)
 }
@@ -217,7 +261,11 @@ fn import(arguments: &AuthFile, credentials: &Credentials, context: &Context) ->
 fn export(arguments: &AuthFile, credentials: &Credentials, context: &Context) -> Result<()> {
     let file = opencode_file(arguments, context)?;
     let report = credentials.export_opencode(&file)?;
-    output::note(&format!("wrote as plain text to {}: {}", file.display(), names(&report.exported)));
+    output::note(&format!(
+        "wrote as plain text to {}: {}",
+        file.display(),
+        names(&report.exported)
+    ));
     warn_skipped(&report.skipped);
     Ok(())
 }
@@ -234,8 +282,9 @@ fn opencode_file(arguments: &AuthFile, context: &Context) -> Result<PathBuf> {
         return Ok(context.inputs.directory.join(file));
     }
     let folder = sy_config::paths::opencode_data(&context.inputs.environment);
-    let folder =
-        folder.ok_or_else(|| Usage("expected a file: nothing says where OpenCode's auth.json is".to_owned()))?;
+    let folder = folder.ok_or_else(|| {
+        Usage("expected a file: nothing says where OpenCode's auth.json is".to_owned())
+    })?;
     Ok(folder.join("auth.json"))
 }
 

@@ -33,7 +33,11 @@ fn view(loaded: &Loaded, as_json: bool) -> Result<()> {
     }
     let rows = loaded.provenance.iter().map(|(pointer, origin)| {
         let value = loaded.value.pointer(pointer).map(Value::to_string).unwrap_or_default();
-        let place = if origin.line > 0 { format!("{}:{}", origin.source, origin.line) } else { origin.source.clone() };
+        let place = if origin.line > 0 {
+            format!("{}:{}", origin.source, origin.line)
+        } else {
+            origin.source.clone()
+        };
         vec![dotted(pointer), value, origin.layer.name().to_owned(), place]
     });
     output::table(&["KEY", "VALUE", "LAYER", "FROM"], rows.collect())?;
@@ -45,10 +49,13 @@ fn view(loaded: &Loaded, as_json: bool) -> Result<()> {
 
 /// Writes a JSON pointer as `config set` takes it.
 fn dotted(pointer: &str) -> String {
-    let is_bare =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    let is_bare = |name: &str| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'))
+    };
     let names = pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
-    let names: Vec<String> = names.map(|name| if is_bare(&name) { name } else { format!("{name:?}") }).collect();
+    let names: Vec<String> =
+        names.map(|name| if is_bare(&name) { name } else { format!("{name:?}") }).collect();
     names.join(".")
 }
 
@@ -90,7 +97,10 @@ fn set(context: &Context, key: &str, value: &str, project: bool) -> Result<()> {
 /// Returns the file that speaks for the project already, else a new one in the working directory.
 fn project_file(context: &Context) -> PathBuf {
     let layers = context.load().map(|loaded| loaded.layers).unwrap_or_default();
-    let project = layers.into_iter().filter(|layer| layer.kind == LayerKind::Project).find_map(|layer| layer.path);
+    let project = layers
+        .into_iter()
+        .filter(|layer| layer.kind == LayerKind::Project)
+        .find_map(|layer| layer.path);
     let folder = project.and_then(|file| file.parent().map(Path::to_path_buf));
     folder.unwrap_or_else(|| context.inputs.directory.clone()).join("switchyard.jsonc")
 }
@@ -104,13 +114,14 @@ fn edit(context: &Context) -> Result<()> {
     let editor = environment.get("VISUAL").or_else(|| environment.get("EDITOR")).unwrap_or("vi");
     let mut words = editor.split_whitespace();
     let Some(program) = words.next() else {
-        return Err(Usage("expected the name of an editor in EDITOR, got an empty one".to_owned()).into());
+        return Err(
+            Usage("expected the name of an editor in EDITOR, got an empty one".to_owned()).into()
+        );
     };
-    let status = Command::new(program)
-        .args(words)
-        .arg(&file)
-        .status()
-        .with_context(|| format!("cannot start the editor {editor:?}: set EDITOR to another"))?;
+    let status =
+        Command::new(program).args(words).arg(&file).status().with_context(|| {
+            format!("cannot start the editor {editor:?}: set EDITOR to another")
+        })?;
     if !status.success() {
         bail!("the editor ended with {status}: the file {} is as it left it", file.display());
     }

@@ -11,7 +11,10 @@ use sy_config::Problem;
 use crate::exit::InvalidConfig;
 
 /// Changes a file's text. A file that is not there is empty.
-pub(crate) fn change(file: &Path, edit: impl FnOnce(&str) -> Result<String, Problem>) -> Result<()> {
+pub(crate) fn change(
+    file: &Path,
+    edit: impl FnOnce(&str) -> Result<String, Problem>,
+) -> Result<()> {
     let text = read(file)?;
     let named = |problem: Problem| match problem.line {
         0 => problem,
@@ -33,7 +36,11 @@ pub(crate) fn read(file: &Path) -> Result<String> {
 /// Keeps a text beside its file, under a name that is still free.
 pub(crate) fn backup(file: &Path, text: &str) -> Result<PathBuf> {
     let name = |number: u32| {
-        file.with_extension(if number == 0 { "jsonc.old".to_owned() } else { format!("jsonc.old{number}") })
+        file.with_extension(if number == 0 {
+            "jsonc.old".to_owned()
+        } else {
+            format!("jsonc.old{number}")
+        })
     };
     let kept = (0..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
     write(&kept, text)?;
@@ -46,7 +53,8 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
     let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(place)?;
-    let mut temporary = tempfile::Builder::new().prefix(".switchyard-").tempfile_in(folder).with_context(place)?;
+    let mut temporary =
+        tempfile::Builder::new().prefix(".switchyard-").tempfile_in(folder).with_context(place)?;
     temporary.write_all(text.as_bytes()).with_context(place)?;
     if let Ok(metadata) = std::fs::metadata(&file) {
         temporary.as_file().set_permissions(metadata.permissions()).with_context(place)?;

@@ -40,7 +40,8 @@ enum Finding {
 
 /// Runs the checks; the exit code is 1 when something is broken.
 pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<ExitCode> {
-    let wanted = if arguments.check.is_empty() { DoctorCheck::value_variants() } else { &arguments.check };
+    let wanted =
+        if arguments.check.is_empty() { DoctorCheck::value_variants() } else { &arguments.check };
     let mut broken = 0;
     for &check in wanted {
         let findings = match check {
@@ -60,7 +61,8 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<ExitCod
 }
 
 fn show(check: DoctorCheck, finding: &Finding) -> Result<(), Unwritten> {
-    let name = check.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let name =
+        check.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     output::line(&match finding {
         Finding::Good(what) => format!("ok        {name:8} {what}"),
         Finding::Remark(what) => format!("note      {name:8} {what}"),
@@ -72,15 +74,19 @@ fn show(check: DoctorCheck, finding: &Finding) -> Result<(), Unwritten> {
 fn configuration(context: &Context) -> Vec<Finding> {
     match sy_config::load(&context.inputs) {
         Ok(loaded) => {
-            let mut findings = vec![Finding::Good(format!("{} layers are valid", loaded.layers.len()))];
-            findings.extend(loaded.notices.iter().map(|notice| Finding::Remark(notice.to_string())));
+            let mut findings =
+                vec![Finding::Good(format!("{} layers are valid", loaded.layers.len()))];
+            findings
+                .extend(loaded.notices.iter().map(|notice| Finding::Remark(notice.to_string())));
             findings
         }
         Err(problems) => problems
             .into_iter()
             .map(|problem| {
-                let next =
-                    problem.help.clone().unwrap_or_else(|| "correct the file: `switchyard config edit`".to_owned());
+                let next = problem
+                    .help
+                    .clone()
+                    .unwrap_or_else(|| "correct the file: `switchyard config edit`".to_owned());
                 Finding::Bad { what: problem.to_string(), next }
             })
             .collect(),
@@ -92,7 +98,8 @@ fn configuration(context: &Context) -> Vec<Finding> {
 fn files(context: &Context, fix: bool) -> Vec<Finding> {
     use std::os::unix::fs::PermissionsExt;
     let paths = &context.inputs.paths;
-    let mut private = vec![(paths.data.join("credentials"), 0o700), (sy_server::token_file(paths), 0o600)];
+    let mut private =
+        vec![(paths.data.join("credentials"), 0o700), (sy_server::token_file(paths), 0o600)];
     private.extend(below(&paths.data.join("credentials")));
     let mut findings = Vec::new();
     let mut looked_at = 0;
@@ -104,7 +111,8 @@ fn files(context: &Context, fix: bool) -> Vec<Finding> {
             continue;
         }
         let what = format!("{} has mode {mode:o}, expected {wanted:o} or less", path.display());
-        let repaired = fix && std::fs::set_permissions(&path, std::fs::Permissions::from_mode(wanted)).is_ok();
+        let repaired =
+            fix && std::fs::set_permissions(&path, std::fs::Permissions::from_mode(wanted)).is_ok();
         findings.push(if repaired {
             Finding::Repaired(what)
         } else {
@@ -112,7 +120,8 @@ fn files(context: &Context, fix: bool) -> Vec<Finding> {
         });
     }
     if findings.is_empty() {
-        findings.push(Finding::Good(format!("{looked_at} private files and folders are yours alone")));
+        findings
+            .push(Finding::Good(format!("{looked_at} private files and folders are yours alone")));
     }
     findings
 }
@@ -125,7 +134,8 @@ fn files(_context: &Context, _fix: bool) -> Vec<Finding> {
 /// Lists files and folders below a folder with the mode that each should have.
 fn below(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok)
+    {
         let path = entry.path();
         if path.is_dir() {
             found.push((path.clone(), 0o700));
@@ -159,8 +169,10 @@ fn auth(local: &Local) -> Vec<Finding> {
         .into_iter()
         .filter_map(|summary| {
             let problem = summary.problem?;
-            let what =
-                format!("the key of {} (account {}) cannot be used: {problem}", summary.provider, summary.account);
+            let what = format!(
+                "the key of {} (account {}) cannot be used: {problem}",
+                summary.provider, summary.account
+            );
             let next = match summary.source {
                 Source::Configuration => "change the configuration as the message says".to_owned(),
                 _ => format!("store it anew: `switchyard auth login {}`", summary.provider),
@@ -168,8 +180,13 @@ fn auth(local: &Local) -> Vec<Finding> {
             Some(Finding::Bad { what, next })
         })
         .collect();
-    let connected: Vec<String> =
-        local.catalog().rows().iter().filter(|row| local.is_connected(row)).map(|row| row.id.to_string()).collect();
+    let connected: Vec<String> = local
+        .catalog()
+        .rows()
+        .iter()
+        .filter(|row| local.is_connected(row))
+        .map(|row| row.id.to_string())
+        .collect();
     if connected.is_empty() {
         let next = "`switchyard auth login` connects one".to_owned();
         findings.push(Finding::Bad { what: "no provider is connected".to_owned(), next });
@@ -182,12 +199,14 @@ fn auth(local: &Local) -> Vec<Finding> {
 fn models(local: &Local) -> Vec<Finding> {
     let rows = local.catalog().rows();
     let count: usize = rows.iter().map(|row| row.model_count).sum();
-    let mut findings = vec![Finding::Good(format!("the catalog has {} providers and {count} models", rows.len()))];
+    let mut findings =
+        vec![Finding::Good(format!("the catalog has {} providers and {count} models", rows.len()))];
     match local.default_model() {
         Ok(name) => findings.push(Finding::Good(format!("the default model is {name}"))),
         Err(failure) => findings.push(Finding::Bad {
             what: format!("there is no default model: {}", failure.message),
-            next: "connect a provider, or set one: `switchyard config set model PROVIDER/MODEL`".to_owned(),
+            next: "connect a provider, or set one: `switchyard config set model PROVIDER/MODEL`"
+                .to_owned(),
         }),
     }
     findings
@@ -203,7 +222,9 @@ async fn local(context: &Context) -> Vec<Finding> {
         let LocalServer { id, name, base_url, .. } = server;
         match config.as_ref().is_some_and(|config| config.provider.contains_key(id)) {
             true => Finding::Good(format!("{name} runs at {base_url} and is configured")),
-            false => Finding::Remark(format!("{name} runs at {base_url}: `switchyard auth login {id}` adds it")),
+            false => Finding::Remark(format!(
+                "{name} runs at {base_url}: `switchyard auth login {id}` adds it"
+            )),
         }
     };
     servers.iter().map(judge).collect()
@@ -221,13 +242,14 @@ async fn server(context: &Context) -> Vec<Finding> {
     }
     let error = match TcpListener::bind((host, port)).await {
         Ok(_) => {
-            return vec![Finding::Good(format!("port {port} of {host} is free: `switchyard serve` starts the server"))];
+            return vec![Finding::Good(format!(
+                "port {port} of {host} is free: `switchyard serve` starts the server"
+            ))];
         }
         Err(error) => error,
     };
     if error.kind() != std::io::ErrorKind::AddrInUse {
-        let next =
-            "correct it: `switchyard config set server.host 127.0.0.1` and `switchyard config set server.port 8080`";
+        let next = "correct it: `switchyard config set server.host 127.0.0.1` and `switchyard config set server.port 8080`";
         return vec![Finding::Bad {
             what: format!("cannot listen on port {port} of {host}: {error}"),
             next: next.to_owned(),
@@ -238,7 +260,8 @@ async fn server(context: &Context) -> Vec<Finding> {
     if is_ours(address, port).await {
         return vec![Finding::Good(format!("the server answers on port {port} of {host}"))];
     }
-    let next = "stop it, or choose another port: `switchyard config set server.port PORT`".to_owned();
+    let next =
+        "stop it, or choose another port: `switchyard config set server.port PORT`".to_owned();
     vec![Finding::Bad { what: format!("another program has port {port} of {host}"), next }]
 }
 
@@ -247,7 +270,10 @@ async fn is_ours(host: &str, port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect((host, port)).await?;
         stream
-            .write_all(format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n").as_bytes())
+            .write_all(
+                format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
             .await?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer).await?;

@@ -25,7 +25,8 @@ pub(crate) async fn run(arguments: Models, context: &Context) -> Result<ExitCode
     if arguments.refresh {
         refresh(&local).await?;
     }
-    let provider = arguments.provider.as_deref().map(|typed| known_provider(&local, typed)).transpose()?;
+    let provider =
+        arguments.provider.as_deref().map(|typed| known_provider(&local, typed)).transpose()?;
     let found = match &arguments.search {
         Some(query) => search(&local, query, provider.as_deref()),
         None => list(&local, provider.as_deref(), arguments.all),
@@ -76,7 +77,9 @@ fn list(local: &Local, provider: Option<&str>, all: bool) -> Vec<Found> {
     for row in local.catalog().rows() {
         let connected = local.is_connected(&row);
         let is_wanted = provider.map_or(connected || all, |provider| *row.id == *provider);
-        let Some(provider) = is_wanted.then(|| local.catalog().provider(&row.id)).flatten() else { continue };
+        let Some(provider) = is_wanted.then(|| local.catalog().provider(&row.id)).flatten() else {
+            continue;
+        };
         let models = provider.models.iter();
         found.extend(models.map(|(id, model)| Found {
             id: format!("{}/{id}", row.id),
@@ -89,8 +92,12 @@ fn list(local: &Local, provider: Option<&str>, all: bool) -> Vec<Found> {
 
 fn search(local: &Local, query: &str, provider: Option<&str>) -> Vec<Found> {
     let rows = local.catalog().rows();
-    let connected: HashSet<String> = rows.into_iter().filter(|row| local.is_connected(row)).map(|row| row.id).collect();
-    let hits = local.search(query).into_iter().filter(|hit| provider.is_none_or(|provider| *hit.provider == *provider));
+    let connected: HashSet<String> =
+        rows.into_iter().filter(|row| local.is_connected(row)).map(|row| row.id).collect();
+    let hits = local
+        .search(query)
+        .into_iter()
+        .filter(|hit| provider.is_none_or(|provider| *hit.provider == *provider));
     hits.take(MOST_HITS)
         .filter_map(|hit| {
             let model = local.catalog().provider(&hit.provider)?.models.get(&*hit.model)?.clone();
@@ -134,14 +141,18 @@ fn row(found: &Found) -> Vec<String> {
         price(model.price.base.usd_per_million_input),
         price(model.price.base.usd_per_million_output),
         abilities(model).join(","),
-        model.description.as_ref().map_or_else(|| model.name.clone(), |text| format!("{}: {text}", model.name)),
+        model
+            .description
+            .as_ref()
+            .map_or_else(|| model.name.clone(), |text| format!("{}: {text}", model.name)),
     ]
 }
 
 fn abilities(model: &ModelInfo) -> Vec<&'static str> {
     let can = &model.capabilities;
     let mut words = Vec::new();
-    let flags = [("tools", can.tool_call), ("reasoning", can.reasoning), ("json", can.structured_output)];
+    let flags =
+        [("tools", can.tool_call), ("reasoning", can.reasoning), ("json", can.structured_output)];
     words.extend(flags.into_iter().filter(|(_, flag)| *flag == Some(true)).map(|(word, _)| word));
     words.extend(can.input.iter().filter(|media| **media != Media::Text).map(|media| media.name()));
     words

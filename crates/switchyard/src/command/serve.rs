@@ -28,10 +28,14 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     let served = sy_server::serve(sy_server::compose(composed)?)?;
     output::note(&format!("switchyard listens on http://{}", served.address()));
     if arguments.dangerously_unauthenticated {
-        output::warning("nobody is asked for a token: every program on this machine can use your credentials");
+        output::warning(
+            "nobody is asked for a token: every program on this machine can use your credentials",
+        );
     } else {
         let url = reachable(served.address());
-        output::note(&format!("point the clients of another shell at it: eval \"$(switchyard env --url {url})\""));
+        output::note(&format!(
+            "point the clients of another shell at it: eval \"$(switchyard env --url {url})\""
+        ));
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let impatient = async {

@@ -10,7 +10,8 @@ use crate::world::{CANARY, Running, World, answering, provider, refusing};
 #[tokio::test(flavor = "multi_thread")]
 async fn prints_the_answer_and_ends_its_line() {
     let upstream = answering(3).await;
-    let outcome = World::with_provider(&upstream).run(&["run", "-m", "fake/m", "say", "three", "words"]);
+    let outcome =
+        World::with_provider(&upstream).run(&["run", "-m", "fake/m", "say", "three", "words"]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), ("w0 w1 w2 \n", ""));
     assert_eq!(outcome.code, Some(0));
     let sent = upstream.requests()[0].json();
@@ -23,11 +24,24 @@ async fn carries_every_argument() {
     let world = World::with_provider(&upstream);
     let picture = world.write("project/dot.bin", "GIF89a-not-much-of-a-picture");
     world.write("project/notes.txt", "the notes");
-    let arguments = ["run", "-m", "fake/m", "--system", "be brief", "--max-tokens", "77", "--temperature", "0.5"];
+    let arguments = [
+        "run",
+        "-m",
+        "fake/m",
+        "--system",
+        "be brief",
+        "--max-tokens",
+        "77",
+        "--temperature",
+        "0.5",
+    ];
     let files = ["--image", picture.to_str().expect("a path"), "--file", "notes.txt", "look"];
     world.run(&[&arguments[..], &files[..]].concat()).good();
     let sent = upstream.requests()[0].json();
-    assert_eq!((&sent["max_tokens"], &sent["temperature"], &sent["stream"]), (&json!(77), &json!(0.5), &json!(true)));
+    assert_eq!(
+        (&sent["max_tokens"], &sent["temperature"], &sent["stream"]),
+        (&json!(77), &json!(0.5), &json!(true))
+    );
     assert!(sent["system"].to_string().contains("be brief"), "{sent}");
     let content = sent["messages"][0]["content"].as_array().expect("parts");
     assert_eq!(content[0]["source"]["media_type"], "image/gif", "{sent}");
@@ -46,7 +60,9 @@ async fn standard_input_is_the_prompt_or_a_part_of_it() {
         (&["only the arguments"], "only the arguments"),
     ];
     for (number, (words, expected)) in cases.into_iter().enumerate() {
-        world.run_with_input(&[&["run", "-m", "fake/m"], words].concat(), "a log\nof two lines\n").good();
+        world
+            .run_with_input(&[&["run", "-m", "fake/m"], words].concat(), "a log\nof two lines\n")
+            .good();
         let sent = upstream.requests()[number].json();
         assert_eq!(sent["messages"][0]["content"][0]["text"], expected, "{words:?}");
     }
@@ -55,11 +71,20 @@ async fn standard_input_is_the_prompt_or_a_part_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn json_is_one_event_a_line() {
     let upstream = answering(2).await;
-    let out = World::with_provider(&upstream).run(&["run", "-m", "fake/m", "--format", "json", "hi"]).good();
-    let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert_eq!(events[0], json!({"type": "start", "provider": "fake", "model": "m", "dropped": []}));
-    let text: String =
-        events.iter().filter(|event| event["type"] == "text").filter_map(|event| event["text"].as_str()).collect();
+    let out = World::with_provider(&upstream)
+        .run(&["run", "-m", "fake/m", "--format", "json", "hi"])
+        .good();
+    let events: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(
+        events[0],
+        json!({"type": "start", "provider": "fake", "model": "m", "dropped": []})
+    );
+    let text: String = events
+        .iter()
+        .filter(|event| event["type"] == "text")
+        .filter_map(|event| event["text"].as_str())
+        .collect();
     assert_eq!(text, "w0 w1 ");
     assert_eq!(events.last().expect("an event"), &json!({"type": "finish", "reason": "stop"}));
 }
@@ -69,7 +94,8 @@ async fn words_come_as_the_model_says_them() {
     let begun = Script::events(Wire::Anthropic.begun(1)).end(End::Stall);
     let upstream = FakeUpstream::always(begun).await;
     let world = World::with_provider(&upstream);
-    let mut running = Running(world.command(&["run", "-m", "fake/m", "hi"]).spawn().expect("the binary runs"));
+    let mut running =
+        Running(world.command(&["run", "-m", "fake/m", "hi"]).spawn().expect("the binary runs"));
     let mut first = [0; 3];
     let mut out = running.0.stdout.take().expect("standard output");
     tokio::task::spawn_blocking(move || out.read_exact(&mut first).map(|()| first))
@@ -78,7 +104,8 @@ async fn words_come_as_the_model_says_them() {
         .map(|first| assert_eq!(&first, b"w0 "))
         .expect("the first word, though the answer never ends");
     // The provider's work ends with the process. (Not SIGINT: a test run in the background of a shell has it ignored.)
-    let interrupted = std::process::Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status();
+    let interrupted =
+        std::process::Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status();
     assert!(interrupted.expect("kill runs").success());
     upstream.until_left(0).await;
     assert!(!running.0.wait().expect("it ends").success());
@@ -86,11 +113,16 @@ async fn words_come_as_the_model_says_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_leaves_ends_the_answer_quietly() {
-    let words = Script::events(Wire::Anthropic.stream(400)).paced(std::time::Duration::from_millis(5));
+    let words =
+        Script::events(Wire::Anthropic.stream(400)).paced(std::time::Duration::from_millis(5));
     let upstream = FakeUpstream::always(words).await;
     let world = World::with_provider(&upstream);
-    let mut running =
-        Running(world.command(&["run", "-m", "fake/m", "--format", "json", "hi"]).spawn().expect("the binary runs"));
+    let mut running = Running(
+        world
+            .command(&["run", "-m", "fake/m", "--format", "json", "hi"])
+            .spawn()
+            .expect("the binary runs"),
+    );
     let mut out = BufReader::new(running.0.stdout.take().expect("standard output"));
     let mut line = String::new();
     out.read_line(&mut line).expect("a line");
@@ -116,7 +148,10 @@ async fn exit_codes_tell_scripts_what_happened() {
     for (status, code, next) in cases {
         let upstream = refusing(status, "no such luck").await;
         let err = World::with_provider(&upstream).run(&["run", "-m", "fake/m", "hi"]).bad(code);
-        assert!(err.starts_with("error: ") && err.contains("no such luck") && err.contains(next), "{status}: {err}");
+        assert!(
+            err.starts_with("error: ") && err.contains("no such luck") && err.contains(next),
+            "{status}: {err}"
+        );
     }
 }
 
@@ -130,14 +165,16 @@ async fn a_failure_after_the_first_word_keeps_what_came() {
     assert!(outcome.err.contains("the engine is overloaded"), "{outcome:?}");
     // A program that reads events learns it there, too.
     let outcome = world.run(&["run", "-m", "fake/m", "--format", "json", "hi"]);
-    let last: Value = serde_json::from_str(outcome.out.lines().last().expect("a line")).expect("JSON");
+    let last: Value =
+        serde_json::from_str(outcome.out.lines().last().expect("a line")).expect("JSON");
     assert_eq!((outcome.code, last["type"].as_str()), (Some(7), Some("error")), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_cut_says_so() {
     let whole = Wire::Anthropic.stream(1);
-    let cut = whole.iter().map(|frame| String::from_utf8_lossy(frame).replace("end_turn", "max_tokens"));
+    let cut =
+        whole.iter().map(|frame| String::from_utf8_lossy(frame).replace("end_turn", "max_tokens"));
     let upstream = FakeUpstream::always(Script::events(cut.collect::<Vec<_>>())).await;
     let outcome = World::with_provider(&upstream).run(&["run", "-m", "fake/m", "hi"]);
     assert!(outcome.err.contains("--max-tokens"), "{outcome:?}");
@@ -186,7 +223,8 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
 async fn debug_logs_what_is_decided_and_no_secret() {
     let upstream = refusing(500, "no").await;
     let world = World::with_provider(&upstream);
-    let mut config: Value = serde_json::from_str(&world.read("home/config/switchyard.jsonc")).expect("JSON");
+    let mut config: Value =
+        serde_json::from_str(&world.read("home/config/switchyard.jsonc")).expect("JSON");
     config["retry"] = json!({"maxRetries": 1, "baseDelay": 100});
     world.configure(&config);
     let quiet = world.run(&["run", "-m", "fake/m", "hi"]);

@@ -25,8 +25,14 @@ fn view_shows_values_with_their_places_and_masks_secrets() {
     let outcome = world.run(&["config", "view"]);
     assert!(!outcome.all().contains(CANARY), "{outcome:?}");
     let out = outcome.good();
-    let line = |key: &str| out.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key} in {out}"));
-    assert!(line("server.port ").contains("9000") && line("server.port ").ends_with("switchyard.jsonc:3"), "{out}");
+    let line = |key: &str| {
+        out.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key} in {out}"))
+    };
+    assert!(
+        line("server.port ").contains("9000")
+            && line("server.port ").ends_with("switchyard.jsonc:3"),
+        "{out}"
+    );
     assert!(line("server.host ").ends_with("built-in"), "{out}");
     assert!(line("provider.mine.options.apiKey ").contains('…'), "{out}");
     assert!(out.contains(r#"provider.mine.models."m-1.5""#), "{out}");
@@ -57,7 +63,8 @@ fn schema_is_a_json_schema() {
 #[test]
 fn mistakes_are_named_with_file_line_and_column() {
     let world = World::new();
-    let file = world.write("home/config/switchyard.jsonc", "{\n  \"server\": {\n    \"prot\": 1\n  }\n}\n");
+    let file = world
+        .write("home/config/switchyard.jsonc", "{\n  \"server\": {\n    \"prot\": 1\n  }\n}\n");
     let place = format!("error: {}:3:5: ", file.display());
     for arguments in [
         &["config", "validate"][..],
@@ -121,7 +128,9 @@ fn set_keeps_comments_and_everything_else() {
 fn set_refuses_what_would_be_wrong_and_leaves_the_file() {
     let world = world();
     let before = world.read("home/config/switchyard.jsonc");
-    for (key, value) in [("server.port", "lots"), ("no.such.key", "1"), ("server..port", "1"), ("server", "-1")] {
+    for (key, value) in
+        [("server.port", "lots"), ("no.such.key", "1"), ("server..port", "1"), ("server", "-1")]
+    {
         world.run(&["config", "set", key, value]).bad(3);
     }
     assert_eq!(world.read("home/config/switchyard.jsonc"), before);
@@ -131,10 +140,12 @@ fn set_refuses_what_would_be_wrong_and_leaves_the_file() {
 fn set_makes_a_file_that_only_its_owner_reads_and_keeps_the_mode_of_another() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
-    let mode = || std::fs::metadata(world.user_file()).expect("the file").permissions().mode() & 0o777;
+    let mode =
+        || std::fs::metadata(world.user_file()).expect("the file").permissions().mode() & 0o777;
     world.run(&["config", "set", "server.port", "9000"]).good();
     assert_eq!(mode(), 0o600);
-    std::fs::set_permissions(world.user_file(), std::fs::Permissions::from_mode(0o640)).expect("changed");
+    std::fs::set_permissions(world.user_file(), std::fs::Permissions::from_mode(0o640))
+        .expect("changed");
     world.run(&["config", "set", "server.port", "9001"]).good();
     assert_eq!(mode(), 0o640);
 }
@@ -169,7 +180,8 @@ fn set_for_the_project_changes_the_projects_file() {
 fn edit_opens_the_editor_and_checks_the_result() {
     let world = World::new();
     let edit = |editor: &str| {
-        let output = world.command(&["config", "edit"]).env("EDITOR", editor).output().expect("it runs");
+        let output =
+            world.command(&["config", "edit"]).env("EDITOR", editor).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     assert_eq!(edit("true").0, Some(0));
@@ -191,7 +203,10 @@ fn reset_keeps_the_old_file_beside_the_new_one() {
     world.run(&["config", "set", "server.port", "9000"]).good();
     world.run(&["config", "reset"]).good();
     assert!(world.read("home/config/switchyard.jsonc.old1").contains("9000"));
-    assert_eq!(world.run(&["config", "view", "--json"]).json()["config"]["server"]["port"], json!(8080));
+    assert_eq!(
+        world.run(&["config", "view", "--json"]).json()["config"]["server"]["port"],
+        json!(8080)
+    );
 }
 
 #[test]
@@ -204,17 +219,31 @@ fn the_version_warns_of_a_configuration_that_is_not_valid() {
     }
     world.write("home/config/switchyard.jsonc", "{\"nope\": 1}");
     let outcome = world.run(&["--version"]);
-    assert!(outcome.err.starts_with("warning: ") && outcome.err.contains("switchyard.jsonc:1:2: "), "{outcome:?}");
+    assert!(
+        outcome.err.starts_with("warning: ") && outcome.err.contains("switchyard.jsonc:1:2: "),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.good(), version);
-    let homeless =
-        world.command(&["--version"]).env_remove("HOME").env_remove("SWITCHYARD_HOME").output().expect("it runs");
+    let homeless = world
+        .command(&["--version"])
+        .env_remove("HOME")
+        .env_remove("SWITCHYARD_HOME")
+        .output()
+        .expect("it runs");
     assert_eq!((homeless.status.code(), homeless.stdout.as_slice()), (Some(0), version.as_bytes()));
 }
 
 #[test]
 fn flags_speak_above_every_file() {
     let world = world();
-    world.write("project/more.jsonc", "{\"server\": {\"port\": 7}, \"catalog\": {\"offline\": false}}");
-    let view: Value = world.run(&["--config", "more.jsonc", "--offline", "config", "view", "--json"]).json();
-    assert_eq!((&view["config"]["server"]["port"], &view["config"]["catalog"]["offline"]), (&json!(7), &json!(true)));
+    world.write(
+        "project/more.jsonc",
+        "{\"server\": {\"port\": 7}, \"catalog\": {\"offline\": false}}",
+    );
+    let view: Value =
+        world.run(&["--config", "more.jsonc", "--offline", "config", "view", "--json"]).json();
+    assert_eq!(
+        (&view["config"]["server"]["port"], &view["config"]["catalog"]["offline"]),
+        (&json!(7), &json!(true))
+    );
 }

@@ -8,7 +8,9 @@ use crate::world::{CANARY, World, answering, provider};
 
 /// Asserts that no file below a folder holds the canary.
 fn assert_sealed(folder: &Path) {
-    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+    {
         if entry.is_dir() {
             assert_sealed(&entry);
             continue;
@@ -28,7 +30,10 @@ fn assert_sealed(folder: &Path) {
 fn a_key_from_standard_input_is_stored_encrypted_and_shown_masked() {
     let world = World::new();
     let login = world.run_with_input(&["auth", "login", "anthropic"], &format!("{CANARY}\n"));
-    assert!(login.err.contains("anthropic is connected") && !login.all().contains(CANARY), "{login:?}");
+    assert!(
+        login.err.contains("anthropic is connected") && !login.all().contains(CANARY),
+        "{login:?}"
+    );
     login.good();
     assert_sealed(&world.path("home/data"));
     for arguments in [
@@ -56,7 +61,9 @@ async fn a_stored_key_reaches_its_provider() {
     fake["options"].as_object_mut().expect("options").remove("apiKey");
     world.configure(&json!({"provider": {"fake": fake}}));
     world.run_with_input(&["auth", "add", "fake", "--label", "work"], CANARY).good();
-    let Value::Array(list) = world.run(&["auth", "list", "--json"]).json() else { panic!("expected a list") };
+    let Value::Array(list) = world.run(&["auth", "list", "--json"]).json() else {
+        panic!("expected a list")
+    };
     assert_eq!(
         list,
         [
@@ -72,7 +79,9 @@ fn keys_of_the_environment_are_listed_with_their_variable() {
     let world = World::new().with("ANTHROPIC_API_KEY", CANARY);
     let out = world.run(&["auth", "list"]).good();
     assert!(
-        out.contains("environment variable ANTHROPIC_API_KEY") && out.contains("…efgh") && !out.contains(CANARY),
+        out.contains("environment variable ANTHROPIC_API_KEY")
+            && out.contains("…efgh")
+            && !out.contains(CANARY),
         "{out}"
     );
 }
@@ -111,11 +120,16 @@ fn an_unreadable_record_is_no_connection() {
 #[test]
 fn keys_go_to_opencode_and_back() {
     let world = World::new();
-    let theirs = format!(r#"{{"anthropic": {{"type": "api", "key": "{CANARY}"}}, "odd": {{"type": "telepathy"}}}}"#);
+    let theirs = format!(
+        r#"{{"anthropic": {{"type": "api", "key": "{CANARY}"}}, "odd": {{"type": "telepathy"}}}}"#
+    );
     let file = world.write("project/auth.json", &theirs);
     let file = file.to_str().expect("a path");
     let imported = world.run(&["auth", "import", file]);
-    assert!(imported.err.contains("imported: anthropic") && imported.err.contains("passed over odd"), "{imported:?}");
+    assert!(
+        imported.err.contains("imported: anthropic") && imported.err.contains("passed over odd"),
+        "{imported:?}"
+    );
     assert!(!imported.all().contains(CANARY), "{imported:?}");
     assert_sealed(&world.path("home/data"));
     let exported = world.run(&["auth", "export", "out.json"]);
@@ -143,7 +157,8 @@ fn another_encryption_key_is_named_as_the_reason() {
     let world = World::new().with("SWITCHYARD_ENCRYPTION_KEY", &"11".repeat(32));
     world.run_with_input(&["auth", "login", "anthropic"], CANARY).good();
     let mut command = world.command(&["auth", "list"]);
-    let output = command.env("SWITCHYARD_ENCRYPTION_KEY", "22".repeat(32)).output().expect("it runs");
+    let output =
+        command.env("SWITCHYARD_ENCRYPTION_KEY", "22".repeat(32)).output().expect("it runs");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{err}");
     assert!(err.contains("SWITCHYARD_ENCRYPTION_KEY"), "{err}");

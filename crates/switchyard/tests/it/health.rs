@@ -34,7 +34,10 @@ fn all_is_well() {
     world.configure(&json!({"server": {"port": 0}}));
     let out = world.run(&["doctor"]).good();
     for name in ["config", "files", "auth", "models", "local", "server"] {
-        assert!(out.lines().any(|line| line.split_whitespace().nth(1) == Some(name)), "{name} in {out}");
+        assert!(
+            out.lines().any(|line| line.split_whitespace().nth(1) == Some(name)),
+            "{name} in {out}"
+        );
     }
     assert!(!out.contains(CANARY), "{out}");
 }
@@ -51,13 +54,19 @@ fn finds_a_mistake_in_the_configuration() {
 #[test]
 fn finds_that_nothing_is_connected() {
     check(&World::new(), "auth", 1, &["no provider is connected", "switchyard auth login"]);
-    check(&World::new(), "models", 1, &["there is no default model", "switchyard config set model"]);
+    check(
+        &World::new(),
+        "models",
+        1,
+        &["there is no default model", "switchyard config set model"],
+    );
 }
 
 #[test]
 fn finds_a_key_that_a_projects_file_may_not_have() {
     let world = World::new().with("ANTHROPIC_API_KEY", CANARY);
-    let moved = json!({"provider": {"anthropic": {"options": {"baseURL": "https://elsewhere.test"}}}});
+    let moved =
+        json!({"provider": {"anthropic": {"options": {"baseURL": "https://elsewhere.test"}}}});
     world.write("project/opencode.json", &moved.to_string());
     check(&world, "auth", 1, &["opencode.json:1", "trusted_projects", "change the configuration"]);
 }
@@ -78,7 +87,12 @@ fn finds_and_repairs_files_that_others_can_read() {
     let record = world.path("home/data/credentials/profiles/default/anthropic@default.json");
     let folder = world.path("home/data/credentials");
     chmod(&token, 0o644);
-    check(&world, "files", 1, &["state/token has mode 644, expected 600", "switchyard doctor --fix"]);
+    check(
+        &world,
+        "files",
+        1,
+        &["state/token has mode 644, expected 600", "switchyard doctor --fix"],
+    );
     chmod(&record, 0o640);
     chmod(&folder, 0o755);
     let fixed = world.run(&["doctor", "--check", "files", "--fix"]).good();

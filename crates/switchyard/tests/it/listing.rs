@@ -15,10 +15,16 @@ fn without_a_provider_the_next_step_is_said() {
 fn connected_providers_are_listed_one_model_a_line() {
     let world = World::new().with("NVIDIA_API_KEY", "nvapi-x").with("GEMINI_API_KEY", "AIza-x");
     let out = world.run(&["models"]).good();
-    assert!(out.lines().all(|line| line.starts_with("nvidia/") || line.starts_with("google/")), "{out}");
+    assert!(
+        out.lines().all(|line| line.starts_with("nvidia/") || line.starts_with("google/")),
+        "{out}"
+    );
     assert!(out.contains("nvidia/") && out.contains("google/gemini"), "{out}");
     let only = world.run(&["models", "google"]).good();
-    assert!(only.lines().all(|line| line.starts_with("google/")) && only.lines().count() > 5, "{only}");
+    assert!(
+        only.lines().all(|line| line.starts_with("google/")) && only.lines().count() > 5,
+        "{only}"
+    );
 }
 
 #[test]
@@ -46,8 +52,13 @@ fn verbose_and_json_tell_more() {
     let world = World::new().with("ANTHROPIC_API_KEY", "sk-x");
     let table = world.run(&["models", "anthropic", "--verbose"]).good();
     assert!(table.starts_with("MODEL ") && table.contains("tools,reasoning"), "{table}");
-    let Value::Array(models) = world.run(&["models", "anthropic", "--json"]).json() else { panic!("expected a list") };
-    let model = models.iter().find(|model| model["id"] == "anthropic/claude-sonnet-4-5").expect("the model");
+    let Value::Array(models) = world.run(&["models", "anthropic", "--json"]).json() else {
+        panic!("expected a list")
+    };
+    let model = models
+        .iter()
+        .find(|model| model["id"] == "anthropic/claude-sonnet-4-5")
+        .expect("the model");
     assert_eq!((&model["connected"], &model["tool_call"]), (&json!(true), &json!(true)), "{model}");
     assert!(model["limit"]["context"].as_u64().is_some_and(|tokens| tokens >= 200_000), "{model}");
     assert_eq!(World::new().run(&["models", "--json"]).json(), json!([]));
@@ -61,7 +72,9 @@ fn a_models_description_is_shown() {
     world.configure(&json!({"provider": {"mine": mine}}));
     let table = world.run(&["models", "mine", "--verbose"]).good();
     assert!(table.contains("Told: For haste"), "{table}");
-    let Value::Array(models) = world.run(&["models", "mine", "--json"]).json() else { panic!("expected a list") };
+    let Value::Array(models) = world.run(&["models", "mine", "--json"]).json() else {
+        panic!("expected a list")
+    };
     assert!(models.iter().any(|model| model["description"] == "For haste"), "{models:?}");
 }
 

@@ -17,8 +17,12 @@ struct Server {
 
 /// Starts a server on a port that the system chooses.
 fn start(world: &World, arguments: &[&str]) -> Server {
-    let mut running =
-        Running(world.command(&[&["serve", "--port", "0"], arguments].concat()).spawn().expect("the binary runs"));
+    let mut running = Running(
+        world
+            .command(&[&["serve", "--port", "0"], arguments].concat())
+            .spawn()
+            .expect("the binary runs"),
+    );
     let mut err = BufReader::new(running.0.stderr.take().expect("standard error"));
     let mut said = String::new();
     loop {
@@ -34,7 +38,9 @@ fn start(world: &World, arguments: &[&str]) -> Server {
 
 impl Server {
     fn signal(&self, name: &str) {
-        let status = std::process::Command::new("kill").args([name, &self.running.0.id().to_string()]).status();
+        let status = std::process::Command::new("kill")
+            .args([name, &self.running.0.id().to_string()])
+            .status();
         assert!(status.expect("kill runs").success());
     }
 
@@ -82,7 +88,8 @@ fn a_new_server_is_reached_with_what_env_prints() {
 fn doctor_finds_a_server_that_runs() {
     let world = World::new();
     let server = start(&world, &[]);
-    let port: u16 = server.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let port: u16 =
+        server.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     world.configure(&json!({"server": {"port": port}}));
     let out = world.run(&["doctor", "--check", "server"]).good();
     assert!(out.contains("the server answers on port"), "{out}");
@@ -98,13 +105,16 @@ fn a_port_in_use_says_what_to_do() {
 
 #[test]
 fn nobody_is_let_in_without_a_token_from_other_machines() {
-    let err = World::new().run(&["serve", "--port", "0", "--host", "0.0.0.0", "--dangerously-unauthenticated"]).bad(1);
+    let err = World::new()
+        .run(&["serve", "--port", "0", "--host", "0.0.0.0", "--dangerously-unauthenticated"])
+        .bad(1);
     assert!(err.contains("loopback") || err.contains("127.0.0.1"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_stops_it_at_once() {
-    let upstream = FakeUpstream::always(Script::events(Wire::Anthropic.begun(1)).end(End::Stall)).await;
+    let upstream =
+        FakeUpstream::always(Script::events(Wire::Anthropic.begun(1)).end(End::Stall)).await;
     let world = World::with_provider(&upstream);
     let mut server = start(&world, &["--dangerously-unauthenticated"]);
     let body = Wire::Anthropic.request("fake/m", true).to_string();

@@ -39,7 +39,10 @@ fn help_is_what_is_written_down() {
     let mut texts = String::new();
     for command in COMMANDS {
         let help = world.run(&[command, &["--help"][..]].concat()).good();
-        texts.push_str(&format!("$ switchyard {}\n{help}\n", [command, &["--help"][..]].concat().join(" ")));
+        texts.push_str(&format!(
+            "$ switchyard {}\n{help}\n",
+            [command, &["--help"][..]].concat().join(" ")
+        ));
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/help.txt");
     if std::env::var_os("SWITCHYARD_WRITE_HELP").is_some() {
@@ -47,7 +50,12 @@ fn help_is_what_is_written_down() {
     }
     let written = std::fs::read_to_string(file).expect("tests/it/help.txt");
     for (number, (is, was)) in texts.lines().zip(written.lines()).enumerate() {
-        assert_eq!(is, was, "help.txt:{}: if it reads well, set SWITCHYARD_WRITE_HELP=1 once", number + 1);
+        assert_eq!(
+            is,
+            was,
+            "help.txt:{}: if it reads well, set SWITCHYARD_WRITE_HELP=1 once",
+            number + 1
+        );
     }
     assert_eq!(texts.len(), written.len());
 }
@@ -64,7 +72,10 @@ fn every_command_has_its_help_written_down() {
             .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         {
             let name = name.split_whitespace().next().expect("a name");
-            assert!(name == "help" || COMMANDS.contains(&[group, &[name]].concat().as_slice()), "{group:?} {name}");
+            assert!(
+                name == "help" || COMMANDS.contains(&[group, &[name]].concat().as_slice()),
+                "{group:?} {name}"
+            );
         }
     }
 }
@@ -105,15 +116,24 @@ fn bash_takes_what_env_prints() {
     assert_eq!(out.lines().take(6).collect::<Vec<_>>(), expected);
     let mut rest = out.lines().skip(6);
     assert!(rest.next().is_some_and(|line| line.contains(&format!("base_url={base}/v1"))), "{out}");
-    let opencode: serde_json::Value = serde_json::from_str(rest.next().expect("a line")).expect("JSON");
-    assert_eq!(opencode["provider"]["switchyard"]["options"]["apiKey"], "{env:SWITCHYARD_CLIENT_TOKEN}");
+    let opencode: serde_json::Value =
+        serde_json::from_str(rest.next().expect("a line")).expect("JSON");
+    assert_eq!(
+        opencode["provider"]["switchyard"]["options"]["apiKey"],
+        "{env:SWITCHYARD_CLIENT_TOKEN}"
+    );
 }
 
 #[test]
 fn fish_has_a_form_of_its_own() {
-    let out =
-        World::new().with("SWITCHYARD_TOKEN", "t").run(&["env", "--shell", "fish", "--url", "http://box:1/"]).good();
-    assert!(out.contains("set -gx OPENAI_BASE_URL 'http://box:1/v1'\n") && !out.contains("export"), "{out}");
+    let out = World::new()
+        .with("SWITCHYARD_TOKEN", "t")
+        .run(&["env", "--shell", "fish", "--url", "http://box:1/"])
+        .good();
+    assert!(
+        out.contains("set -gx OPENAI_BASE_URL 'http://box:1/v1'\n") && !out.contains("export"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -126,18 +146,24 @@ fn env_without_a_token_says_how_to_get_one() {
 #[test]
 fn our_own_token_is_not_taken_for_a_providers_key() {
     let world = World::new().with("SWITCHYARD_TOKEN", TOKEN);
-    let out = world.bash("eval \"$(switchyard env)\"; switchyard auth list; switchyard models").good();
+    let out =
+        world.bash("eval \"$(switchyard env)\"; switchyard auth list; switchyard models").good();
     assert_eq!(out, "", "a shell that `env` prepared connects nothing");
-    let out = world.bash("eval \"$(switchyard env)\"; GEMINI_API_KEY=real switchyard auth list").good();
+    let out =
+        world.bash("eval \"$(switchyard env)\"; GEMINI_API_KEY=real switchyard auth list").good();
     assert!(out.contains("google") && !out.contains("anthropic"), "{out}");
-    let missing = world.bash("eval \"$(switchyard env)\"; switchyard run -m anthropic/claude-sonnet-4-5 hi").bad(4);
+    let missing = world
+        .bash("eval \"$(switchyard env)\"; switchyard run -m anthropic/claude-sonnet-4-5 hi")
+        .bad(4);
     assert!(missing.contains("`switchyard env` prepared this shell"), "{missing}");
 }
 
 #[test]
 fn only_env_prints_the_servers_token() {
-    let world =
-        World::new().with("SWITCHYARD_TOKEN", TOKEN).with("ANTHROPIC_API_KEY", CANARY).with("SWITCHYARD_LOG", "trace");
+    let world = World::new()
+        .with("SWITCHYARD_TOKEN", TOKEN)
+        .with("ANTHROPIC_API_KEY", CANARY)
+        .with("SWITCHYARD_LOG", "trace");
     let commands: [&[&str]; 7] = [
         &["auth", "list"],
         &["models", "anthropic"],
@@ -197,6 +223,7 @@ fn a_terminal_gets_colour_unless_it_is_refused() {
         return;
     };
     assert!(coloured.contains("\u{1b}["), "{coloured:?}");
-    let plain = on_a_terminal(&World::new().with("NO_COLOR", "1"), "models nobody").expect("as before");
+    let plain =
+        on_a_terminal(&World::new().with("NO_COLOR", "1"), "models nobody").expect("as before");
     assert!(plain.contains("there is no provider") && !plain.contains("\u{1b}["), "{plain:?}");
 }

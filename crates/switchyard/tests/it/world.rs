@@ -27,7 +27,10 @@ pub(crate) struct Outcome {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().expect("a temporary folder"), variables: Vec::new() };
+        let world = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            variables: Vec::new(),
+        };
         for folder in ["home", "project"] {
             std::fs::create_dir(world.path(folder)).expect("a folder");
         }
@@ -39,7 +42,9 @@ impl World {
     /// Makes a world with one provider `fake`, which speaks Anthropic messages and has the model `m`.
     pub(crate) fn with_provider(upstream: &FakeUpstream) -> Self {
         let world = Self::new();
-        world.configure(&json!({"retry": {"maxRetries": 0}, "provider": {"fake": provider(&upstream.url())}}));
+        world.configure(
+            &json!({"retry": {"maxRetries": 0}, "provider": {"fake": provider(&upstream.url())}}),
+        );
         world
     }
 
@@ -68,7 +73,10 @@ impl World {
     }
 
     pub(crate) fn configure(&self, config: &Value) {
-        self.write("home/config/switchyard.jsonc", &serde_json::to_string_pretty(config).expect("JSON"));
+        self.write(
+            "home/config/switchyard.jsonc",
+            &serde_json::to_string_pretty(config).expect("JSON"),
+        );
     }
 
     /// Returns a program that finds nothing of the machine that the test runs on.
@@ -93,7 +101,8 @@ impl World {
     }
 
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
+        let mut child =
+            self.command(arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
         // A command that does not read its input may be gone already.
         child.stdin.take().expect("standard input").write_all(input.as_bytes()).ok();
         Outcome::of(child.wait_with_output().expect("the binary ends"))

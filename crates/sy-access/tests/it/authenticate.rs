@@ -28,7 +28,9 @@ fn check(pairs: &[(&str, &str)], query: Option<&str>, expected: bool) {
     assert_eq!(result.is_ok(), expected, "{pairs:?} {query:?}");
     match result {
         Ok(principal) => assert_eq!(principal, Principal::Owner),
-        Err(failure) => assert_eq!((failure.kind, failure.side), (ErrorKind::Unauthenticated, Side::Caller)),
+        Err(failure) => {
+            assert_eq!((failure.kind, failure.side), (ErrorKind::Unauthenticated, Side::Caller))
+        }
     }
 }
 
@@ -50,7 +52,11 @@ fn accepts_the_token_in_every_known_place() {
 fn one_right_token_beside_placeholders_is_enough() {
     check(&[("authorization", "Bearer placeholder"), ("x-api-key", TOKEN)], None, true);
     check(&[("x-api-key", "placeholder")], Some(&format!("key={TOKEN}")), true);
-    check(&[("authorization", "Bearer placeholder"), ("authorization", &format!("Bearer {TOKEN}"))], None, true);
+    check(
+        &[("authorization", "Bearer placeholder"), ("authorization", &format!("Bearer {TOKEN}"))],
+        None,
+        true,
+    );
 }
 
 #[test]
@@ -73,11 +79,16 @@ fn a_refusal_names_the_place_of_the_token_and_never_what_came() {
     let access = Access::open(settings(folder.path())).unwrap();
     let file = folder.path().join("state/token");
     let missing = access.authenticate(&HeaderMap::new(), None).unwrap_err().message;
-    let wrong =
-        access.authenticate(&headers(&[("x-api-key", "canary-77")]), Some("key=canary-78")).unwrap_err().message;
+    let wrong = access
+        .authenticate(&headers(&[("x-api-key", "canary-77")]), Some("key=canary-78"))
+        .unwrap_err()
+        .message;
     for message in [&missing, &wrong] {
         assert!(message.contains(&file.display().to_string()), "{message}");
-        assert!(message.contains("x-api-key") && message.contains("Authorization: Bearer"), "{message}");
+        assert!(
+            message.contains("x-api-key") && message.contains("Authorization: Bearer"),
+            "{message}"
+        );
         assert!(!message.contains("canary"), "{message}");
         assert!(!message.contains(std::fs::read_to_string(&file).unwrap().trim()), "{message}");
     }
@@ -88,7 +99,8 @@ fn a_refusal_names_the_place_of_the_token_and_never_what_came() {
 fn strangers_from_other_machines_do_not_learn_the_path() {
     let folder = tempfile::tempdir().unwrap();
     Access::open(settings(folder.path())).unwrap();
-    let public = Access::open(Settings { bind: [0, 0, 0, 0].into(), ..settings(folder.path()) }).unwrap();
+    let public =
+        Access::open(Settings { bind: [0, 0, 0, 0].into(), ..settings(folder.path()) }).unwrap();
     let message = public.authenticate(&HeaderMap::new(), None).unwrap_err().message;
     assert!(!message.contains(&folder.path().display().to_string()), "{message}");
 }
@@ -96,7 +108,8 @@ fn strangers_from_other_machines_do_not_learn_the_path() {
 #[test]
 fn everybody_on_loopback_is_anonymous_when_switched_off() {
     let folder = tempfile::tempdir().unwrap();
-    let access = Access::open(Settings { unauthenticated: true, ..settings(folder.path()) }).unwrap();
+    let access =
+        Access::open(Settings { unauthenticated: true, ..settings(folder.path()) }).unwrap();
     assert_eq!(access.authenticate(&HeaderMap::new(), None), Ok(Principal::Anonymous));
     assert!(!folder.path().join("state").exists(), "no token is made that nobody asks for");
 }

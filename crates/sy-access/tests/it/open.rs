@@ -28,9 +28,13 @@ fn first_start_makes_a_random_private_token_that_later_starts_use() {
     assert_eq!(second.token_source(), &TokenSource::File(file));
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", HeaderValue::from_str(token.expose()).unwrap());
-    assert!(first.authenticate(&headers, None).is_ok() && second.authenticate(&headers, None).is_ok());
-    let names: Vec<_> =
-        fs::read_dir(folder.path().join("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        first.authenticate(&headers, None).is_ok() && second.authenticate(&headers, None).is_ok()
+    );
+    let names: Vec<_> = fs::read_dir(folder.path().join("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names, ["token"], "no temporary file stays");
 
     let other = tempfile::tempdir().unwrap();
@@ -72,7 +76,8 @@ fn starts_at_the_same_moment_agree_on_one_token() {
 fn the_setting_wins_and_leaves_the_file_alone() {
     let folder = tempfile::tempdir().unwrap();
     let token = Some(Secret::new("sy-of-the-operator"));
-    let access = Access::open(Settings { token, bind: EVERYWHERE, ..settings(folder.path()) }).unwrap();
+    let access =
+        Access::open(Settings { token, bind: EVERYWHERE, ..settings(folder.path()) }).unwrap();
     assert_eq!(access.token_source(), &TokenSource::Setting);
     assert!(!folder.path().join("state").exists());
 }
@@ -82,7 +87,9 @@ fn a_bind_outside_loopback_without_a_token_refuses_to_start() {
     let folder = tempfile::tempdir().unwrap();
     for token in [None, Some(Secret::new(" "))] {
         for bind in [EVERYWHERE, "192.168.1.5".parse().unwrap(), "::".parse().unwrap()] {
-            let error = Access::open(Settings { bind, token: token.clone(), ..settings(folder.path()) }).unwrap_err();
+            let error =
+                Access::open(Settings { bind, token: token.clone(), ..settings(folder.path()) })
+                    .unwrap_err();
             assert!(matches!(error, Error::NoToken { .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains("SWITCHYARD_TOKEN") && text.contains("help:"), "{text}");
@@ -90,7 +97,8 @@ fn a_bind_outside_loopback_without_a_token_refuses_to_start() {
     }
     assert!(!folder.path().join("state").exists(), "a refused start makes no token");
     Access::open(settings(folder.path())).unwrap();
-    Access::open(Settings { bind: EVERYWHERE, ..settings(folder.path()) }).expect("an existing token file counts");
+    Access::open(Settings { bind: EVERYWHERE, ..settings(folder.path()) })
+        .expect("an existing token file counts");
 }
 
 #[test]
@@ -120,7 +128,8 @@ fn unauthenticated_works_on_loopback_only() {
 #[test]
 fn unusable_tokens_are_named_without_being_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let setting = Settings { token: Some(Secret::new("canary with space")), ..settings(folder.path()) };
+    let setting =
+        Settings { token: Some(Secret::new("canary with space")), ..settings(folder.path()) };
     let error = Access::open(setting).unwrap_err().to_string();
     assert!(error.contains("SWITCHYARD_TOKEN") && !error.contains("canary"), "{error}");
 

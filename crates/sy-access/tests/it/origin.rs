@@ -119,10 +119,16 @@ fn malformed_and_missing_hosts_are_refused() {
     }
     let access = open("127.0.0.1", &[], &[]).unwrap();
     assert!(access.check_origin(&HeaderMap::new(), None).is_err());
-    assert!(access.check_origin(&headers(&[("host", "localhost"), ("host", "localhost")]), None).is_err());
+    assert!(
+        access
+            .check_origin(&headers(&[("host", "localhost"), ("host", "localhost")]), None)
+            .is_err()
+    );
     assert!(access.check_origin(&headers(&[("host", "evil.example")]), Some("localhost")).is_err());
     assert!(access.check_origin(&headers(&[("host", "localhost")]), Some("evil.example")).is_err());
-    assert!(access.check_origin(&headers(&[("host", "localhost")]), Some("localhost:8080")).is_ok());
+    assert!(
+        access.check_origin(&headers(&[("host", "localhost")]), Some("localhost:8080")).is_ok()
+    );
 }
 
 #[test]
@@ -163,16 +169,23 @@ fn the_null_origin_is_always_refused() {
 #[test]
 fn several_origins_are_refused() {
     let access = open("127.0.0.1", &[], &[]).unwrap();
-    let pairs = [("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://localhost")];
+    let pairs =
+        [("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://localhost")];
     assert!(access.check_origin(&headers(&pairs), None).is_err());
 }
 
 #[test]
 fn entries_that_could_never_match_stop_the_start() {
     for entry in ["", "https://gw.example.org", "*.example.org", "*", "a b"] {
-        assert!(matches!(open("127.0.0.1", &[entry], &[]), Err(Error::BadEntry { .. })), "host {entry}");
+        assert!(
+            matches!(open("127.0.0.1", &[entry], &[]), Err(Error::BadEntry { .. })),
+            "host {entry}"
+        );
     }
     for entry in ["", "gw.example.org", "*", "https://*", "https://gw.example.org/path"] {
-        assert!(matches!(open("127.0.0.1", &[], &[entry]), Err(Error::BadEntry { .. })), "origin {entry}");
+        assert!(
+            matches!(open("127.0.0.1", &[], &[entry]), Err(Error::BadEntry { .. })),
+            "origin {entry}"
+        );
     }
 }

@@ -15,8 +15,14 @@ use crate::aliases;
 use crate::provider::{Provider, ProviderRow};
 
 /// The fields, in the order in which minisearch adds their scores, and what a match in each is worth.
-pub(super) const FIELDS: [(&str, f64); 6] =
-    [("model", 3.0), ("name", 3.0), ("provider", 2.0), ("provider_name", 2.0), ("alias", 2.0), ("family", 1.0)];
+pub(super) const FIELDS: [(&str, f64); 6] = [
+    ("model", 3.0),
+    ("name", 3.0),
+    ("provider", 2.0),
+    ("provider_name", 2.0),
+    ("alias", 2.0),
+    ("family", 1.0),
+];
 
 /// Words shorter than this are not matched with spelling errors.
 pub(super) const FUZZY_FROM: usize = 4;
@@ -85,7 +91,8 @@ impl Index {
             }
         }
         let count = documents.len().max(1) as f64;
-        let averages = lengths.each_ref().map(|lengths| f64::from(lengths.iter().sum::<u32>()) / count);
+        let averages =
+            lengths.each_ref().map(|lengths| f64::from(lengths.iter().sum::<u32>()) / count);
         let (terms, postings) = freeze(occurrences);
         Self { documents, terms, postings, lengths, averages }
     }
@@ -105,7 +112,10 @@ impl Index {
             }
             let found = self.search_word(&word);
             results = Some(match results {
-                None => found.into_iter().map(|(number, score)| (number, Fit::new(score, &word))).collect(),
+                None => found
+                    .into_iter()
+                    .map(|(number, score)| (number, Fit::new(score, &word)))
+                    .collect(),
                 Some(before) => merge(before, &found, &word, combine),
             });
         }
@@ -126,7 +136,11 @@ impl Index {
             let size = std::str::from_utf8(term).map_or(0, length);
             if size > letters {
                 let distance = (size - letters) as f64;
-                self.add_term(number, PREFIX_WEIGHT * size as f64 / (size as f64 + 0.3 * distance), &mut scores);
+                self.add_term(
+                    number,
+                    PREFIX_WEIGHT * size as f64 / (size as f64 + 0.3 * distance),
+                    &mut scores,
+                );
                 as_prefix.insert(number);
             }
         }
@@ -135,7 +149,11 @@ impl Index {
             let distance = ((letters as f64 * FUZZY + 0.5).floor() as u32).min(LARGEST_DISTANCE);
             for (number, size, distance) in self.near(word, distance) {
                 if distance > 0 && !as_prefix.contains(&number) {
-                    self.add_term(number, FUZZY_WEIGHT * size as f64 / (size + distance) as f64, &mut scores);
+                    self.add_term(
+                        number,
+                        FUZZY_WEIGHT * size as f64 / (size + distance) as f64,
+                        &mut scores,
+                    );
                 }
             }
         }
@@ -179,7 +197,8 @@ impl Index {
                 continue;
             };
             let matching = documents.len() as f64;
-            let rarity = (1.0 + (self.documents.len() as f64 - matching + 0.5) / (matching + 0.5)).ln();
+            let rarity =
+                (1.0 + (self.documents.len() as f64 - matching + 0.5) / (matching + 0.5)).ln();
             for (document, count) in documents {
                 let length = lengths.get(*document).copied().map_or(0.0, f64::from);
                 let count = f64::from(*count);
@@ -249,7 +268,13 @@ fn add_field(occurrences: &mut Occurrences, field: usize, document: usize, text:
     for word in &raw {
         let word = word.to_lowercase();
         if !word.is_empty() {
-            *occurrences.entry(word).or_default().entry(field).or_default().entry(document).or_default() += 1;
+            *occurrences
+                .entry(word)
+                .or_default()
+                .entry(field)
+                .or_default()
+                .entry(document)
+                .or_default() += 1;
         }
     }
     let different: HashSet<&str> = raw.into_iter().collect();
@@ -262,7 +287,12 @@ fn freeze(occurrences: Occurrences) -> (fst::Map<Vec<u8>>, Vec<Vec<FieldPosting>
     let terms = fst::Map::from_iter(numbered).unwrap_or_default();
     let postings = occurrences
         .into_values()
-        .map(|fields| fields.into_iter().map(|(field, documents)| (field, documents.into_iter().collect())).collect())
+        .map(|fields| {
+            fields
+                .into_iter()
+                .map(|(field, documents)| (field, documents.into_iter().collect()))
+                .collect()
+        })
         .collect();
     (terms, postings)
 }

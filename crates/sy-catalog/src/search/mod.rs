@@ -41,7 +41,8 @@ pub(crate) fn search(layers: &Layers, query: &str, connected: &dyn Connected) ->
         .filter_map(|(number, score)| {
             let document = index.document(*number)?;
             let boost = *boosts.entry(&document.provider).or_insert_with(|| {
-                let is_connected = layers.row(&document.provider).is_some_and(|row| connected.is_connected(row));
+                let is_connected =
+                    layers.row(&document.provider).is_some_and(|row| connected.is_connected(row));
                 if is_connected { CONNECTED_BOOST } else { 1.0 }
             });
             Some(Hit {

@@ -47,7 +47,8 @@ fn ranked(index: &Index, query: &str, combine: Combine) -> Vec<(String, f64)> {
         .collect();
     // Documents of equal score are ordered by id here and in the recording.
     found.sort_by(|a, b| {
-        let (left, right): (f64, f64) = (rounded(a.1).parse().unwrap(), rounded(b.1).parse().unwrap());
+        let (left, right): (f64, f64) =
+            (rounded(a.1).parse().unwrap(), rounded(b.1).parse().unwrap());
         right.total_cmp(&left).then_with(|| a.0.cmp(&b.0))
     });
     found
@@ -55,7 +56,9 @@ fn ranked(index: &Index, query: &str, combine: Combine) -> Vec<(String, f64)> {
 
 #[test]
 fn ranking_equals_minisearch() {
-    let golden: Value = serde_json::from_slice(&std::fs::read(Path::new(FOLDER).join("golden.json")).unwrap()).unwrap();
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(Path::new(FOLDER).join("golden.json")).unwrap())
+            .unwrap();
     assert_eq!(golden["minisearch"], "7.2.0");
     let index = bundled().index();
     let queries = golden["queries"].as_array().unwrap();
@@ -69,7 +72,10 @@ fn ranking_equals_minisearch() {
             let (id, score) = &found[place];
             let expected_score = expected["score"].as_f64().unwrap();
             assert_eq!(id, expected["id"].as_str().unwrap(), "{query}: place {place}");
-            assert!((score - expected_score).abs() <= 1e-6 * expected_score, "{query}: {id}: {score} {expected_score}");
+            assert!(
+                (score - expected_score).abs() <= 1e-6 * expected_score,
+                "{query}: {id}: {score} {expected_score}"
+            );
         }
     }
 }
@@ -78,19 +84,29 @@ fn ranking_equals_minisearch() {
 fn connected_models_lead_among_equals_and_keep_their_order() {
     let layers = bundled();
     let check = |query: &str, connected: &'static [&'static str]| {
-        let plain: Vec<_> =
-            search(&layers, query, &Connections(&[])).into_iter().map(|hit| (hit.provider, hit.model)).collect();
-        let boosted: Vec<_> =
-            search(&layers, query, &Connections(connected)).into_iter().map(|hit| (hit.provider, hit.model)).collect();
+        let plain: Vec<_> = search(&layers, query, &Connections(&[]))
+            .into_iter()
+            .map(|hit| (hit.provider, hit.model))
+            .collect();
+        let boosted: Vec<_> = search(&layers, query, &Connections(connected))
+            .into_iter()
+            .map(|hit| (hit.provider, hit.model))
+            .collect();
         assert_eq!(plain.len(), boosted.len());
         let of = |list: &[(String, String)], wanted: bool| -> Vec<(String, String)> {
-            list.iter().filter(|(provider, _)| connected.contains(&provider.as_str()) == wanted).cloned().collect()
+            list.iter()
+                .filter(|(provider, _)| connected.contains(&provider.as_str()) == wanted)
+                .cloned()
+                .collect()
         };
         assert_eq!(of(&plain, true), of(&boosted, true), "{query}");
         assert_eq!(of(&plain, false), of(&boosted, false), "{query}");
-        let places: HashMap<_, _> = plain.iter().enumerate().map(|(place, hit)| (hit, place)).collect();
-        for (place, hit) in
-            boosted.iter().enumerate().filter(|(_, (provider, _))| connected.contains(&provider.as_str()))
+        let places: HashMap<_, _> =
+            plain.iter().enumerate().map(|(place, hit)| (hit, place)).collect();
+        for (place, hit) in boosted
+            .iter()
+            .enumerate()
+            .filter(|(_, (provider, _))| connected.contains(&provider.as_str()))
         {
             assert!(place <= places[hit], "{query}: {hit:?} fell");
         }
@@ -105,7 +121,11 @@ fn connected_models_lead_among_equals_and_keep_their_order() {
 fn other_names_of_providers_are_found_and_narrowing_never_ends_blank() {
     let layers = bundled();
     let top = |query: &str, count: usize| -> Vec<String> {
-        search(&layers, query, &Connections(&[])).into_iter().take(count).map(|hit| hit.provider).collect()
+        search(&layers, query, &Connections(&[]))
+            .into_iter()
+            .take(count)
+            .map(|hit| hit.provider)
+            .collect()
     };
     assert!(top("z.ai glm", 5).contains(&"zai".to_owned()), "{:?}", top("z.ai glm", 5));
     assert!(top("zen big pickle", 3).contains(&"opencode".to_owned()));
@@ -132,7 +152,6 @@ fn writes_documents_for_the_recording() {
     let boost: serde_json::Map<String, Value> =
         FIELDS.iter().map(|(field, boost)| ((*field).to_owned(), json!(boost))).collect();
     let fields: Vec<&str> = FIELDS.iter().map(|(field, _)| *field).collect();
-    let all =
-        json!({"fields": fields, "boost": boost, "fuzzy": FUZZY, "fuzzyFrom": FUZZY_FROM, "documents": documents});
+    let all = json!({"fields": fields, "boost": boost, "fuzzy": FUZZY, "fuzzyFrom": FUZZY_FROM, "documents": documents});
     std::fs::write(PathBuf::from(FOLDER).join("documents.json"), all.to_string()).unwrap();
 }

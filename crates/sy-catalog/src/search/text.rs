@@ -36,14 +36,27 @@ fn separates(letter: char) -> bool {
         '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~' => false,
         '\u{0}'..='\u{7f}' => letter == ' ' || letter.is_ascii_punctuation(),
         // Latin-1: ¡ § « ¶ · » ¿ and the no-break space.
-        '\u{a0}' | '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{b6}' | '\u{b7}' | '\u{bb}' | '\u{bf}' => true,
+        '\u{a0}' | '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{b6}' | '\u{b7}' | '\u{bb}' | '\u{bf}' => {
+            true
+        }
         // General punctuation and its spaces, without the two mathematical signs and the controls among them.
         '\u{2044}' | '\u{2052}' => false,
-        '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2010}'..='\u{2029}' | '\u{202f}'..='\u{205f}' => true,
+        '\u{1680}'
+        | '\u{2000}'..='\u{200a}'
+        | '\u{2010}'..='\u{2029}'
+        | '\u{202f}'..='\u{205f}' => true,
         // CJK and full-width forms.
-        '\u{3000}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{3014}'..='\u{301f}' | '\u{30fb}' => true,
+        '\u{3000}'..='\u{3003}'
+        | '\u{3008}'..='\u{3011}'
+        | '\u{3014}'..='\u{301f}'
+        | '\u{30fb}' => true,
         '\u{ff01}'..='\u{ff03}' | '\u{ff05}'..='\u{ff0a}' | '\u{ff0c}'..='\u{ff0f}' => true,
-        '\u{ff1a}' | '\u{ff1b}' | '\u{ff1f}' | '\u{ff20}' | '\u{ff3b}'..='\u{ff3d}' | '\u{ff3f}' => true,
+        '\u{ff1a}'
+        | '\u{ff1b}'
+        | '\u{ff1f}'
+        | '\u{ff20}'
+        | '\u{ff3b}'..='\u{ff3d}'
+        | '\u{ff3f}' => true,
         _ => false,
     }
 }

@@ -80,12 +80,18 @@ const GEMINI: &[(&str, Place)] = &[
 ];
 
 /// Ollama knows one switch, which also takes a level.
-const OLLAMA: &[(&str, Place)] =
-    &[("reasoningEffort", At(&["think"])), ("reasoning_effort", At(&["think"])), ("reasoningSummary", Nowhere)];
+const OLLAMA: &[(&str, Place)] = &[
+    ("reasoningEffort", At(&["think"])),
+    ("reasoning_effort", At(&["think"])),
+    ("reasoningSummary", Nowhere),
+];
 
 /// Fields inside an option that have another name on the wire.
-const INNER: &[(&str, &str)] =
-    &[("budgetTokens", "budget_tokens"), ("blockBinding", "block_binding"), ("clearThinking", "clear_thinking")];
+const INNER: &[(&str, &str)] = &[
+    ("budgetTokens", "budget_tokens"),
+    ("blockBinding", "block_binding"),
+    ("clearThinking", "clear_thinking"),
+];
 
 /// Returns the body fields that a set of options becomes in a protocol.
 pub(crate) fn fields(options: &Options, protocol: ProtocolId) -> Map<String, Value> {
@@ -115,7 +121,9 @@ pub(crate) fn fields(options: &Options, protocol: ProtocolId) -> Map<String, Val
 
 /// Gemini refuses a level and a budget together; the one that was laid on top, the later one, stays.
 fn choose_level_or_budget(body: &mut Map<String, Value>) {
-    let Some(config) = body.get_mut("generationConfig").and_then(|config| config.get_mut("thinkingConfig")) else {
+    let Some(config) =
+        body.get_mut("generationConfig").and_then(|config| config.get_mut("thinkingConfig"))
+    else {
         return;
     };
     let Some(config) = config.as_object_mut() else { return };
@@ -144,7 +152,9 @@ fn put(body: &mut Map<String, Value>, path: &[&str], value: Value) {
         return;
     }
     match (body.get_mut(*first), value) {
-        (Some(Value::Object(below)), Value::Object(above)) => crate::models_dev::lay_over(below, &above),
+        (Some(Value::Object(below)), Value::Object(above)) => {
+            crate::models_dev::lay_over(below, &above)
+        }
         (_, value) => {
             body.insert((*first).to_owned(), value);
         }
@@ -154,7 +164,10 @@ fn put(body: &mut Map<String, Value>, path: &[&str], value: Value) {
 fn renamed(value: &Value) -> Value {
     let Value::Object(object) = value else { return value.clone() };
     let rename = |name: &String| {
-        INNER.iter().find(|(known, _)| known == name).map_or_else(|| name.clone(), |(_, wire)| (*wire).to_owned())
+        INNER
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or_else(|| name.clone(), |(_, wire)| (*wire).to_owned())
     };
     Value::Object(object.iter().map(|(name, value)| (rename(name), value.clone())).collect())
 }

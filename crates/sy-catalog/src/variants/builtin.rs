@@ -67,7 +67,11 @@ fn by_family(facts: &Facts<'_>) -> Option<Variants> {
     if id.contains("grok-3-mini") {
         let chat = |level| json!({"reasoningEffort": level});
         let is_router = facts.encoder == Encoder::OpenRouter;
-        return Some(if is_router { levels(facts, ["low", "high"]) } else { sets(["low", "high"], chat) });
+        return Some(if is_router {
+            levels(facts, ["low", "high"])
+        } else {
+            sets(["low", "high"], chat)
+        });
     }
     None
 }
@@ -84,9 +88,13 @@ fn by_package(facts: &Facts<'_>) -> Variants {
             levels(facts, openai_levels(facts.id, facts.release_date))
         }
         Encoder::Chat if facts.id.contains("north-mini-code") => levels(facts, ["none", "high"]),
-        Encoder::Chat if facts.id.contains("deepseek-v4") => levels(facts, ["low", "medium", "high", "max"]),
+        Encoder::Chat if facts.id.contains("deepseek-v4") => {
+            levels(facts, ["low", "medium", "high", "max"])
+        }
         Encoder::Chat => levels(facts, THREE),
-        Encoder::OpenAi if facts.npm == "@ai-sdk/azure" && facts.id.contains("o1-mini") => Variants::new(),
+        Encoder::OpenAi if facts.npm == "@ai-sdk/azure" && facts.id.contains("o1-mini") => {
+            Variants::new()
+        }
         Encoder::OpenAi if facts.provider == "meta" => {
             levels(facts, ["none", "minimal", "low", "medium", "high", "xhigh"])
         }
@@ -95,9 +103,17 @@ fn by_package(facts: &Facts<'_>) -> Variants {
         Encoder::Bedrock => bedrock(facts),
         Encoder::Google => google(facts, |options| options),
         Encoder::Mistral => {
-            const STEERED: [&str; 4] =
-                ["mistral-small-2603", "mistral-small-latest", "mistral-medium-3.5", "mistral-medium-2604"];
-            if STEERED.iter().any(|name| facts.id.contains(name)) { levels(facts, ["high"]) } else { Variants::new() }
+            const STEERED: [&str; 4] = [
+                "mistral-small-2603",
+                "mistral-small-latest",
+                "mistral-medium-3.5",
+                "mistral-medium-2604",
+            ];
+            if STEERED.iter().any(|name| facts.id.contains(name)) {
+                levels(facts, ["high"])
+            } else {
+                Variants::new()
+            }
         }
         Encoder::Groq => levels(facts, ["none", "low", "medium", "high"]),
         Encoder::Sap => sap(facts),
@@ -130,7 +146,8 @@ fn bedrock(facts: &Facts<'_>) -> Variants {
         return levels(facts, found.levels.iter().copied());
     }
     if is_claude(facts.id) {
-        let config = |tokens: u64| json!({"reasoningConfig": {"type": "enabled", "budgetTokens": tokens}});
+        let config =
+            |tokens: u64| json!({"reasoningConfig": {"type": "enabled", "budgetTokens": tokens}});
         return named([("high", config(16_000)), ("max", config(31_999))]);
     }
     levels(facts, THREE)
@@ -140,7 +157,9 @@ fn google(facts: &Facts<'_>, wrap: fn(Value) -> Value) -> Variants {
     let id = facts.id;
     if id.contains("2.5") {
         let most = if id.contains("pro") { 32_768 } else { 24_576 };
-        let config = |tokens: u64| wrap(json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": tokens}}));
+        let config = |tokens: u64| {
+            wrap(json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": tokens}}))
+        };
         return named([("high", config(16_000)), ("max", config(most))]);
     }
     let known: &[&str] = if id.contains("gemma") {
@@ -156,7 +175,9 @@ fn google(facts: &Facts<'_>, wrap: fn(Value) -> Value) -> Variants {
     } else {
         &THREE
     };
-    let level = |level: &str| wrap(json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": level}}));
+    let level = |level: &str| {
+        wrap(json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": level}}))
+    };
     sets(known.iter().copied(), level)
 }
 
@@ -172,8 +193,13 @@ fn sap(facts: &Facts<'_>) -> Variants {
     if id.contains("gemini-2.5") {
         return google(facts, |options| json!({ "modelParams": options }));
     }
-    let is_openai = id.contains("gpt") || id.starts_with("o1") || id.starts_with("o3") || id.starts_with("o4");
-    if is_openai { levels(facts, openai_levels(id, facts.release_date)) } else { levels(facts, THREE) }
+    let is_openai =
+        id.contains("gpt") || id.starts_with("o1") || id.starts_with("o3") || id.starts_with("o4");
+    if is_openai {
+        levels(facts, openai_levels(id, facts.release_date))
+    } else {
+        levels(facts, THREE)
+    }
 }
 
 /// Makes one set per level in the package's usual way.
@@ -182,6 +208,9 @@ fn levels<'a>(facts: &Facts<'_>, levels: impl IntoIterator<Item = &'a str>) -> V
 }
 
 /// Makes one set per level in the given way.
-fn sets<'a>(levels: impl IntoIterator<Item = &'a str>, encode: impl Fn(&'a str) -> Value) -> Variants {
+fn sets<'a>(
+    levels: impl IntoIterator<Item = &'a str>,
+    encode: impl Fn(&'a str) -> Value,
+) -> Variants {
     levels.into_iter().map(|level| (level.to_owned(), set(encode(level)))).collect()
 }

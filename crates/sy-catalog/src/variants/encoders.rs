@@ -17,7 +17,9 @@ pub(super) fn effort(facts: &Facts<'_>, level: &str) -> Option<Options> {
     let options = match facts.encoder {
         Encoder::OpenRouter => json!({"reasoning": {"effort": level}}),
         Encoder::Anthropic => anthropic_effort(facts, level),
-        Encoder::Google => json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": level}}),
+        Encoder::Google => {
+            json!({"thinkingConfig": {"includeThoughts": true, "thinkingLevel": level}})
+        }
         Encoder::Bedrock => return bedrock_effort(facts, level),
         Encoder::Copilot if facts.id.contains("gemini") => return None,
         Encoder::Copilot if facts.id.contains("claude") => json!({"reasoningEffort": level}),
@@ -37,7 +39,9 @@ pub(super) fn effort(facts: &Facts<'_>, level: &str) -> Option<Options> {
 pub(super) fn toggle(facts: &Facts<'_>) -> Variants {
     let (off, on) = match facts.encoder {
         Encoder::Alibaba => (json!({"enableThinking": false}), json!({"enableThinking": true})),
-        Encoder::Cohere => (json!({"thinking": {"type": "disabled"}}), json!({"thinking": {"type": "enabled"}})),
+        Encoder::Cohere => {
+            (json!({"thinking": {"type": "disabled"}}), json!({"thinking": {"type": "enabled"}}))
+        }
         _ => return Variants::new(),
     };
     named([("none", off), ("high", on)])
@@ -52,14 +56,18 @@ pub(super) fn budget(facts: &Facts<'_>, min: Option<u64>, max: Option<u64>) -> V
     }
     let high = most.div_ceil(2).max(min.unwrap_or(0)).min(most);
     let sets = [("high", high), ("max", most)];
-    sets.into_iter().filter_map(|(name, tokens)| Some((name.to_owned(), set(budget_of(facts, tokens)?)))).collect()
+    sets.into_iter()
+        .filter_map(|(name, tokens)| Some((name.to_owned(), set(budget_of(facts, tokens)?))))
+        .collect()
 }
 
 fn budget_of(facts: &Facts<'_>, tokens: u64) -> Option<Value> {
     Some(match facts.encoder {
         Encoder::OpenRouter => json!({"reasoning": {"max_tokens": tokens}}),
         Encoder::Anthropic => json!({"thinking": {"type": "enabled", "budgetTokens": tokens}}),
-        Encoder::Google => json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": tokens}}),
+        Encoder::Google => {
+            json!({"thinkingConfig": {"includeThoughts": true, "thinkingBudget": tokens}})
+        }
         Encoder::Bedrock => json!({"reasoningConfig": {"type": "enabled", "budgetTokens": tokens}}),
         Encoder::Sap if is_claude(facts.id) => {
             json!({"modelParams": {"thinking": {"type": "enabled", "budget_tokens": tokens}}})
@@ -97,12 +105,20 @@ pub(super) fn anthropic_effort(facts: &Facts<'_>, level: &str) -> Value {
 
 /// 16,000 tokens, or less where the answer is short.
 pub(super) fn usual_budget(facts: &Facts<'_>) -> u64 {
-    if facts.output_limit == 0 { USUAL_BUDGET } else { USUAL_BUDGET.min((facts.output_limit / 2).saturating_sub(1)) }
+    if facts.output_limit == 0 {
+        USUAL_BUDGET
+    } else {
+        USUAL_BUDGET.min((facts.output_limit / 2).saturating_sub(1))
+    }
 }
 
 /// 31,999 tokens, or less where the answer is short.
 pub(super) fn largest_budget(facts: &Facts<'_>) -> u64 {
-    if facts.output_limit == 0 { LARGEST_BUDGET } else { LARGEST_BUDGET.min(facts.output_limit - 1) }
+    if facts.output_limit == 0 {
+        LARGEST_BUDGET
+    } else {
+        LARGEST_BUDGET.min(facts.output_limit - 1)
+    }
 }
 
 fn bedrock_effort(facts: &Facts<'_>, level: &str) -> Option<Options> {
@@ -125,7 +141,9 @@ fn gitlab_effort(facts: &Facts<'_>, level: &str) -> Option<Options> {
     if family.starts_with("gpt") {
         return Some(set(json!({"reasoningEffort": level})));
     }
-    family.starts_with("claude").then(|| set(json!({"thinking": {"type": "adaptive", "effort": level}})))
+    family
+        .starts_with("claude")
+        .then(|| set(json!({"thinking": {"type": "adaptive", "effort": level}})))
 }
 
 /// Makes named sets of JSON objects.

@@ -41,9 +41,12 @@ pub(super) fn is_opus_4_5(id: &str) -> bool {
 
 /// Returns true for the models of Moonshot.
 pub(super) fn is_kimi(facts: &Facts<'_>) -> bool {
-    const HOSTS: [&str; 4] = ["api.kimi.com", "api.moonshot.ai", "api.moonshot.cn", "api.moonshotai.cn"];
+    const HOSTS: [&str; 4] =
+        ["api.kimi.com", "api.moonshot.ai", "api.moonshot.cn", "api.moonshotai.cn"];
     let named = |text: &str| text.contains("kimi") || text.contains("moonshot");
-    named(facts.provider) || named(facts.id) || HOSTS.iter().any(|host| facts.base_url.contains(host))
+    named(facts.provider)
+        || named(facts.id)
+        || HOSTS.iter().any(|host| facts.base_url.contains(host))
 }
 
 /// Returns true for the models of Anthropic, wherever they are served.
@@ -56,9 +59,9 @@ pub(super) fn gpt_levels(id: &str) -> Option<&'static [&'static str]> {
     const FULL: &[&str] = &["none", "low", "medium", "high", "xhigh"];
     let start = id.find("gpt-5")?;
     let rest = id.get(start + "gpt-5".len()..)?;
-    let minor: u32 = rest
-        .strip_prefix('.')
-        .map_or(0, |digits| digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0));
+    let minor: u32 = rest.strip_prefix('.').map_or(0, |digits| {
+        digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
+    });
     if rest.contains("-chat") {
         return Some(if minor == 0 { &[] } else { &["medium"] });
     }
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn claude_versions_are_read_from_ids() {
-        let check = |rest: &str, expected: Option<(u32, u32)>| assert_eq!(claude_version(rest), expected, "{rest}");
+        let check = |rest: &str, expected: Option<(u32, u32)>| {
+            assert_eq!(claude_version(rest), expected, "{rest}")
+        };
         check("opus-4-5-20251101", Some((4, 5)));
         check("sonnet-4.6", Some((4, 6)));
         check("sonnet-4-20250514", Some((4, 0)));
@@ -120,7 +125,11 @@ mod tests {
     #[test]
     fn late_claudes_think_adaptively() {
         let check = |id: &str, expected: Option<(usize, bool)>| {
-            assert_eq!(adaptive(id).map(|adaptive| (adaptive.levels.len(), adaptive.summarized)), expected, "{id}");
+            assert_eq!(
+                adaptive(id).map(|adaptive| (adaptive.levels.len(), adaptive.summarized)),
+                expected,
+                "{id}"
+            );
         };
         check("claude-opus-4-6", Some((4, false)));
         check("anthropic/claude-sonnet-4.6", Some((4, false)));
@@ -133,7 +142,8 @@ mod tests {
 
     #[test]
     fn gpt_levels_follow_the_id() {
-        let check = |id: &str, expected: Option<&[&str]>| assert_eq!(gpt_levels(id), expected, "{id}");
+        let check =
+            |id: &str, expected: Option<&[&str]>| assert_eq!(gpt_levels(id), expected, "{id}");
         check("gpt-5-chat-latest", Some(&[]));
         check("gpt-5.2-chat-latest", Some(&["medium"]));
         check("gpt-5-pro", Some(&["high"]));

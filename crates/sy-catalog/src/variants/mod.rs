@@ -49,13 +49,17 @@ pub(crate) fn for_model(facts: &Facts<'_>) -> Variants {
     });
     if let Some(values) = effort {
         let levels = values.iter().map(|value| value.as_deref().unwrap_or("none"));
-        return levels.filter_map(|level| Some((level.to_owned(), encoders::effort(facts, level)?))).collect();
+        return levels
+            .filter_map(|level| Some((level.to_owned(), encoders::effort(facts, level)?)))
+            .collect();
     }
     let mut variants = Variants::new();
     for option in options {
         match option {
             ReasoningOption::Toggle => variants.extend(encoders::toggle(facts)),
-            ReasoningOption::BudgetTokens { min, max } => variants.extend(encoders::budget(facts, *min, *max)),
+            ReasoningOption::BudgetTokens { min, max } => {
+                variants.extend(encoders::budget(facts, *min, *max))
+            }
             ReasoningOption::Effort { .. } | ReasoningOption::Unknown => {}
         }
     }

@@ -6,7 +6,8 @@ use sy_types::ProtocolId;
 use super::{Facts, body, for_model};
 use crate::models_dev::ReasoningOption;
 use crate::wire_map::{
-    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Place, ZAI_CHAT, wire,
+    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES,
+    Place, ZAI_CHAT, wire,
 };
 
 fn facts<'a>(provider: &'a str, npm: &'a str, id: &'a str) -> Facts<'a> {
@@ -26,7 +27,9 @@ fn facts<'a>(provider: &'a str, npm: &'a str, id: &'a str) -> Facts<'a> {
 }
 
 fn effort(levels: &[&str]) -> Vec<ReasoningOption> {
-    vec![ReasoningOption::Effort { values: levels.iter().map(|level| Some((*level).to_owned())).collect() }]
+    vec![ReasoningOption::Effort {
+        values: levels.iter().map(|level| Some((*level).to_owned())).collect(),
+    }]
 }
 
 #[track_caller]
@@ -43,7 +46,12 @@ fn levels_of_the_data_become_options_of_the_package() {
         let facts = Facts { reasoning_options: Some(&high), ..facts(provider, npm, id) };
         check(&facts, &json!({ "high": expected }));
     };
-    check("openrouter", "@openrouter/ai-sdk-provider", "x/y", json!({"reasoning": {"effort": "high"}}));
+    check(
+        "openrouter",
+        "@openrouter/ai-sdk-provider",
+        "x/y",
+        json!({"reasoning": {"effort": "high"}}),
+    );
     check("zai", COMPATIBLE, "glm-5.3", json!({"reasoningEffort": "high"}));
     check(
         "anthropic",
@@ -111,7 +119,12 @@ fn without_options_there_are_no_sets_and_null_is_the_level_none() {
 
 #[track_caller]
 fn check_names(facts: &Facts<'_>, expected: &[&str]) {
-    assert_eq!(for_model(facts).keys().map(String::as_str).collect::<Vec<_>>(), expected, "{}", facts.id);
+    assert_eq!(
+        for_model(facts).keys().map(String::as_str).collect::<Vec<_>>(),
+        expected,
+        "{}",
+        facts.id
+    );
 }
 
 #[test]
@@ -123,7 +136,10 @@ fn the_built_in_table_knows_families_and_packages() {
     check_names(&facts("p", COMPATIBLE, "deepseek-v4"), &["low", "medium", "high", "max"]);
     check_names(&facts("p", COMPATIBLE, "qwen3"), &[]);
     check_names(&facts("nvidia", COMPATIBLE, "minimaxai/minimax-m3"), &["none", "thinking"]);
-    check_names(&facts("openrouter", "@openrouter/ai-sdk-provider", "z-ai/glm-5.2"), &["high", "xhigh"]);
+    check_names(
+        &facts("openrouter", "@openrouter/ai-sdk-provider", "z-ai/glm-5.2"),
+        &["high", "xhigh"],
+    );
     check_names(
         &facts("openrouter", "@openrouter/ai-sdk-provider", "openai/gpt-5.1"),
         &["none", "low", "medium", "high"],
@@ -134,18 +150,33 @@ fn the_built_in_table_knows_families_and_packages() {
         &facts("anthropic", "@ai-sdk/anthropic", "claude-opus-4-7"),
         &["low", "medium", "high", "xhigh", "max"],
     );
-    check_names(&facts("minimax", "@ai-sdk/anthropic", "kimi-k3"), &["low", "medium", "high", "xhigh", "max"]);
+    check_names(
+        &facts("minimax", "@ai-sdk/anthropic", "kimi-k3"),
+        &["low", "medium", "high", "xhigh", "max"],
+    );
     check_names(&facts("google", "@ai-sdk/google", "gemini-2.5-pro"), &["high", "max"]);
-    check_names(&facts("google", "@ai-sdk/google", "gemini-3-flash"), &["minimal", "low", "medium", "high"]);
+    check_names(
+        &facts("google", "@ai-sdk/google", "gemini-3-flash"),
+        &["minimal", "low", "medium", "high"],
+    );
     check_names(&facts("google", "@ai-sdk/google", "gemini-3-pro"), three);
     check_names(&facts("groq", "@ai-sdk/groq", "gpt-oss-120b"), &["none", "low", "medium", "high"]);
     check_names(&facts("mistral", "@ai-sdk/mistral", "mistral-small-latest"), &["high"]);
     check_names(&facts("mistral", "@ai-sdk/mistral", "magistral"), &[]);
     check_names(&facts("azure", "@ai-sdk/azure", "o1-mini"), &[]);
-    check_names(&facts("meta", "@ai-sdk/openai", "x"), &["none", "minimal", "low", "medium", "high", "xhigh"]);
+    check_names(
+        &facts("meta", "@ai-sdk/openai", "x"),
+        &["none", "minimal", "low", "medium", "high", "xhigh"],
+    );
     check_names(&facts("cohere", "@ai-sdk/cohere", "command"), &[]);
-    check_names(&facts("amazon-bedrock", "@ai-sdk/amazon-bedrock", "anthropic.claude-3-7-sonnet"), &["high", "max"]);
-    check_names(&facts("sap-ai-core", "@jerome-benoit/sap-ai-provider-v2", "gemini-2.5-flash"), &["high", "max"]);
+    check_names(
+        &facts("amazon-bedrock", "@ai-sdk/amazon-bedrock", "anthropic.claude-3-7-sonnet"),
+        &["high", "max"],
+    );
+    check_names(
+        &facts("sap-ai-core", "@jerome-benoit/sap-ai-provider-v2", "gemini-2.5-flash"),
+        &["high", "max"],
+    );
 }
 
 #[test]
@@ -154,8 +185,7 @@ fn options_become_body_fields_of_the_protocol() {
         let body = body::fields(options.as_object().unwrap(), protocol);
         assert_eq!(Value::Object(body), expected, "{protocol}");
     };
-    let openai =
-        json!({"reasoningEffort": "high", "reasoningSummary": "auto", "include": ["reasoning.encrypted_content"]});
+    let openai = json!({"reasoningEffort": "high", "reasoningSummary": "auto", "include": ["reasoning.encrypted_content"]});
     check(openai.clone(), OPENAI_CHAT, json!({"reasoning_effort": "high"}));
     check(
         openai,
@@ -198,13 +228,18 @@ fn options_become_body_fields_of_the_protocol() {
         OPENAI_CHAT,
         json!({"my_field": 1, "reasoning": {"effort": "low"}}),
     );
-    check(json!({"service_tier": "priority"}), OPENAI_RESPONSES, json!({"service_tier": "priority"}));
+    check(
+        json!({"service_tier": "priority"}),
+        OPENAI_RESPONSES,
+        json!({"service_tier": "priority"}),
+    );
 }
 
 #[test]
 fn an_encoder_is_known_for_each_package() {
     assert_eq!(
-        wire(Place { provider: "vercel", npm: "@ai-sdk/gateway", model: "m", reasons: true }).encoder,
+        wire(Place { provider: "vercel", npm: "@ai-sdk/gateway", model: "m", reasons: true })
+            .encoder,
         Encoder::Chat
     );
 }

@@ -7,7 +7,9 @@ mod packages;
 mod presets;
 mod quirks;
 
-use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds};
+use sy_types::target::{
+    MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds,
+};
 use sy_types::{AuthScheme, Dialect, ProtocolId};
 
 pub(crate) use packages::{OPENAI_COMPATIBLE, package};
@@ -208,7 +210,8 @@ impl Wire {
 /// Looks a place up in the tables: its package, then everything that differs for it. Later rows win.
 pub(crate) fn wire(place: Place<'_>) -> Wire {
     let model = place.model.to_lowercase();
-    let matching: Vec<&Quirk> = quirks::QUIRKS.iter().filter(|quirk| fits(quirk, &place, &model)).collect();
+    let matching: Vec<&Quirk> =
+        quirks::QUIRKS.iter().filter(|quirk| fits(quirk, &place, &model)).collect();
     let becomes = matching.iter().rev().find_map(|quirk| quirk.becomes);
     let package = package(becomes.unwrap_or(place.npm));
     let mut wire = Wire {

@@ -7,8 +7,8 @@ use sy_types::AuthScheme;
 use sy_types::target::{MaxTokensField, ReasoningRequest, ToolCallIds};
 
 use super::{
-    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Package, Patch, SAME,
-    Speech, ZAI_CHAT,
+    ANTHROPIC_MESSAGES, Encoder, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES,
+    Package, Patch, SAME, Speech, ZAI_CHAT,
 };
 
 /// The package of a provider that names none.
@@ -21,7 +21,12 @@ const NO_HISTORY: Patch = Patch { reasoning_history: Some(None), ..SAME };
 /// Servers that send usage by themselves and that OpenCode sends no `stream_options` to.
 const PLAIN_STREAM: Patch = Patch { stream_options: Some(false), ..NO_HISTORY };
 
-const fn row(npm: &'static str, speech: Speech, base: Option<&'static str>, encoder: Encoder) -> Package {
+const fn row(
+    npm: &'static str,
+    speech: Speech,
+    base: Option<&'static str>,
+    encoder: Encoder,
+) -> Package {
     Package { npm, speech, base, auth: None, encoder, dialect: SAME }
 }
 
@@ -29,14 +34,26 @@ static COMPATIBLE: Package = row(OPENAI_COMPATIBLE, CHAT, None, Encoder::Chat);
 
 /// Every package that is not plain chat completions with an address from the data.
 static PACKAGES: &[Package] = &[
-    row("@ai-sdk/alibaba", CHAT, Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"), Encoder::Alibaba),
+    row(
+        "@ai-sdk/alibaba",
+        CHAT,
+        Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+        Encoder::Alibaba,
+    ),
     row(
         "@ai-sdk/amazon-bedrock",
-        Speech::Missing("the Bedrock Converse protocol (SigV4, binary event stream) is not spoken yet"),
+        Speech::Missing(
+            "the Bedrock Converse protocol (SigV4, binary event stream) is not spoken yet",
+        ),
         None,
         Encoder::Bedrock,
     ),
-    row("@ai-sdk/amazon-bedrock/mantle", Speech::Speaks(&[OPENAI_RESPONSES]), None, Encoder::OpenAi),
+    row(
+        "@ai-sdk/amazon-bedrock/mantle",
+        Speech::Speaks(&[OPENAI_RESPONSES]),
+        None,
+        Encoder::OpenAi,
+    ),
     row(
         "@ai-sdk/anthropic",
         Speech::Speaks(&[ANTHROPIC_MESSAGES]),
@@ -57,7 +74,12 @@ static PACKAGES: &[Package] = &[
         dialect: PLAIN_STREAM,
         ..row("@ai-sdk/cerebras", CHAT, Some("https://api.cerebras.ai/v1"), Encoder::Chat)
     },
-    row("@ai-sdk/cohere", Speech::Missing("the Cohere v2 chat protocol is not spoken yet"), None, Encoder::Cohere),
+    row(
+        "@ai-sdk/cohere",
+        Speech::Missing("the Cohere v2 chat protocol is not spoken yet"),
+        None,
+        Encoder::Cohere,
+    ),
     row("@ai-sdk/deepinfra", CHAT, Some("https://api.deepinfra.com/v1/openai"), Encoder::Chat),
     // The gateway's own protocol is the AI SDK's; its public OpenAI-compatible address serves the same models.
     row("@ai-sdk/gateway", CHAT, Some("https://ai-gateway.vercel.sh/v1"), Encoder::Chat),
@@ -70,17 +92,24 @@ static PACKAGES: &[Package] = &[
     ),
     row(
         "@ai-sdk/google-vertex",
-        Speech::Missing("Vertex AI needs Google application-default credentials, which are not read yet"),
+        Speech::Missing(
+            "Vertex AI needs Google application-default credentials, which are not read yet",
+        ),
         None,
         Encoder::Google,
     ),
     row(
         "@ai-sdk/google-vertex/anthropic",
-        Speech::Missing("Vertex AI needs Google application-default credentials, which are not read yet"),
+        Speech::Missing(
+            "Vertex AI needs Google application-default credentials, which are not read yet",
+        ),
         None,
         Encoder::Anthropic,
     ),
-    Package { dialect: NO_HISTORY, ..row("@ai-sdk/groq", CHAT, Some("https://api.groq.com/openai/v1"), Encoder::Groq) },
+    Package {
+        dialect: NO_HISTORY,
+        ..row("@ai-sdk/groq", CHAT, Some("https://api.groq.com/openai/v1"), Encoder::Groq)
+    },
     Package {
         dialect: Patch { tool_call_ids: Some(ToolCallIds::NineAlphanumeric), ..PLAIN_STREAM },
         ..row("@ai-sdk/mistral", CHAT, Some("https://api.mistral.ai/v1"), Encoder::Mistral)
@@ -96,11 +125,18 @@ static PACKAGES: &[Package] = &[
     row("@ai-sdk/togetherai", CHAT, Some("https://api.together.xyz/v1"), Encoder::Chat),
     row("@ai-sdk/vercel", CHAT, Some("https://api.v0.dev/v1"), Encoder::Silent),
     row("@ai-sdk/xai", OPENAI, Some("https://api.x.ai/v1"), Encoder::Chat),
-    row("@ai-sdk/zai", Speech::Speaks(&[ZAI_CHAT]), Some("https://api.z.ai/api/paas/v4"), Encoder::Chat),
+    row(
+        "@ai-sdk/zai",
+        Speech::Speaks(&[ZAI_CHAT]),
+        Some("https://api.z.ai/api/paas/v4"),
+        Encoder::Chat,
+    ),
     row("@aihubmix/ai-sdk-provider", CHAT, Some("https://aihubmix.com/v1"), Encoder::Chat),
     row(
         "@jerome-benoit/sap-ai-provider-v2",
-        Speech::Missing("SAP AI Core's orchestration service (service-key sign-in) is not spoken yet"),
+        Speech::Missing(
+            "SAP AI Core's orchestration service (service-key sign-in) is not spoken yet",
+        ),
         None,
         Encoder::Sap,
     ),
@@ -110,9 +146,19 @@ static PACKAGES: &[Package] = &[
             reasoning_history: Some(Some("reasoning")),
             ..SAME
         },
-        ..row("@openrouter/ai-sdk-provider", CHAT, Some("https://openrouter.ai/api/v1"), Encoder::OpenRouter)
+        ..row(
+            "@openrouter/ai-sdk-provider",
+            CHAT,
+            Some("https://openrouter.ai/api/v1"),
+            Encoder::OpenRouter,
+        )
     },
-    row("@saladtechnologies-oss/ai-sdk-provider", CHAT, Some("https://ai.salad.cloud/v1"), Encoder::Silent),
+    row(
+        "@saladtechnologies-oss/ai-sdk-provider",
+        CHAT,
+        Some("https://ai.salad.cloud/v1"),
+        Encoder::Silent,
+    ),
     // The models that are neither OpenAI's nor Anthropic's; OpenCode reaches them at this OpenAI-compatible address.
     row(
         "ai-gateway-provider",
@@ -120,7 +166,12 @@ static PACKAGES: &[Package] = &[
         Some("https://api.cloudflare.com/client/v4/accounts/${CLOUDFLARE_ACCOUNT_ID}/ai/v1"),
         Encoder::Chat,
     ),
-    row("gitlab-ai-provider", Speech::Missing("GitLab Duo's token exchange is not spoken yet"), None, Encoder::GitLab),
+    row(
+        "gitlab-ai-provider",
+        Speech::Missing("GitLab Duo's token exchange is not spoken yet"),
+        None,
+        Encoder::GitLab,
+    ),
     row(
         "merge-gateway-ai-sdk-provider",
         Speech::Missing("the Merge gateway's own protocol is not spoken yet"),
@@ -128,8 +179,18 @@ static PACKAGES: &[Package] = &[
         Encoder::Chat,
     ),
     row("ollama", Speech::Speaks(&[OLLAMA_CHAT]), Some("http://localhost:11434"), Encoder::Chat),
-    row("ollama-ai-provider", Speech::Speaks(&[OLLAMA_CHAT]), Some("http://localhost:11434"), Encoder::Chat),
-    row("ollama-ai-provider-v2", Speech::Speaks(&[OLLAMA_CHAT]), Some("http://localhost:11434"), Encoder::Chat),
+    row(
+        "ollama-ai-provider",
+        Speech::Speaks(&[OLLAMA_CHAT]),
+        Some("http://localhost:11434"),
+        Encoder::Chat,
+    ),
+    row(
+        "ollama-ai-provider-v2",
+        Speech::Speaks(&[OLLAMA_CHAT]),
+        Some("http://localhost:11434"),
+        Encoder::Chat,
+    ),
     Package {
         dialect: Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), ..SAME },
         ..row("venice-ai-sdk-provider", CHAT, Some("https://api.venice.ai/api/v1"), Encoder::Chat)
@@ -140,7 +201,12 @@ static PACKAGES: &[Package] = &[
         None,
         Encoder::Silent,
     ),
-    row("zhipu-ai-provider", Speech::Speaks(&[ZAI_CHAT]), Some("https://open.bigmodel.cn/api/paas/v4"), Encoder::Chat),
+    row(
+        "zhipu-ai-provider",
+        Speech::Speaks(&[ZAI_CHAT]),
+        Some("https://open.bigmodel.cn/api/paas/v4"),
+        Encoder::Chat,
+    ),
 ];
 
 /// Returns the row of a package; an unknown one is taken for chat completions at an address from the data.

@@ -26,9 +26,21 @@ const fn row(
 const COMPATIBLE: &str = super::OPENAI_COMPATIBLE;
 
 static PRESETS: &[Preset] = &[
-    row("kimi-for-coding", "Kimi For Coding", "@ai-sdk/anthropic", "https://api.kimi.com/coding/v1", &["KIMI_API_KEY"]),
+    row(
+        "kimi-for-coding",
+        "Kimi For Coding",
+        "@ai-sdk/anthropic",
+        "https://api.kimi.com/coding/v1",
+        &["KIMI_API_KEY"],
+    ),
     row("llama.cpp", "llama.cpp", COMPATIBLE, "http://127.0.0.1:8081/v1", &[]),
-    row("nvidia-nim", "NVIDIA NIM", COMPATIBLE, "https://integrate.api.nvidia.com/v1", &["NVIDIA_API_KEY"]),
+    row(
+        "nvidia-nim",
+        "NVIDIA NIM",
+        COMPATIBLE,
+        "https://integrate.api.nvidia.com/v1",
+        &["NVIDIA_API_KEY"],
+    ),
     row("ollama", "Ollama", "ollama", "http://localhost:11434", &[]),
     row("qwen-code", "Qwen Code", COMPATIBLE, "https://portal.qwen.ai/v1", &[]),
     // The path's name says that it speaks the messages protocol; nobody verified it.
@@ -47,7 +59,8 @@ pub(crate) fn preset(id: &str) -> Option<&'static Preset> {
 }
 
 /// Further variables that hold a provider's key, besides those in the data: Z.AI's own tools use another name.
-static EXTRA_KEYS: &[(&str, &[&str])] = &[("zai", &["ZAI_API_KEY"]), ("zai-coding-plan", &["ZAI_API_KEY"])];
+static EXTRA_KEYS: &[(&str, &[&str])] =
+    &[("zai", &["ZAI_API_KEY"]), ("zai-coding-plan", &["ZAI_API_KEY"])];
 
 /// Returns further variables that hold the provider's key.
 pub(crate) fn extra_keys(provider: &str) -> &'static [&'static str] {
@@ -58,7 +71,8 @@ const KEY_ENDINGS: [&str; 4] = ["KEY", "TOKEN", "PAT", "_BEDROCK"];
 
 /// Returns true when a variable of the data holds a key of its own, not half of one, a region or an account name.
 pub(crate) fn holds_key(variable: &str) -> bool {
-    variable != "AWS_SECRET_ACCESS_KEY" && KEY_ENDINGS.iter().any(|ending| variable.ends_with(ending))
+    variable != "AWS_SECRET_ACCESS_KEY"
+        && KEY_ENDINGS.iter().any(|ending| variable.ends_with(ending))
 }
 
 /// Options of OpenCode that fill a placeholder of the base URL instead of going into the body, and those that have no
@@ -89,7 +103,8 @@ mod tests {
 
     #[test]
     fn options_that_lead_somewhere_are_guarded() {
-        for (name, _) in SETTING_OPTIONS.iter().filter(|(_, placeholders)| !placeholders.is_empty()) {
+        for (name, _) in SETTING_OPTIONS.iter().filter(|(_, placeholders)| !placeholders.is_empty())
+        {
             assert!(sy_config::ADDRESS_OPTIONS.contains(name), "{name}");
         }
     }

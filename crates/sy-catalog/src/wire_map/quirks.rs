@@ -4,14 +4,20 @@
 //! its own in sy-protocol.
 
 use sy_types::AuthScheme;
-use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds};
-
-use super::{
-    ANTHROPIC_MESSAGES, NOTHING, OPENAI_CHAT, OPENAI_COMPATIBLE, OPENAI_RESPONSES, Patch, Quirk, SAME, Speech, ZAI_CHAT,
+use sy_types::target::{
+    MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds,
 };
 
-const REASONING_PATCH: Patch =
-    Patch { max_tokens_field: Some(MaxTokensField::MaxCompletionTokens), developer_role: Some(true), ..SAME };
+use super::{
+    ANTHROPIC_MESSAGES, NOTHING, OPENAI_CHAT, OPENAI_COMPATIBLE, OPENAI_RESPONSES, Patch, Quirk,
+    SAME, Speech, ZAI_CHAT,
+};
+
+const REASONING_PATCH: Patch = Patch {
+    max_tokens_field: Some(MaxTokensField::MaxCompletionTokens),
+    developer_role: Some(true),
+    ..SAME
+};
 const THINKING: Patch = Patch { reasoning_request: Some(ReasoningRequest::Thinking), ..SAME };
 const OPENAI_PACKAGES: &[&str] = &["@ai-sdk/openai", "@ai-sdk/azure"];
 /// How we name ourselves to gateways that ask who calls.
@@ -30,8 +36,16 @@ pub(super) static QUIRKS: &[Quirk] = &[
         dialect: Patch { tool_call_ids: Some(ToolCallIds::NineAlphanumeric), ..SAME },
         ..NOTHING
     },
-    Quirk { models: &["gemini"], dialect: Patch { schema_rules: Some(SchemaRules::Gemini), ..SAME }, ..NOTHING },
-    Quirk { models: &["kimi"], dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..SAME }, ..NOTHING },
+    Quirk {
+        models: &["gemini"],
+        dialect: Patch { schema_rules: Some(SchemaRules::Gemini), ..SAME },
+        ..NOTHING
+    },
+    Quirk {
+        models: &["kimi"],
+        dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..SAME },
+        ..NOTHING
+    },
     // OpenAI itself, and those who resell its API under its package. Only the former is known to speak both protocols.
     Quirk { npm: OPENAI_PACKAGES, when_reasoning: true, dialect: REASONING_PATCH, ..NOTHING },
     Quirk {
@@ -41,7 +55,17 @@ pub(super) static QUIRKS: &[Quirk] = &[
         ..NOTHING
     },
     Quirk {
-        providers: &["infer", "meta", "neon", "neosmith", "ofox", "opencode*", "perplexity-agent", "vivgrid", "zenmux"],
+        providers: &[
+            "infer",
+            "meta",
+            "neon",
+            "neosmith",
+            "ofox",
+            "opencode*",
+            "perplexity-agent",
+            "vivgrid",
+            "zenmux",
+        ],
         npm: &["@ai-sdk/openai"],
         speech: Some(Speech::Speaks(&[OPENAI_RESPONSES])),
         ..NOTHING
@@ -49,7 +73,9 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["azure-cognitive-services"],
         npm: &["@ai-sdk/azure"],
-        base: Some("https://${AZURE_COGNITIVE_SERVICES_RESOURCE_NAME}.cognitiveservices.azure.com/openai/v1"),
+        base: Some(
+            "https://${AZURE_COGNITIVE_SERVICES_RESOURCE_NAME}.cognitiveservices.azure.com/openai/v1",
+        ),
         ..NOTHING
     },
     Quirk {
@@ -105,7 +131,9 @@ pub(super) static QUIRKS: &[Quirk] = &[
     },
     Quirk {
         providers: &["google-vertex", "google-vertex-anthropic"],
-        speech: Some(Speech::Missing("Vertex AI needs Google application-default credentials, which are not read yet")),
+        speech: Some(Speech::Missing(
+            "Vertex AI needs Google application-default credentials, which are not read yet",
+        )),
         ..NOTHING
     },
     Quirk {
@@ -154,7 +182,11 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["nvidia-nim"],
         total_timeout_s: Some(120),
-        dialect: Patch { streaming: Some(false), reasoning_request: Some(ReasoningRequest::None), ..SAME },
+        dialect: Patch {
+            streaming: Some(false),
+            reasoning_request: Some(ReasoningRequest::None),
+            ..SAME
+        },
         ..NOTHING
     },
     Quirk {
@@ -162,5 +194,9 @@ pub(super) static QUIRKS: &[Quirk] = &[
         headers: WHO_WE_ARE,
         ..NOTHING
     },
-    Quirk { providers: &["cerebras"], headers: &[("x-cerebras-3rd-party-integration", "switchyard")], ..NOTHING },
+    Quirk {
+        providers: &["cerebras"],
+        headers: &[("x-cerebras-3rd-party-integration", "switchyard")],
+        ..NOTHING
+    },
 ];

@@ -1,11 +1,13 @@
 //! The wire tables: which row wins, and what it says.
 
-use sy_types::target::{MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds};
+use sy_types::target::{
+    MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds,
+};
 use sy_types::{AuthScheme, ProtocolId};
 
 use super::{
-    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, ZAI_CHAT,
-    wire,
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech,
+    Wire, ZAI_CHAT, wire,
 };
 
 const COMPATIBLE: &str = "@ai-sdk/openai-compatible";
@@ -28,10 +30,22 @@ fn packages_stand_for_protocols() {
     let google = AuthScheme::Header("x-goog-api-key");
     check("anthropic", "@ai-sdk/anthropic", "claude-x", &[ANTHROPIC_MESSAGES], key);
     check("google", "@ai-sdk/google", "gemini-x", &[GEMINI_GENERATE], google);
-    check("openai", "@ai-sdk/openai", "gpt-5", &[OPENAI_RESPONSES, OPENAI_CHAT], AuthScheme::Bearer);
+    check(
+        "openai",
+        "@ai-sdk/openai",
+        "gpt-5",
+        &[OPENAI_RESPONSES, OPENAI_CHAT],
+        AuthScheme::Bearer,
+    );
     check("opencode", "@ai-sdk/openai", "gpt-5", &[OPENAI_RESPONSES], AuthScheme::Bearer);
     check("mine", "@ai-sdk/openai", "m", &[OPENAI_RESPONSES, OPENAI_CHAT], AuthScheme::Bearer);
-    check("azure", "@ai-sdk/azure", "gpt-5", &[OPENAI_RESPONSES, OPENAI_CHAT], AuthScheme::Header("api-key"));
+    check(
+        "azure",
+        "@ai-sdk/azure",
+        "gpt-5",
+        &[OPENAI_RESPONSES, OPENAI_CHAT],
+        AuthScheme::Header("api-key"),
+    );
     check("xai", "@ai-sdk/xai", "grok-4", &[OPENAI_RESPONSES, OPENAI_CHAT], AuthScheme::Bearer);
     check("meta", "@ai-sdk/openai", "llama", &[OPENAI_RESPONSES], AuthScheme::Bearer);
     check("ollama", "ollama", "llama3.1", &[OLLAMA_CHAT], AuthScheme::Bearer);
@@ -39,7 +53,13 @@ fn packages_stand_for_protocols() {
     check("zai", "@ai-sdk/anthropic", "glm-5.3", &[ANTHROPIC_MESSAGES], key);
     check("aihubmix", "@aihubmix/ai-sdk-provider", "claude-opus-4", &[ANTHROPIC_MESSAGES], key);
     check("aihubmix", "@aihubmix/ai-sdk-provider", "gemini-3", &[GEMINI_GENERATE], google);
-    check("aihubmix", "@aihubmix/ai-sdk-provider", "gemini-3-nothink", &[OPENAI_CHAT], AuthScheme::Bearer);
+    check(
+        "aihubmix",
+        "@aihubmix/ai-sdk-provider",
+        "gemini-3-nothink",
+        &[OPENAI_CHAT],
+        AuthScheme::Bearer,
+    );
     check("nobody", "a-package-nobody-knows", "m", &[OPENAI_CHAT], AuthScheme::Bearer);
     check("github-copilot", COMPATIBLE, "gpt-5.4", &[OPENAI_RESPONSES], AuthScheme::Bearer);
     check("github-copilot", COMPATIBLE, "gpt-5-mini", &[OPENAI_CHAT], AuthScheme::Bearer);
@@ -57,7 +77,10 @@ fn packages_without_a_protocol_say_what_is_missing() {
         assert!(matches!(at("p", npm, "m").speech, Speech::Missing(_)), "{npm}");
     }
     assert!(matches!(at("google-vertex", COMPATIBLE, "m").speech, Speech::Missing(_)));
-    assert!(matches!(at("cloudflare-ai-gateway", "@ai-sdk/openai", "openai/x").speech, Speech::Missing(_)));
+    assert!(matches!(
+        at("cloudflare-ai-gateway", "@ai-sdk/openai", "openai/x").speech,
+        Speech::Missing(_)
+    ));
 }
 
 #[test]
@@ -67,17 +90,37 @@ fn dialects_differ_by_value() {
     assert_eq!(zai.structured_output, StructuredOutput::JsonObject);
     assert!(!zai.forced_tool_choice);
     let openai = at("openai", "@ai-sdk/openai", "gpt-5").dialect(OPENAI_CHAT);
-    assert_eq!((openai.max_tokens_field, openai.developer_role), (MaxTokensField::MaxCompletionTokens, true));
+    assert_eq!(
+        (openai.max_tokens_field, openai.developer_role),
+        (MaxTokensField::MaxCompletionTokens, true)
+    );
     let old =
-        wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-4o", reasons: false }).dialect(OPENAI_CHAT);
+        wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-4o", reasons: false })
+            .dialect(OPENAI_CHAT);
     assert_eq!((old.max_tokens_field, old.developer_role), (MaxTokensField::MaxTokens, false));
-    let chatty =
-        wire(Place { provider: "openai", npm: "@ai-sdk/openai", model: "gpt-5.3-chat-latest", reasons: false });
+    let chatty = wire(Place {
+        provider: "openai",
+        npm: "@ai-sdk/openai",
+        model: "gpt-5.3-chat-latest",
+        reasons: false,
+    });
     assert_eq!(chatty.dialect(OPENAI_CHAT).max_tokens_field, MaxTokensField::MaxCompletionTokens);
-    assert_eq!(at("mistral", "@ai-sdk/mistral", "x").dialect(OPENAI_CHAT).tool_call_ids, ToolCallIds::NineAlphanumeric);
-    assert_eq!(at("p", COMPATIBLE, "org/Claude-4").dialect(OPENAI_CHAT).tool_call_ids, ToolCallIds::WordCharacters);
-    assert_eq!(at("moonshotai", COMPATIBLE, "k3").dialect(OPENAI_CHAT).schema_rules, SchemaRules::Moonshot);
-    assert_eq!(at("google", "@ai-sdk/google", "g").dialect(GEMINI_GENERATE).schema_rules, SchemaRules::Gemini);
+    assert_eq!(
+        at("mistral", "@ai-sdk/mistral", "x").dialect(OPENAI_CHAT).tool_call_ids,
+        ToolCallIds::NineAlphanumeric
+    );
+    assert_eq!(
+        at("p", COMPATIBLE, "org/Claude-4").dialect(OPENAI_CHAT).tool_call_ids,
+        ToolCallIds::WordCharacters
+    );
+    assert_eq!(
+        at("moonshotai", COMPATIBLE, "k3").dialect(OPENAI_CHAT).schema_rules,
+        SchemaRules::Moonshot
+    );
+    assert_eq!(
+        at("google", "@ai-sdk/google", "g").dialect(GEMINI_GENERATE).schema_rules,
+        SchemaRules::Gemini
+    );
     let router = at("openrouter", "@openrouter/ai-sdk-provider", "x");
     assert_eq!(router.dialect(OPENAI_CHAT).reasoning_request, ReasoningRequest::Object);
     assert_eq!(router.headers, [("http-referer", "switchyard"), ("x-title", "switchyard")]);

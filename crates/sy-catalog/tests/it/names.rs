@@ -7,7 +7,9 @@ use crate::{Connections, catalog, catalog_with};
 
 #[track_caller]
 fn check(config: Value, connected: &'static [&'static str], name: &str, expected: &str) {
-    let resolved = catalog(config).resolve(name, &Connections(connected)).unwrap_or_else(|failure| panic!("{failure}"));
+    let resolved = catalog(config)
+        .resolve(name, &Connections(connected))
+        .unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(resolved.name(), expected, "{name}");
 }
 
@@ -42,7 +44,8 @@ fn a_colon_is_a_variant_only_where_the_model_declares_it() {
     let tags = json!({"provider": {"ollama": {"models": {"llama3.1:8b": {}, "qwen3:4b": {"variants": {"high": {"reasoning_effort": "high"}}}}}}});
     check(tags.clone(), &[], "ollama/llama3.1:8b", "ollama/llama3.1:8b");
     check(tags.clone(), &[], "ollama/qwen3:4b:high", "ollama/qwen3:4b:high");
-    let resolved = catalog(tags.clone()).resolve("ollama/qwen3:4b:high", &Connections(&[])).unwrap();
+    let resolved =
+        catalog(tags.clone()).resolve("ollama/qwen3:4b:high", &Connections(&[])).unwrap();
     assert_eq!((resolved.model.as_str(), resolved.variant.as_deref()), ("qwen3:4b", Some("high")));
     let failure = catalog(tags).resolve("ollama/llama3.1:high", &Connections(&[])).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::NotFound);
@@ -66,10 +69,16 @@ fn two_names_of_one_place_stand_for_each_other() {
 #[test]
 fn a_bare_id_must_be_unique_among_the_connected() {
     check(json!({}), &["openai"], "gpt-5.4", "openai/gpt-5.4");
-    let failure = catalog(json!({})).resolve("gpt-5.4", &Connections(&["openai", "opencode", "groq"])).unwrap_err();
-    assert_eq!((failure.kind, failure.code.as_deref()), (ErrorKind::Invalid, Some("ambiguous_model")));
+    let failure = catalog(json!({}))
+        .resolve("gpt-5.4", &Connections(&["openai", "opencode", "groq"]))
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.code.as_deref()),
+        (ErrorKind::Invalid, Some("ambiguous_model"))
+    );
     assert!(
-        failure.message.contains("`openai/gpt-5.4`") && failure.message.contains("`opencode/gpt-5.4`"),
+        failure.message.contains("`openai/gpt-5.4`")
+            && failure.message.contains("`opencode/gpt-5.4`"),
         "{failure}"
     );
     let failure = catalog(json!({})).resolve("gpt-5.4", &Connections(&[])).unwrap_err();
@@ -80,9 +89,17 @@ fn a_bare_id_must_be_unique_among_the_connected() {
 #[test]
 fn an_unknown_name_comes_with_suggestions() {
     let check = |name: &str, expected: &str| {
-        let failure = catalog(json!({})).resolve(name, &Connections(&["openai", "anthropic"])).unwrap_err();
-        assert_eq!((failure.kind, failure.param.as_deref()), (ErrorKind::NotFound, Some("model")), "{failure}");
-        assert!(failure.message.contains("did you mean") && failure.message.contains(expected), "{failure}");
+        let failure =
+            catalog(json!({})).resolve(name, &Connections(&["openai", "anthropic"])).unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.param.as_deref()),
+            (ErrorKind::NotFound, Some("model")),
+            "{failure}"
+        );
+        assert!(
+            failure.message.contains("did you mean") && failure.message.contains(expected),
+            "{failure}"
+        );
         assert!(failure.message.matches('`').count() <= 2 * 5, "{failure}");
     };
     check("anthropic/claude-opus-4.6", "`anthropic/claude-opus-4-6`");
@@ -114,7 +131,8 @@ fn the_default_model_is_configured_or_the_best_of_the_first_connected() {
 
 fn best_claude() -> String {
     let provider = catalog(json!({})).provider("anthropic").unwrap();
-    let preferred = provider.models.keys().filter(|id| id.contains("claude-sonnet-4")).max().unwrap();
+    let preferred =
+        provider.models.keys().filter(|id| id.contains("claude-sonnet-4")).max().unwrap();
     format!("anthropic/{preferred}")
 }
 
@@ -130,9 +148,12 @@ fn the_small_model_is_of_a_small_family() {
     check("opencode", Some("opencode/gpt-5.4-nano"));
     check("azure", None);
     check("nobody", None);
-    let bedrock = catalog_with(json!({}), &[("AWS_REGION", "eu-west-1")]).small_model("amazon-bedrock").unwrap();
+    let bedrock = catalog_with(json!({}), &[("AWS_REGION", "eu-west-1")])
+        .small_model("amazon-bedrock")
+        .unwrap();
     assert!(bedrock.model.starts_with("global.anthropic.claude-haiku-4-5"), "{bedrock:?}");
-    let configured = catalog(json!({"small_model": "groq/openai/gpt-oss-20b"})).small_model("anthropic");
+    let configured =
+        catalog(json!({"small_model": "groq/openai/gpt-oss-20b"})).small_model("anthropic");
     assert_eq!(configured.unwrap().name(), "groq/openai/gpt-oss-20b");
     assert!(catalog(json!({"small_model": "groq/none"})).small_model("anthropic").is_none());
 }

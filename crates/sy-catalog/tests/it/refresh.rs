@@ -35,7 +35,10 @@ async fn certificate_authorities_of_the_environment_are_read_for_the_fetch() {
         offline: false,
     });
     let failure = catalog.refresh(true).await.unwrap_err();
-    assert!(failure.kind == ErrorKind::Internal && failure.message.contains("authorities.pem"), "{failure}");
+    assert!(
+        failure.kind == ErrorKind::Internal && failure.message.contains("authorities.pem"),
+        "{failure}"
+    );
     std::fs::write(&file, "").unwrap();
     assert_eq!(catalog.refresh(true).await.unwrap(), Refresh::Updated { providers: 1, models: 1 });
 }
@@ -69,12 +72,20 @@ async fn fetched_data_are_used_kept_and_asked_for_by_tag() {
     // When it is stale, the source is asked whether the tag still holds.
     source.now_answers(Answer { status: "304 Not Modified", etag: None, body: String::new() });
     assert_eq!(again.refresh(true).await.unwrap(), Refresh::NotModified);
-    assert_eq!(again.refresh(false).await.unwrap(), Refresh::Fresh, "what was confirmed is fresh again");
+    assert_eq!(
+        again.refresh(false).await.unwrap(),
+        Refresh::Fresh,
+        "what was confirmed is fresh again"
+    );
     let requests = source.requests();
     assert_eq!(requests.len(), 2);
-    assert!(!requests[0].contains("if-none-match") && requests[1].contains("if-none-match: \"v1\""), "{requests:?}");
     assert!(
-        requests[0].starts_with("get /api.json ") && requests[0].contains("user-agent: switchyard/"),
+        !requests[0].contains("if-none-match") && requests[1].contains("if-none-match: \"v1\""),
+        "{requests:?}"
+    );
+    assert!(
+        requests[0].starts_with("get /api.json ")
+            && requests[0].contains("user-agent: switchyard/"),
         "{requests:?}"
     );
     again.resolve("newcomer/first", &Connections(&[])).unwrap();
@@ -87,7 +98,8 @@ async fn what_was_there_stays_when_a_refresh_fails() {
     let catalog = of_source(&source, folder.path(), 3600, false);
     catalog.refresh(true).await.unwrap();
     let generation = catalog.generation();
-    let bad = |status: &'static str, body: &str| Answer { status, etag: None, body: body.to_owned() };
+    let bad =
+        |status: &'static str, body: &str| Answer { status, etag: None, body: body.to_owned() };
     for (answer, kind) in [
         (bad("500 Internal Server Error", "oops"), ErrorKind::Unavailable),
         (bad("200 OK", "<html>"), ErrorKind::Malformed),
@@ -129,7 +141,8 @@ async fn callers_that_come_together_share_one_fetch() {
     let source = Source::start(answer("\"v1\"", &newcomer())).await;
     let folder = tempfile::tempdir().unwrap();
     let catalog = of_source(&source, folder.path(), 3600, false);
-    let (a, b, c) = tokio::join!(catalog.refresh(true), catalog.refresh(true), catalog.refresh(false));
+    let (a, b, c) =
+        tokio::join!(catalog.refresh(true), catalog.refresh(true), catalog.refresh(false));
     let expected = Refresh::Updated { providers: 1, models: 1 };
     assert_eq!((a.unwrap(), b.unwrap(), c.unwrap()), (expected, expected, expected));
     assert_eq!(source.requests().len(), 1);
@@ -140,13 +153,20 @@ async fn what_another_process_fetched_is_taken_over() {
     let source = Source::start(answer("\"v1\"", &newcomer())).await;
     let folder = tempfile::tempdir().unwrap();
     let waiting = of_source(&source, folder.path(), 3600, false);
-    assert!(waiting.resolve("newcomer/first", &Connections(&[])).is_err(), "read before anybody fetched");
+    assert!(
+        waiting.resolve("newcomer/first", &Connections(&[])).is_err(),
+        "read before anybody fetched"
+    );
     of_source(&source, folder.path(), 3600, false).refresh(true).await.unwrap();
     assert_eq!(waiting.refresh(false).await.unwrap(), Refresh::Fresh);
     assert!(waiting.resolve("newcomer/first", &Connections(&[])).is_ok());
     let generation = waiting.generation();
     assert_eq!(waiting.refresh(false).await.unwrap(), Refresh::Fresh);
-    assert_eq!((waiting.generation(), source.requests().len()), (generation, 1), "nothing changed, nobody was asked");
+    assert_eq!(
+        (waiting.generation(), source.requests().len()),
+        (generation, 1),
+        "nothing changed, nobody was asked"
+    );
 }
 
 #[tokio::test]
@@ -155,8 +175,13 @@ async fn another_source_has_another_copy() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = of_source(&source, folder.path(), 3600, false);
     catalog.refresh(true).await.unwrap();
-    catalog.reconfigure(config(json!({"catalog": {"url": source.url}, "alias": {"x": "newcomer/first"}})));
-    assert!(catalog.resolve("newcomer/first", &Connections(&[])).is_ok(), "the same source keeps its copy");
+    catalog.reconfigure(config(
+        json!({"catalog": {"url": source.url}, "alias": {"x": "newcomer/first"}}),
+    ));
+    assert!(
+        catalog.resolve("newcomer/first", &Connections(&[])).is_ok(),
+        "the same source keeps its copy"
+    );
     catalog.reconfigure(config(json!({"catalog": {"url": "http://127.0.0.1:1"}})));
     assert!(catalog.resolve("newcomer/first", &Connections(&[])).is_err());
 }
@@ -169,13 +194,21 @@ async fn local_servers_are_found_by_what_they_answer() {
         body: json!({"models": [{"name": "llama3.1:8b"}]}).to_string(),
     })
     .await;
-    let studio =
-        Source::start(Answer { status: "200 OK", etag: None, body: json!({"data": [{"id": "qwen"}]}).to_string() })
-            .await;
-    let other = Source::start(Answer { status: "200 OK", etag: None, body: "<html>".to_owned() }).await;
+    let studio = Source::start(Answer {
+        status: "200 OK",
+        etag: None,
+        body: json!({"data": [{"id": "qwen"}]}).to_string(),
+    })
+    .await;
+    let other =
+        Source::start(Answer { status: "200 OK", etag: None, body: "<html>".to_owned() }).await;
     let port = |source: &Source| source.url.rsplit_once(':').unwrap().1.parse().unwrap();
-    let found =
-        probe_local(ProbePorts { ollama: port(&ollama), lm_studio: port(&studio), llama_cpp: port(&other) }).await;
+    let found = probe_local(ProbePorts {
+        ollama: port(&ollama),
+        lm_studio: port(&studio),
+        llama_cpp: port(&other),
+    })
+    .await;
     let server = |id: &str, name: &str, base_url: String, npm: &str, model: &str| LocalServer {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -187,7 +220,13 @@ async fn local_servers_are_found_by_what_they_answer() {
         found,
         [
             server("ollama", "Ollama", ollama.url.clone(), "ollama", "llama3.1:8b"),
-            server("lmstudio", "LM Studio", format!("{}/v1", studio.url), "@ai-sdk/openai-compatible", "qwen"),
+            server(
+                "lmstudio",
+                "LM Studio",
+                format!("{}/v1", studio.url),
+                "@ai-sdk/openai-compatible",
+                "qwen"
+            ),
         ]
     );
     assert!(ollama.requests()[0].starts_with("get /api/tags "));

@@ -39,10 +39,15 @@ fn every_model_has_a_target_or_a_clean_refusal() {
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     for row in catalog.rows() {
         let provider = catalog.provider(&row.id).unwrap();
-        assert!(!provider.models.is_empty() || row.model_count < 5, "{} lost all its models", row.id);
+        assert!(
+            !provider.models.is_empty() || row.model_count < 5,
+            "{} lost all its models",
+            row.id
+        );
         for model in provider.models.keys() {
             listed += 1;
-            let resolved = Resolved { provider: row.id.clone(), model: model.clone(), variant: None };
+            let resolved =
+                Resolved { provider: row.id.clone(), model: model.clone(), variant: None };
             match catalog.target(&resolved) {
                 Ok(target) => {
                     reached += 1;
@@ -52,7 +57,9 @@ fn every_model_has_a_target_or_a_clean_refusal() {
                         "{}",
                         target.base_url
                     );
-                    assert!(!target.base_url.path().ends_with('/') || target.base_url.path() == "/");
+                    assert!(
+                        !target.base_url.path().ends_with('/') || target.base_url.path() == "/"
+                    );
                 }
                 Err(failure) => {
                     assert_eq!(failure.kind, ErrorKind::Unsupported, "{failure}");
@@ -63,9 +70,14 @@ fn every_model_has_a_target_or_a_clean_refusal() {
             assert_eq!(catalog.resolve(&resolved.name(), &Connections(&[])).unwrap(), resolved);
         }
     }
-    println!("{listed} models are listed, {reached} have a target: {protocols:#?}; refused: {refused:#?}");
+    println!(
+        "{listed} models are listed, {reached} have a target: {protocols:#?}; refused: {refused:#?}"
+    );
     assert!(reached * 100 >= listed * 93, "{reached} of {listed}");
-    assert!(refused.keys().all(|reason| reason.contains("yet") || reason.contains("baseURL")), "{refused:#?}");
+    assert!(
+        refused.keys().all(|reason| reason.contains("yet") || reason.contains("baseURL")),
+        "{refused:#?}"
+    );
 }
 
 #[test]
@@ -77,7 +89,13 @@ fn a_missing_variable_is_named() {
             .models
             .keys()
             .filter_map(|model| {
-                catalog.target(&Resolved { provider: provider.to_owned(), model: model.clone(), variant: None }).err()
+                catalog
+                    .target(&Resolved {
+                        provider: provider.to_owned(),
+                        model: model.clone(),
+                        variant: None,
+                    })
+                    .err()
             })
             .collect();
         assert!(failures.iter().any(|failure| failure.message.contains(variable)), "{provider}");

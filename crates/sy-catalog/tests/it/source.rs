@@ -29,7 +29,10 @@ impl Source {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::new(Mutex::new(answer));
         let (seen, given) = (Arc::clone(&requests), Arc::clone(&answer));
-        #[expect(clippy::disallowed_methods, reason = "the task is stopped when the source is dropped")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the task is stopped when the source is dropped"
+        )]
         let task = tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 let mut head = Vec::new();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sy_catalog::Catalog;
-use sy_catalog::wire_map::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT};
+use sy_catalog::wire_map::{
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT,
+};
 use sy_types::target::{MaxTokensField, ReasoningRequest};
 use sy_types::{AuthScheme, ErrorKind, ProtocolId, Target, Timeouts};
 
@@ -13,7 +15,8 @@ use crate::{Connections, catalog, catalog_with};
 
 #[track_caller]
 fn target_of(catalog: &Catalog, name: &str, caller: Option<ProtocolId>) -> Arc<Target> {
-    let resolved = catalog.resolve(name, &Connections(&[])).unwrap_or_else(|failure| panic!("{failure}"));
+    let resolved =
+        catalog.resolve(name, &Connections(&[])).unwrap_or_else(|failure| panic!("{failure}"));
     catalog.target_for(&resolved, caller).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
@@ -39,27 +42,56 @@ fn the_callers_protocol_is_kept_where_the_place_speaks_it() {
 
 #[test]
 fn addresses_come_from_the_closest_source() {
-    let check = |config: Value, variables: &[(&str, &str)], name: &str, expected: &str, own: bool| {
-        let target = target_of(&catalog_with(config, variables), name, None);
-        assert_eq!((target.base_url.as_str(), target.operator_configured), (expected, own), "{name}");
-    };
+    let check =
+        |config: Value, variables: &[(&str, &str)], name: &str, expected: &str, own: bool| {
+            let target = target_of(&catalog_with(config, variables), name, None);
+            assert_eq!(
+                (target.base_url.as_str(), target.operator_configured),
+                (expected, own),
+                "{name}"
+            );
+        };
     check(json!({}), &[], "anthropic/claude-opus-4-6", "https://api.anthropic.com/v1", false);
     check(json!({}), &[], "zai-coding-plan/glm-5.3", "https://api.z.ai/api/coding/paas/v4", false);
-    check(json!({}), &[], "vercel/anthropic/claude-opus-4.6", "https://ai-gateway.vercel.sh/v1", false);
+    check(
+        json!({}),
+        &[],
+        "vercel/anthropic/claude-opus-4.6",
+        "https://ai-gateway.vercel.sh/v1",
+        false,
+    );
     check(json!({}), &[], "lmstudio/openai/gpt-oss-20b", "http://127.0.0.1:1234/v1", true);
     let azure = [("AZURE_RESOURCE_NAME", "res")];
-    check(json!({}), &azure, "azure/gpt-5.4", "https://res.openai.azure.com/openai/v1?api-version=v1", false);
+    check(
+        json!({}),
+        &azure,
+        "azure/gpt-5.4",
+        "https://res.openai.azure.com/openai/v1?api-version=v1",
+        false,
+    );
     let resource = json!({"provider": {"azure": {"options": {"resourceName": "mine"}}}});
-    check(resource, &azure, "azure/gpt-5.4", "https://mine.openai.azure.com/openai/v1?api-version=v1", false);
-    let proxy = "https://vanchin.streamlake.ai/api/gateway/v1/endpoints/kat-coder-pro-v1/claude-code-proxy";
-    let streamlake =
-        json!({"provider": {"streamlake": {"options": {"baseURL": format!("{proxy}/")}, "models": {"kat": {}}}}});
+    check(
+        resource,
+        &azure,
+        "azure/gpt-5.4",
+        "https://mine.openai.azure.com/openai/v1?api-version=v1",
+        false,
+    );
+    let proxy =
+        "https://vanchin.streamlake.ai/api/gateway/v1/endpoints/kat-coder-pro-v1/claude-code-proxy";
+    let streamlake = json!({"provider": {"streamlake": {"options": {"baseURL": format!("{proxy}/")}, "models": {"kat": {}}}}});
     check(streamlake, &[], "streamlake/kat", proxy, true);
     let own = json!({"provider": {"openai": {"options": {"baseURL": "http://10.0.0.7/v1"}}}});
     check(own, &[], "openai/gpt-5.4", "http://10.0.0.7/v1", true);
     let api = json!({"provider": {"groq": {"api": "https://groq.test/v1"}}});
     check(api, &[], "groq/openai/gpt-oss-120b", "https://groq.test/v1", true);
-    check(json!({"provider": {"ollama": {"models": {"m": {}}}}}), &[], "ollama/m", "http://localhost:11434/", true);
+    check(
+        json!({"provider": {"ollama": {"models": {"m": {}}}}}),
+        &[],
+        "ollama/m",
+        "http://localhost:11434/",
+        true,
+    );
     let unset = json!({"provider": {"mine": {"models": {"m": {}}}}});
     let catalog = catalog(unset);
     let resolved = catalog.resolve("mine/m", &Connections(&[])).unwrap();
@@ -74,14 +106,29 @@ fn local_servers_speak_what_their_address_says_and_need_a_key_only_where_one_is_
         let catalog = catalog(json!({"provider": {"ollama": section}}));
         let target = target_of(&catalog, "ollama/m", None);
         let row = &catalog.provider("ollama").unwrap().row;
-        assert_eq!((target.protocol, target.auth, row.needs_key), (protocol, AuthScheme::Bearer, needs_key));
+        assert_eq!(
+            (target.protocol, target.auth, row.needs_key),
+            (protocol, AuthScheme::Bearer, needs_key)
+        );
     };
     let compatible = "@ai-sdk/openai-compatible";
     let models = json!({"m": {}});
     check(json!({"models": models}), OLLAMA_CHAT, false);
-    check(json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": models}), OPENAI_CHAT, false);
-    check(json!({"npm": compatible, "options": {"baseURL": "http://gpu:1/x"}, "models": models}), OPENAI_CHAT, false);
-    check(json!({"options": {"baseURL": "https://ollama.test"}, "models": models}), OLLAMA_CHAT, true);
+    check(
+        json!({"options": {"baseURL": "http://localhost:11434/v1"}, "models": models}),
+        OPENAI_CHAT,
+        false,
+    );
+    check(
+        json!({"npm": compatible, "options": {"baseURL": "http://gpu:1/x"}, "models": models}),
+        OPENAI_CHAT,
+        false,
+    );
+    check(
+        json!({"options": {"baseURL": "https://ollama.test"}, "models": models}),
+        OLLAMA_CHAT,
+        true,
+    );
     check(json!({"env": ["MY_KEY"], "models": models}), OLLAMA_CHAT, true);
     check(json!({"options": {"apiKey": "k"}, "models": models}), OLLAMA_CHAT, true);
 }
@@ -138,12 +185,17 @@ fn variants_become_body_fields_of_the_protocol() {
 fn modes_are_models_of_their_own() {
     let catalog = catalog(json!({}));
     let provider = catalog.provider("anthropic").unwrap();
-    let (id, fast) = provider.models.iter().find(|(id, _)| id.ends_with("-fast")).expect("a fast mode");
+    let (id, fast) =
+        provider.models.iter().find(|(id, _)| id.ends_with("-fast")).expect("a fast mode");
     assert!(fast.name.ends_with(" Fast"));
     let target = target_of(&catalog, &format!("anthropic/{id}"), None);
     assert_eq!(format!("{}-fast", target.upstream_model), *id);
     assert_eq!(target.options["speed"], "fast");
-    let beta = target.headers.iter().find(|(name, _)| name == "anthropic-beta").expect("the mode's header");
+    let beta = target
+        .headers
+        .iter()
+        .find(|(name, _)| name == "anthropic-beta")
+        .expect("the mode's header");
     assert_eq!(beta.1, "fast-mode-2026-02-01");
     let base = &provider.models[&*target.upstream_model];
     assert!(fast.price.base.usd_per_million_input > base.price.base.usd_per_million_input);
@@ -154,11 +206,16 @@ fn modes_are_models_of_their_own() {
         .find(|id| {
             openai.models.contains_key(id.trim_end_matches("-pro"))
                 && id.ends_with("-pro")
-                && target_of(&catalog, &format!("openai/{id}"), None).options.contains_key("reasoning")
+                && target_of(&catalog, &format!("openai/{id}"), None)
+                    .options
+                    .contains_key("reasoning")
         })
         .expect("a pro mode");
     let target = target_of(&catalog, &format!("openai/{pro}"), Some(OPENAI_CHAT));
-    assert_eq!((target.protocol, &target.options["reasoning"]["mode"]), (OPENAI_RESPONSES, &json!("pro")));
+    assert_eq!(
+        (target.protocol, &target.options["reasoning"]["mode"]),
+        (OPENAI_RESPONSES, &json!("pro"))
+    );
 }
 
 #[test]
@@ -178,25 +235,36 @@ fn dialects_follow_the_model_and_the_configuration() {
     );
     assert_eq!(plain.reasoning_request, ReasoningRequest::None);
     assert_eq!(of(json!({}), "zai/glm-5.3", None).reasoning_history, Some("reasoning_content"));
-    let mine =
-        |options: Value, model: Value| json!({"provider": {"mine": {"options": options, "models": {"m": model}}}});
+    let mine = |options: Value, model: Value| json!({"provider": {"mine": {"options": options, "models": {"m": model}}}});
     let base = json!({"baseURL": "https://a.test/v1"});
     let usual = of(mine(base.clone(), json!({})), "mine/m", None);
     assert!(usual.streaming && usual.temperature && usual.stream_options && !usual.force_usage);
     assert_eq!(usual.reasoning_request, ReasoningRequest::Effort);
     let quiet = of(
-        mine(base.clone(), json!({"supports": {"streaming": false, "reasoning_param": false}, "temperature": false})),
+        mine(
+            base.clone(),
+            json!({"supports": {"streaming": false, "reasoning_param": false}, "temperature": false}),
+        ),
         "mine/m",
         None,
     );
     assert!(!quiet.streaming && !quiet.temperature);
     assert_eq!(quiet.reasoning_request, ReasoningRequest::None);
-    let forced = of(mine(json!({"baseURL": "https://a.test/v1", "includeUsage": true}), json!({})), "mine/m", None);
+    let forced = of(
+        mine(json!({"baseURL": "https://a.test/v1", "includeUsage": true}), json!({})),
+        "mine/m",
+        None,
+    );
     assert!(forced.force_usage && forced.stream_options);
-    let off = of(mine(json!({"baseURL": "https://a.test/v1", "includeUsage": false}), json!({})), "mine/m", None);
+    let off = of(
+        mine(json!({"baseURL": "https://a.test/v1", "includeUsage": false}), json!({})),
+        "mine/m",
+        None,
+    );
     assert!(!off.force_usage && !off.stream_options);
-    let history =
-        |value: Value| of(mine(base.clone(), json!({"interleaved": value})), "mine/m", None).reasoning_history;
+    let history = |value: Value| {
+        of(mine(base.clone(), json!({"interleaved": value})), "mine/m", None).reasoning_history
+    };
     assert_eq!(history(json!("reasoning")), Some("reasoning"));
     assert_eq!(history(json!(false)), None);
     assert_eq!(history(json!(true)), Some("reasoning_content"));
@@ -227,8 +295,16 @@ fn timeouts_are_separate_and_the_shipped_ones_can_be_changed() {
             ..usual
         },
     );
-    check(json!({"models": models}), "nvidia-nim/m", Timeouts { total: Some(Duration::from_secs(120)), ..usual });
-    check(json!({"models": models, "options": {"timeout": false}}), "nvidia-nim/m", Timeouts { total: None, ..usual });
+    check(
+        json!({"models": models}),
+        "nvidia-nim/m",
+        Timeouts { total: Some(Duration::from_secs(120)), ..usual },
+    );
+    check(
+        json!({"models": models, "options": {"timeout": false}}),
+        "nvidia-nim/m",
+        Timeouts { total: None, ..usual },
+    );
 }
 
 #[test]

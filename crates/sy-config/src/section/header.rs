@@ -57,11 +57,16 @@ impl JsonSchema for HeaderText {
 }
 
 /// Reads a map of headers and turns the values of secret ones into secrets at once.
-pub(crate) fn read_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
+pub(crate) fn read_headers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Headers, D::Error> {
     let texts = IndexMap::<String, String>::deserialize(deserializer)?;
     let classify = |(name, text): (String, String)| {
-        let text =
-            if is_secret_header(&name) { HeaderText::Secret(Secret::new(text)) } else { HeaderText::Plain(text) };
+        let text = if is_secret_header(&name) {
+            HeaderText::Secret(Secret::new(text))
+        } else {
+            HeaderText::Plain(text)
+        };
         (name, text)
     };
     Ok(texts.into_iter().map(classify).collect())
@@ -70,7 +75,8 @@ pub(crate) fn read_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 /// Returns true when a header of this name usually carries a secret. Over-cautious on purpose: a harmless value that is
 /// masked costs nothing.
 pub(crate) fn is_secret_header(name: &str) -> bool {
-    const MARKS: [&str; 8] = ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"];
+    const MARKS: [&str; 8] =
+        ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"];
     let name = name.to_ascii_lowercase();
     MARKS.iter().any(|mark| name.contains(mark))
 }
@@ -81,7 +87,14 @@ mod tests {
 
     #[test]
     fn names_of_headers_tell_which_are_secret() {
-        for name in ["Authorization", "x-api-key", "X-Goog-Api-Key", "Cookie", "cf-aig-authorization", "X-Auth-Token"] {
+        for name in [
+            "Authorization",
+            "x-api-key",
+            "X-Goog-Api-Key",
+            "Cookie",
+            "cf-aig-authorization",
+            "X-Auth-Token",
+        ] {
             assert!(is_secret_header(name), "{name}");
         }
         for name in ["anthropic-beta", "HTTP-Referer", "X-Title", "User-Agent"] {

@@ -26,7 +26,9 @@ pub use credentials::CredentialSettings;
 pub use header::{HeaderText, Headers};
 pub use limit::Limit;
 pub use log::{Log, LogFormat};
-pub use model::{Cost, LongContextCost, Modalities, ModelConfig, ModelLimit, ModelProvider, Shape, Supports};
+pub use model::{
+    Cost, LongContextCost, Modalities, ModelConfig, ModelLimit, ModelProvider, Shape, Supports,
+};
 pub use provider::{ProviderConfig, ProviderOptions};
 pub use retry::Retry;
 pub use server::Server;

@@ -243,7 +243,9 @@ impl JsonSchema for MediaSchema {
     }
 }
 
-fn read_interleaved<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Interleaved>, D::Error> {
+fn read_interleaved<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Interleaved>, D::Error> {
     let read = Option::<InterleavedSchema>::deserialize(deserializer)?;
     Ok(read.map(|read| match read {
         InterleavedSchema::Switch(false) => Interleaved::No,
@@ -268,5 +270,9 @@ fn read_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stat
 fn read_media<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Media>>, D::Error> {
     let Some(words) = Option::<Vec<String>>::deserialize(deserializer)? else { return Ok(None) };
     let unknown = || D::Error::custom("expected text, audio, image, video or pdf");
-    words.iter().map(|word| Media::parse(word).ok_or_else(unknown)).collect::<Result<_, _>>().map(Some)
+    words
+        .iter()
+        .map(|word| Media::parse(word).ok_or_else(unknown))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }

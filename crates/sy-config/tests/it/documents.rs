@@ -9,7 +9,10 @@ use sy_config::{SCHEMA_PATH, reference_page, schema, schema_text};
 fn check_is_fresh(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == text, "docs/reference/{name} is stale; refresh it with `cargo xtask schema`");
+    assert!(
+        committed == text,
+        "docs/reference/{name} is stale; refresh it with `cargo xtask schema`"
+    );
 }
 
 #[test]
@@ -25,7 +28,10 @@ fn the_committed_reference_page_is_fresh() {
 #[test]
 fn the_schema_says_where_it_is_served() {
     let schema = schema();
-    assert_eq!((&schema["$id"], SCHEMA_PATH), (&json!("/schema/config.json"), "/schema/config.json"));
+    assert_eq!(
+        (&schema["$id"], SCHEMA_PATH),
+        (&json!("/schema/config.json"), "/schema/config.json")
+    );
     assert_eq!(schema["properties"]["$schema"]["type"], json!("string"));
 }
 

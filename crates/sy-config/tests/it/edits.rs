@@ -29,7 +29,9 @@ fn missing_objects_are_created() {
     for comment in ["// which model answers", "// the good one", "/* where we listen */"] {
         assert!(edited.contains(comment), "{edited}");
     }
-    let config = parse(&set("", "server.strict", "true").expect("an edit"), &Environment::default()).expect("valid");
+    let config =
+        parse(&set("", "server.strict", "true").expect("an edit"), &Environment::default())
+            .expect("valid");
     assert!(config.server.strict);
 }
 
@@ -37,7 +39,10 @@ fn missing_objects_are_created() {
 fn a_value_is_json_where_that_fits_and_text_elsewhere() {
     #[track_caller]
     fn check(path: &str, value: &str, expected: &str) {
-        assert_eq!(set("{}", path, value).expect("an edit").split_whitespace().collect::<String>(), expected);
+        assert_eq!(
+            set("{}", path, value).expect("an edit").split_whitespace().collect::<String>(),
+            expected
+        );
     }
     check("server.port", "1", r#"{"server":{"port":1}}"#);
     check("server.strict", "true", r#"{"server":{"strict":true}}"#);
@@ -45,8 +50,16 @@ fn a_value_is_json_where_that_fits_and_text_elsewhere() {
     check("model", "\"quoted\"", r#"{"model":"quoted"}"#);
     check("alias.fast", "groq/x", r#"{"alias":{"fast":"groq/x"}}"#);
     check("alias.smart", r#"["a/b","c/d"]"#, r#"{"alias":{"smart":["a/b","c/d"]}}"#);
-    check("provider.x.options.timeout", "false", r#"{"provider":{"x":{"options":{"timeout":false}}}}"#);
-    check("provider.x.options.apiKey", "{env:X}", r#"{"provider":{"x":{"options":{"apiKey":"{env:X}"}}}}"#);
+    check(
+        "provider.x.options.timeout",
+        "false",
+        r#"{"provider":{"x":{"options":{"timeout":false}}}}"#,
+    );
+    check(
+        "provider.x.options.apiKey",
+        "{env:X}",
+        r#"{"provider":{"x":{"options":{"apiKey":"{env:X}"}}}}"#,
+    );
 }
 
 #[test]
@@ -55,10 +68,18 @@ fn a_change_that_would_be_wrong_is_refused() {
     fn check(path: &str, value: &str, expected: &str) {
         assert_eq!(set(TEXT, path, value).expect_err("refused").message, expected);
     }
-    check("server.port", "70000", "`server.port`: expected a whole number from 0 to 65535, got 70000");
+    check(
+        "server.port",
+        "70000",
+        "`server.port`: expected a whole number from 0 to 65535, got 70000",
+    );
     check("server.prot", "1", "unknown key `server.prot`, did you mean `port`?");
     check("model.x", "1", "cannot set `model.x`: expected `model` to be an object");
-    check("server..port", "1", "expected names separated by dots, got an empty name in `server..port`");
+    check(
+        "server..port",
+        "1",
+        "expected names separated by dots, got an empty name in `server..port`",
+    );
     assert_eq!(set("{ \"model\" 1 }", "model", "x").expect_err("refused").line, 1);
 }
 
@@ -81,5 +102,8 @@ fn a_key_is_removed_and_comments_stay() {
 
 #[test]
 fn a_reset_file_sets_nothing() {
-    assert_eq!(parse(&reset(), &Environment::default()).expect("valid"), sy_config::Config::default());
+    assert_eq!(
+        parse(&reset(), &Environment::default()).expect("valid"),
+        sy_config::Config::default()
+    );
 }

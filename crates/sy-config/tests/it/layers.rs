@@ -10,18 +10,30 @@ type Say = fn(&mut Sandbox, &str);
 
 /// Every layer from low to high, with what makes it say that the small model is `word`.
 const LAYERS: [(LayerKind, Say); 12] = [
-    (LayerKind::OpenCode, |sandbox, word| sandbox.write("home/.config/opencode/config.json", &small_model(word))),
+    (LayerKind::OpenCode, |sandbox, word| {
+        sandbox.write("home/.config/opencode/config.json", &small_model(word))
+    }),
     (LayerKind::OpenCode, |sandbox, word| sandbox.write(OPENCODE, &small_model(word))),
-    (LayerKind::OpenCode, |sandbox, word| sandbox.write("home/.config/opencode/opencode.jsonc", &small_model(word))),
+    (LayerKind::OpenCode, |sandbox, word| {
+        sandbox.write("home/.config/opencode/opencode.jsonc", &small_model(word))
+    }),
     (LayerKind::User, |sandbox, word| sandbox.write(USER, &small_model(word))),
-    (LayerKind::Project, |sandbox, word| sandbox.write("project/opencode.json", &small_model(word))),
-    (LayerKind::Project, |sandbox, word| sandbox.write("project/opencode.jsonc", &small_model(word))),
-    (LayerKind::Project, |sandbox, word| sandbox.write("project/switchyard.jsonc", &small_model(word))),
+    (LayerKind::Project, |sandbox, word| {
+        sandbox.write("project/opencode.json", &small_model(word))
+    }),
+    (LayerKind::Project, |sandbox, word| {
+        sandbox.write("project/opencode.jsonc", &small_model(word))
+    }),
+    (LayerKind::Project, |sandbox, word| {
+        sandbox.write("project/switchyard.jsonc", &small_model(word))
+    }),
     (LayerKind::ConfigFile, |sandbox, word| {
         sandbox.write("named.jsonc", &small_model(word));
         sandbox.set("SWITCHYARD_CONFIG", sandbox.path("named.jsonc").display().to_string());
     }),
-    (LayerKind::ConfigContent, |sandbox, word| sandbox.set("SWITCHYARD_CONFIG_CONTENT", small_model(word))),
+    (LayerKind::ConfigContent, |sandbox, word| {
+        sandbox.set("SWITCHYARD_CONFIG_CONTENT", small_model(word))
+    }),
     (LayerKind::Overlay, |sandbox, word| {
         sandbox.set("SWITCHYARD_ENV", "ci");
         sandbox.write("home/.config/switchyard/switchyard.ci.jsonc", &small_model(word));
@@ -52,7 +64,8 @@ fn every_layer_beats_the_ones_below() {
 
 #[test]
 fn variables_for_one_key_are_above_files_and_below_flags() {
-    let mut sandbox = Sandbox::with_user(r#"{ "log": { "level": "warn" }, "catalog": { "offline": false } }"#);
+    let mut sandbox =
+        Sandbox::with_user(r#"{ "log": { "level": "warn" }, "catalog": { "offline": false } }"#);
     sandbox.set("SWITCHYARD_CONFIG_CONTENT", r#"{ "log": { "level": "error" } }"#);
     sandbox.set("SWITCHYARD_LOG", "debug");
     sandbox.set("SWITCHYARD_OFFLINE", "1");
@@ -85,7 +98,11 @@ fn the_users_opencode_files_can_be_switched_off_from_above() {
     sandbox.write(USER, r#"{ "opencode_config": false, /* and */ }"#);
     let loaded = sandbox.load();
     assert_eq!(loaded.config.model, None);
-    assert!(loaded.layers.iter().all(|layer| layer.kind != LayerKind::OpenCode), "{:?}", loaded.layers);
+    assert!(
+        loaded.layers.iter().all(|layer| layer.kind != LayerKind::OpenCode),
+        "{:?}",
+        loaded.layers
+    );
     sandbox.set("SWITCHYARD_CONFIG_CONTENT", r#"{ "opencode_config": true }"#);
     assert_eq!(sandbox.problems().len(), 1);
     sandbox.write(OPENCODE, r#"{ "opencode_config": false }"#);
@@ -120,9 +137,15 @@ fn objects_are_merged_lists_are_replaced_and_null_removes() {
     let Config { disabled_providers, retry, alias, provider, model, server, .. } = sandbox.config();
     assert_eq!(disabled_providers, ["c"]);
     assert_eq!((retry.max_retries, retry.base_delay), (5, 1000));
-    assert_eq!((alias["fast"].names(), alias["slow"].names()), (&["p/9".to_owned()][..], &["p/3".to_owned()][..]));
+    assert_eq!(
+        (alias["fast"].names(), alias["slow"].names()),
+        (&["p/9".to_owned()][..], &["p/3".to_owned()][..])
+    );
     assert_eq!((provider["x"].name.as_ref(), model, server.port), (None, None, 8080));
-    assert_eq!(provider["x"].options.extra["reasoning"], json!({ "effort": "high", "summary": "auto" }));
+    assert_eq!(
+        provider["x"].options.extra["reasoning"],
+        json!({ "effort": "high", "summary": "auto" })
+    );
 }
 
 #[test]
@@ -156,14 +179,16 @@ fn the_name_of_an_environment_leads_to_no_other_folder() {
 fn an_environment_without_overlay_is_told() {
     let mut sandbox = Sandbox::new();
     sandbox.set("SWITCHYARD_ENV", "prod");
-    let expected = "SWITCHYARD_ENV: there is no switchyard.prod.jsonc beside the user's or the project's file";
+    let expected =
+        "SWITCHYARD_ENV: there is no switchyard.prod.jsonc beside the user's or the project's file";
     assert_eq!(sandbox.notices(), [expected]);
 }
 
 #[test]
 fn every_leaf_tells_where_it_comes_from() {
-    let sandbox =
-        Sandbox::with_user("{\n  \"server\": {\n    \"port\": 9000,\n    \"allowed_hosts\": [\"a\"],\n  },\n}");
+    let sandbox = Sandbox::with_user(
+        "{\n  \"server\": {\n    \"port\": 9000,\n    \"allowed_hosts\": [\"a\"],\n  },\n}",
+    );
     let loaded = sandbox.load();
     let place = |pointer: &str| {
         let origin = &loaded.provenance[pointer];
@@ -197,7 +222,8 @@ fn one_folder_holds_everything_when_it_is_named() {
     sandbox.write("all/config/switchyard.jsonc", r#"{ "model": "p/all" }"#);
     sandbox.set("SWITCHYARD_HOME", all.display().to_string());
     assert_eq!(sandbox.config().model.as_deref(), Some("p/all"));
-    let paths = Paths::resolve(&Environment::of([("SWITCHYARD_HOME", all.display().to_string())])).expect("paths");
+    let paths = Paths::resolve(&Environment::of([("SWITCHYARD_HOME", all.display().to_string())]))
+        .expect("paths");
     assert_eq!(paths, Paths::below(&all));
 }
 

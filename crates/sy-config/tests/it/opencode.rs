@@ -32,11 +32,20 @@ fn a_rich_file_is_accepted_and_takes_effect() {
     let local = &config.provider["local"];
     assert_eq!(local.options.extra["region"], json!("home"));
     let gemma = &local.models["google/gemma-3n-e4b"];
-    assert_eq!((gemma.status, gemma.limit.context, gemma.cost.output), (Some(Status::Beta), Some(128_000), Some(0.0)));
+    assert_eq!(
+        (gemma.status, gemma.limit.context, gemma.cost.output),
+        (Some(Status::Beta), Some(128_000), Some(0.0))
+    );
     assert_eq!(gemma.interleaved, Some(Interleaved::Field("reasoning_content".to_owned())));
-    assert_eq!(gemma.modalities.input.as_deref(), Some(&[Media::Text, Media::Image, Media::Pdf][..]));
+    assert_eq!(
+        gemma.modalities.input.as_deref(),
+        Some(&[Media::Text, Media::Image, Media::Pdf][..])
+    );
     let nim = &config.provider["nvidia"];
-    assert_eq!((nim.options.api_key.as_ref(), nim.models["z-ai/glm4.7"].supports.function_calling), (None, Some(true)));
+    assert_eq!(
+        (nim.options.api_key.as_ref(), nim.models["z-ai/glm4.7"].supports.function_calling),
+        (None, Some(true))
+    );
 }
 
 #[test]
@@ -47,10 +56,18 @@ fn the_server_of_opencode_is_not_ours() {
 #[test]
 fn what_is_left_out_is_noticed() {
     let notices = rich().notices();
-    for (line, name) in
-        [(7, "default_agent"), (16, "layout"), (17, "server"), (27, "mode"), (28, "agent"), (31, "mcp"), (39, "tools")]
-    {
-        let expected = format!("opencode.json:{line}:3: `{name}` is a setting of OpenCode's and has no effect here");
+    for (line, name) in [
+        (7, "default_agent"),
+        (16, "layout"),
+        (17, "server"),
+        (27, "mode"),
+        (28, "agent"),
+        (31, "mcp"),
+        (39, "tools"),
+    ] {
+        let expected = format!(
+            "opencode.json:{line}:3: `{name}` is a setting of OpenCode's and has no effect here"
+        );
         assert!(notices.contains(&expected), "{expected} in {notices:#?}");
     }
     for part in [
@@ -86,21 +103,29 @@ fn keys_that_nobody_knows_and_wrong_types_are_problems_there_too() {
 #[test]
 fn our_keys_work_in_a_projects_opencode_file() {
     let sandbox = Sandbox::new();
-    sandbox.write("project/opencode.json", r#"{ "alias": { "fast": "groq/x" }, "retry": { "maxRetries": 1 } }"#);
+    sandbox.write(
+        "project/opencode.json",
+        r#"{ "alias": { "fast": "groq/x" }, "retry": { "maxRetries": 1 } }"#,
+    );
     let loaded = sandbox.load();
-    assert_eq!((loaded.config.alias["fast"].names(), loaded.config.retry.max_retries), (&["groq/x".to_owned()][..], 1));
+    assert_eq!(
+        (loaded.config.alias["fast"].names(), loaded.config.retry.max_retries),
+        (&["groq/x".to_owned()][..], 1)
+    );
     assert_eq!(loaded.provenance["/alias/fast"].layer, LayerKind::Project);
 }
 
 #[test]
 fn every_key_of_opencodes_published_schema_is_accepted() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/opencode-openapi.json");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/reference/opencode-openapi.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
         eprintln!("skipped: {} is not here", file.display());
         return;
     };
     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let keys = document["components"]["schemas"]["Config"]["properties"].as_object().expect("properties");
+    let keys =
+        document["components"]["schemas"]["Config"]["properties"].as_object().expect("properties");
     for name in keys.keys() {
         let sandbox = Sandbox::new();
         sandbox.write(OPENCODE, &json!({ name: null }).to_string());

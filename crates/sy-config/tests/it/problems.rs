@@ -15,7 +15,10 @@ fn check(text: &str, expected: &[&str]) {
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
     check("{\n  \"servr\": {}\n}", &["2:3: unknown key `servr`, did you mean `server`?"]);
-    check(r#"{"retry": {"max_retries": 1}}"#, &["1:12: unknown key `retry.max_retries`, did you mean `maxRetries`?"]);
+    check(
+        r#"{"retry": {"max_retries": 1}}"#,
+        &["1:12: unknown key `retry.max_retries`, did you mean `maxRetries`?"],
+    );
     check(r#"{"zzz": 1}"#, &["1:2: unknown key `zzz`"]);
     check(
         r#"{"provider": {"x": {"models": {"glm-4.7": {"limits": {}}}}}}"#,
@@ -41,9 +44,15 @@ fn ill_typed_values_say_what_was_expected() {
         r#"{"server": {"port": "80"}}"#,
         &["1:21: `server.port`: expected a whole number from 0 to 65535, got a string"],
     );
-    check(r#"{"server": {"port": 80.5}}"#, &["1:21: `server.port`: expected a whole number from 0 to 65535, got 80.5"]);
+    check(
+        r#"{"server": {"port": 80.5}}"#,
+        &["1:21: `server.port`: expected a whole number from 0 to 65535, got 80.5"],
+    );
     check(r#"{"server": []}"#, &["1:12: `server`: expected an object, got an empty list"]);
-    check(r#"{"disabled_providers": "x"}"#, &["1:24: `disabled_providers`: expected a list of strings, got a string"]);
+    check(
+        r#"{"disabled_providers": "x"}"#,
+        &["1:24: `disabled_providers`: expected a list of strings, got a string"],
+    );
     check(
         r#"{"disabled_providers": ["x", null, 3]}"#,
         &[
@@ -58,7 +67,10 @@ fn ill_typed_values_say_what_was_expected() {
             "1:25: `alias.b`: expected a non-empty list of strings, got an empty list",
         ],
     );
-    check(r#"{"log": {"format": "jsn"}}"#, &["1:20: `log.format`: expected one of auto, json, text, got a string"]);
+    check(
+        r#"{"log": {"format": "jsn"}}"#,
+        &["1:20: `log.format`: expected one of auto, json, text, got a string"],
+    );
     check(
         r#"{"provider": {"x": {"models": {"m": {"interleaved": {"fild": "x"}}}}}}"#,
         &[
@@ -97,13 +109,19 @@ fn problems_of_several_files_are_told_together() {
     sandbox.set("SWITCHYARD_CONFIG_CONTENT", r#"{"c1": 1"#);
     sandbox.flags.overlay = serde_json::json!({ "server": { "port": -1 } });
     let problems = sandbox.problems();
-    assert_eq!(problems[..2], ["switchyard.jsonc:1:2: unknown key `a1`", "opencode.json:1:2: unknown key `b1`"]);
+    assert_eq!(
+        problems[..2],
+        ["switchyard.jsonc:1:2: unknown key `a1`", "opencode.json:1:2: unknown key `b1`"]
+    );
     assert!(
         problems[2].starts_with("SWITCHYARD_CONFIG_CONTENT:1:1: not valid JSON with comments: "),
         "{}",
         problems[2]
     );
-    assert_eq!(problems[3..], ["flags: `server.port`: expected a whole number from 0 to 65535, got -1"]);
+    assert_eq!(
+        problems[3..],
+        ["flags: `server.port`: expected a whole number from 0 to 65535, got -1"]
+    );
 }
 
 #[test]
@@ -112,13 +130,18 @@ fn broken_syntax_is_told_with_its_place() {
         "{\n  \"model\": \"a\"\n  \"small_model\": \"b\"\n}",
         &["2:15: not valid JSON with comments: expected comma"],
     );
-    check("{ 'model': 1 }", &["1:3: not valid JSON with comments: single-quoted strings are not allowed"]);
+    check(
+        "{ 'model': 1 }",
+        &["1:3: not valid JSON with comments: single-quoted strings are not allowed"],
+    );
     check(r#"{"model": "a", "model": "b"}"#, &["1:16: key `model` is set twice, first in line 1"]);
 }
 
 #[test]
 fn limits_hold_to_the_last_unit() {
-    let timeout = |name: &str, value: &str| format!(r#"{{"provider": {{"x": {{"options": {{"{name}": {value}}}}}}}}}"#);
+    let timeout = |name: &str, value: &str| {
+        format!(r#"{{"provider": {{"x": {{"options": {{"{name}": {value}}}}}}}}}"#)
+    };
     for name in ["timeout", "headerTimeout", "chunkTimeout"] {
         check_limit(|value| timeout(name, value), "1000", true);
         check_limit(|value| timeout(name, value), "300000", true);
@@ -127,7 +150,8 @@ fn limits_hold_to_the_last_unit() {
             check_limit(|value| timeout(name, value), wrong, false);
         }
     }
-    let retry = |name: &'static str| move |value: &str| format!(r#"{{"retry": {{"{name}": {value}}}}}"#);
+    let retry =
+        |name: &'static str| move |value: &str| format!(r#"{{"retry": {{"{name}": {value}}}}}"#);
     let limits: [(&str, &[&str], &[&str]); 4] = [
         ("maxRetries", &["0", "10"], &["-1", "11"]),
         ("baseDelay", &["100", "60000"], &["99", "60001"]),
@@ -155,7 +179,9 @@ fn check_limit(text: impl Fn(&str) -> String, value: &str, is_right: bool) {
 fn time_limits_say_their_bounds() {
     check(
         r#"{"provider": {"x": {"options": {"timeout": 300001}}}}"#,
-        &["1:44: `provider.x.options.timeout`: expected a whole number from 1000 to 300000, or false, got 300001"],
+        &[
+            "1:44: `provider.x.options.timeout`: expected a whole number from 1000 to 300000, or false, got 300001",
+        ],
     );
 }
 
@@ -172,11 +198,19 @@ fn sections_are_checked_against_each_other() {
             "1:27: `alias.b`: expected to end at a model, but it goes in a circle: b → a → b",
         ],
     );
-    check(r#"{"server": {"host": "example.com"}}"#, &["1:21: `server.host`: expected an IP address or localhost"]);
-    check(r#"{"catalog": {"url": "ftp://x"}}"#, &["1:21: `catalog.url`: expected an http or https address"]);
+    check(
+        r#"{"server": {"host": "example.com"}}"#,
+        &["1:21: `server.host`: expected an IP address or localhost"],
+    );
+    check(
+        r#"{"catalog": {"url": "ftp://x"}}"#,
+        &["1:21: `catalog.url`: expected an http or https address"],
+    );
     check(
         r#"{"credentials": {"profile": "../x"}}"#,
-        &["1:29: `credentials.profile`: expected letters, digits, `-`, `_` and `.`, not beginning with `.`"],
+        &[
+            "1:29: `credentials.profile`: expected letters, digits, `-`, `_` and `.`, not beginning with `.`",
+        ],
     );
     check(
         r#"{"log": {"level": "loud"}}"#,
@@ -195,13 +229,18 @@ fn sections_are_checked_against_each_other() {
 
 #[test]
 fn keys_of_opencode_are_unknown_in_our_own_files() {
-    let sandbox =
-        Sandbox::with_user(r#"{"agent": {}, "theme": "x", "provider": {"x": {"options": {"setCacheKey": true}}}}"#);
+    let sandbox = Sandbox::with_user(
+        r#"{"agent": {}, "theme": "x", "provider": {"x": {"options": {"setCacheKey": true}}}}"#,
+    );
     let problems = sandbox.try_load().expect_err("problems");
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(
         messages,
-        ["unknown key `agent`", "unknown key `theme`", "unknown key `provider.x.options.setCacheKey`"]
+        [
+            "unknown key `agent`",
+            "unknown key `theme`",
+            "unknown key `provider.x.options.setCacheKey`"
+        ]
     );
     assert!(problems[0].help.as_deref().is_some_and(|help| help.contains("OpenCode")));
 }

@@ -47,7 +47,10 @@ fn an_unset_variable_is_a_problem_with_its_place() {
         assert_eq!(sandbox.problems(), [expected], "{written}");
     }
     let sandbox = Sandbox::with_user(r#"{"server": {"host": "{env:MISSING}"}}"#);
-    assert_eq!(sandbox.problems()[0], "switchyard.jsonc:1:21: `server.host`: environment variable MISSING is not set");
+    assert_eq!(
+        sandbox.problems()[0],
+        "switchyard.jsonc:1:21: `server.host`: environment variable MISSING is not set"
+    );
 }
 
 #[test]
@@ -56,7 +59,10 @@ fn an_unset_variable_in_an_address_stays_for_the_catalog() {
     let mut sandbox = Sandbox::with_user(&text);
     sandbox.set("REGION", "eu");
     let config = sandbox.config();
-    assert_eq!(config.provider["x"].options.base_url.as_deref(), Some("https://${ACCOUNT}.example.com/eu"));
+    assert_eq!(
+        config.provider["x"].options.base_url.as_deref(),
+        Some("https://${ACCOUNT}.example.com/eu")
+    );
     let sandbox = Sandbox::with_user(&provider(r#""baseURL": "{env:MISSING}""#));
     assert_eq!(sandbox.problems().len(), 1);
 }
@@ -82,8 +88,7 @@ fn in_opencode_files_an_address_with_an_unset_variable_is_left_out() {
     let sandbox = Sandbox::new();
     sandbox.write(OPENCODE, &provider(r#""baseURL": "https://{env:MISSING}/v1""#));
     assert_eq!(sandbox.config().provider["x"].options.base_url, None);
-    let expected =
-        "opencode.json:1:44: `provider.x.options.baseURL` is left out: environment variable MISSING is not set";
+    let expected = "opencode.json:1:44: `provider.x.options.baseURL` is left out: environment variable MISSING is not set";
     assert_eq!(sandbox.notices(), [expected]);
 }
 
@@ -94,13 +99,19 @@ fn a_file_that_cannot_be_read_is_a_problem_everywhere() {
         sandbox.write(file, &provider(r#""apiKey": "{file:none.txt}""#));
         let problems = sandbox.problems();
         assert_eq!(problems.len(), 1);
-        assert!(problems[0].contains(":1:43: `provider.x.options.apiKey`: cannot read "), "{}", problems[0]);
+        assert!(
+            problems[0].contains(":1:43: `provider.x.options.apiKey`: cannot read "),
+            "{}",
+            problems[0]
+        );
     }
 }
 
 #[test]
 fn what_references_stand_for_is_checked_too() {
-    let mut sandbox = Sandbox::with_user(r#"{"log": {"format": "{env:FORMAT}"}, "server": {"port": "{env:PORT}"}}"#);
+    let mut sandbox = Sandbox::with_user(
+        r#"{"log": {"format": "{env:FORMAT}"}, "server": {"port": "{env:PORT}"}}"#,
+    );
     sandbox.set("FORMAT", "yaml");
     sandbox.set("PORT", "80");
     let problems = sandbox.try_load().expect_err("problems");
@@ -113,5 +124,8 @@ fn the_merged_value_shows_references_as_they_were_written() {
     let mut sandbox = Sandbox::with_user(r#"{"model": "{env:MODEL}"}"#);
     sandbox.set("MODEL", "p/m");
     let loaded = sandbox.load();
-    assert_eq!((loaded.config.model.as_deref(), leaf(&loaded, "/model").as_str()), (Some("p/m"), Some("{env:MODEL}")));
+    assert_eq!(
+        (loaded.config.model.as_deref(), leaf(&loaded, "/model").as_str()),
+        (Some("p/m"), Some("{env:MODEL}"))
+    );
 }

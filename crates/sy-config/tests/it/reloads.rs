@@ -15,13 +15,19 @@ fn a_reload_puts_a_changed_file_into_force() {
     let live = Live::new(sandbox.load());
     let before = live.config();
     assert_eq!(live.reload(), Ok(false));
-    assert!(Arc::ptr_eq(&before, &live.config()), "an unchanged configuration stays the same value");
+    assert!(
+        Arc::ptr_eq(&before, &live.config()),
+        "an unchanged configuration stays the same value"
+    );
     sandbox.write(USER, "// a comment\n{ \"model\": \"p/one\" }");
     assert_eq!(live.reload(), Ok(false));
     assert_eq!(live.current().provenance["/model"].line, 2);
     sandbox.write(USER, r#"{ "model": "p/two" }"#);
     assert_eq!(live.reload(), Ok(true));
-    assert_eq!((live.config().model.as_deref(), before.model.as_deref()), (Some("p/two"), Some("p/one")));
+    assert_eq!(
+        (live.config().model.as_deref(), before.model.as_deref()),
+        (Some("p/two"), Some("p/one"))
+    );
 }
 
 #[test]
@@ -31,7 +37,10 @@ fn a_bad_file_keeps_the_last_good_configuration() {
     for bad in [r#"{ "model": 5, "x": 1 }"#, "{", r#"{ "model": "{env:MISSING}" }"#] {
         sandbox.write(USER, bad);
         assert!(!live.reload().expect_err("problems").is_empty());
-        assert_eq!((live.config().model.as_deref(), live.config().retry.max_retries), (Some("p/good"), 1));
+        assert_eq!(
+            (live.config().model.as_deref(), live.config().retry.max_retries),
+            (Some("p/good"), 1)
+        );
     }
     sandbox.write(USER, r#"{ "model": "p/mended" }"#);
     assert_eq!(live.reload(), Ok(true));
@@ -75,7 +84,8 @@ async fn a_watched_file_is_reloaded_when_it_is_written_replaced_removed_or_made(
         assert_eq!(live.config().model.as_deref(), Some("p/two"));
 
         sandbox.write("home/.config/switchyard/new", r#"{ "model": 3 }"#);
-        std::fs::rename(sandbox.path("home/.config/switchyard/new"), sandbox.path(USER)).expect("a rename");
+        std::fs::rename(sandbox.path("home/.config/switchyard/new"), sandbox.path(USER))
+            .expect("a rename");
         wait_for(&mut results, Result::is_err).await;
         assert_eq!(live.config().model.as_deref(), Some("p/two"));
 
@@ -119,7 +129,8 @@ async fn other_files_in_the_same_folders_are_none_of_its_business() {
     let live = Live::new(sandbox.load());
     while_watching(&live, async |mut results| {
         for folder in ["home/.config/switchyard", "project/src"] {
-            let mut log = std::fs::File::create(sandbox.path(folder).join("switchyard.log")).expect("a log file");
+            let mut log = std::fs::File::create(sandbox.path(folder).join("switchyard.log"))
+                .expect("a log file");
             for line in 0..10_000 {
                 writeln!(log, "line {line}").expect("a line");
             }
@@ -140,7 +151,10 @@ async fn a_hangup_reloads() {
     let live = Live::new(sandbox.load());
     while_watching(&live, async |mut results| {
         let process = std::process::id().to_string();
-        std::process::Command::new("kill").args(["-HUP", &process]).status().expect("the command kill");
+        std::process::Command::new("kill")
+            .args(["-HUP", &process])
+            .status()
+            .expect("the command kill");
         wait_for(&mut results, |result| *result == Ok(false)).await;
     })
     .await;

@@ -26,7 +26,12 @@ impl Sandbox {
         // The root of the repository: nothing above it belongs to the project.
         std::fs::create_dir_all(folder.path().join("project/.git")).expect("a repository");
         let home = folder.path().join("home").display().to_string();
-        Self { folder, variables: vec![("HOME".to_owned(), home)], directory, flags: Flags::default() }
+        Self {
+            folder,
+            variables: vec![("HOME".to_owned(), home)],
+            directory,
+            flags: Flags::default(),
+        }
     }
 
     pub(crate) fn with_user(text: &str) -> Self {

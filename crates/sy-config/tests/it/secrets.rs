@@ -50,7 +50,11 @@ fn secrets_reach_the_configuration_but_not_what_is_shown() {
     assert_eq!(options.api_key.as_ref().map(|key| key.expose()), Some(CANARY));
     assert_eq!(options.headers["Authorization"].expose(), "Bearer sk-canary-0123456789");
     for id in ["w", "y", "z"] {
-        assert_eq!(loaded.config.provider[id].options.api_key.as_ref().map(|key| key.expose()), Some(CANARY), "{id}");
+        assert_eq!(
+            loaded.config.provider[id].options.api_key.as_ref().map(|key| key.expose()),
+            Some(CANARY),
+            "{id}"
+        );
     }
     check_is_silent(&format!("{loaded:?} {:?}", sandbox.inputs()));
     check_is_silent(&view(&loaded).to_string());
@@ -76,7 +80,10 @@ fn a_view_masks_secrets_and_keeps_references() {
     assert_eq!(leaf(&loaded, "/provider/z/options/apiKey"), json!("{file:canary.txt}"));
     let shown = view(&loaded);
     assert_eq!(shown["provenance"]["/provider/x/options/apiKey"]["line"], json!(5));
-    assert_eq!(shown["provenance"]["/provider/w/options/apiKey"], json!({ "layer": "flags", "source": "flags" }));
+    assert_eq!(
+        shown["provenance"]["/provider/w/options/apiKey"],
+        json!({ "layer": "flags", "source": "flags" })
+    );
 }
 
 #[test]
@@ -107,7 +114,9 @@ fn problems_never_repeat_a_value() {
 
 #[test]
 fn a_secret_that_stands_in_a_file_in_clear_is_noticed() {
-    let sandbox = Sandbox::with_user(r#"{"provider": {"x": {"options": {"apiKey": "sk-canary-0123456789"}}}}"#);
+    let sandbox = Sandbox::with_user(
+        r#"{"provider": {"x": {"options": {"apiKey": "sk-canary-0123456789"}}}}"#,
+    );
     let expected = "switchyard.jsonc:1:43: `provider.x.options.apiKey` stands here in clear; better refer to it by {env:NAME} or {file:path}";
     assert_eq!(sandbox.notices(), [expected]);
 }

@@ -50,7 +50,8 @@ fn check(lease: &Lease, scheme: AuthScheme, header: &str, expected: &[&str]) {
     for _ in 0..2 {
         let mut call = call();
         apply(lease, scheme, &mut call).unwrap();
-        let values: Vec<&str> = call.headers.get_all(header).iter().map(|value| value.to_str().unwrap()).collect();
+        let values: Vec<&str> =
+            call.headers.get_all(header).iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(values, expected, "{scheme:?} {header}");
         assert!(!format!("{call:?} {lease:?}").contains("canary"));
     }
@@ -60,7 +61,12 @@ fn check(lease: &Lease, scheme: AuthScheme, header: &str, expected: &[&str]) {
 fn a_key_replaces_every_header_of_its_name() {
     check(&key("sk-canary"), AuthScheme::Bearer, "authorization", &["Bearer sk-canary"]);
     check(&key("sk-canary"), AuthScheme::Header("x-api-key"), "x-api-key", &["sk-canary"]);
-    check(&key("sk-canary"), AuthScheme::Header("x-goog-api-key"), "x-goog-api-key", &["sk-canary"]);
+    check(
+        &key("sk-canary"),
+        AuthScheme::Header("x-goog-api-key"),
+        "x-goog-api-key",
+        &["sk-canary"],
+    );
 }
 
 #[test]
@@ -74,7 +80,9 @@ fn no_scheme_adds_nothing() {
 #[test]
 fn tokens_go_as_bearer_in_place_of_the_keys_header() {
     for lease in [sign_in("at-canary"), well_known("at-canary")] {
-        for scheme in [AuthScheme::Bearer, AuthScheme::Header("x-api-key"), AuthScheme::SignedIdSecret] {
+        for scheme in
+            [AuthScheme::Bearer, AuthScheme::Header("x-api-key"), AuthScheme::SignedIdSecret]
+        {
             check(&lease, scheme, "authorization", &["Bearer at-canary"]);
         }
         check(&lease, AuthScheme::Header("x-api-key"), "x-api-key", &[]);
@@ -92,9 +100,13 @@ fn values_are_sensitive() {
 
 #[test]
 fn a_key_that_no_header_can_carry_is_refused_without_showing_it() {
-    for scheme in [AuthScheme::Bearer, AuthScheme::Header("x-api-key"), AuthScheme::SignedIdSecret] {
+    for scheme in [AuthScheme::Bearer, AuthScheme::Header("x-api-key"), AuthScheme::SignedIdSecret]
+    {
         let failure = apply(&key("canary\nX-Evil: 1"), scheme, &mut call()).unwrap_err();
-        assert!(failure.message.contains("header") && !failure.message.contains("canary"), "{failure}");
+        assert!(
+            failure.message.contains("header") && !failure.message.contains("canary"),
+            "{failure}"
+        );
     }
 }
 
@@ -102,7 +114,9 @@ fn decoded(value: &HeaderValue, secret: &str) -> Value {
     let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let mut validation = Validation::new(Algorithm::HS256);
     validation.required_spec_claims = HashSet::new();
-    decode::<Value>(token, &DecodingKey::from_secret(secret.as_bytes()), &validation).unwrap().claims
+    decode::<Value>(token, &DecodingKey::from_secret(secret.as_bytes()), &validation)
+        .unwrap()
+        .claims
 }
 
 #[test]
@@ -113,11 +127,17 @@ fn an_id_secret_key_is_signed_as_the_vendor_expects() {
     let value = &call.headers[AUTHORIZATION];
     let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let header = decode_header(token).unwrap();
-    assert_eq!(serde_json::to_value(&header).unwrap(), json!({"alg": "HS256", "sign_type": "SIGN"}));
+    assert_eq!(
+        serde_json::to_value(&header).unwrap(),
+        json!({"alg": "HS256", "sign_type": "SIGN"})
+    );
     let claims = decoded(value, "canary-secret");
     let timestamp = claims["timestamp"].as_i64().unwrap();
     assert!((before..=crate::credential::now_ms()).contains(&timestamp));
-    assert_eq!(claims, json!({"api_key": "some-id", "exp": timestamp + 210_000, "timestamp": timestamp}));
+    assert_eq!(
+        claims,
+        json!({"api_key": "some-id", "exp": timestamp + 210_000, "timestamp": timestamp})
+    );
 }
 
 #[test]
@@ -130,12 +150,21 @@ fn a_signed_token_is_reused_for_three_minutes_and_per_key() {
     assert_ne!(second, first);
     assert_eq!(decoded(&second, "secret")["exp"], json!(start + 180_000 + 210_000));
     assert_eq!(decoded(&signed(&other, start).unwrap(), "secret")["api_key"], json!("id2"));
-    assert_eq!(signed(&lease, start + 180_001).unwrap(), second, "another key does not push it out");
+    assert_eq!(
+        signed(&lease, start + 180_001).unwrap(),
+        second,
+        "another key does not push it out"
+    );
 }
 
 #[test]
 fn keys_of_another_form_go_as_they_are() {
     for text in ["plain", "a.b.c", ".b", "a.", "."] {
-        check(&key(text), AuthScheme::SignedIdSecret, "authorization", &[&format!("Bearer {text}")]);
+        check(
+            &key(text),
+            AuthScheme::SignedIdSecret,
+            "authorization",
+            &[&format!("Bearer {text}")],
+        );
     }
 }

@@ -96,12 +96,17 @@ impl Identity {
     /// Reads whose record a file is; `None` when it is not one.
     pub(super) fn of_file(profile: &str, name: &str) -> Option<Self> {
         let (provider, account) = name.strip_suffix(".json")?.split_once('@')?;
-        Some(Self { profile: profile.to_owned(), provider: decode_name(provider)?, account: decode_name(account)? })
+        Some(Self {
+            profile: profile.to_owned(),
+            provider: decode_name(provider)?,
+            account: decode_name(account)?,
+        })
     }
 
     /// Makes the text that is authenticated with the secret. Encoded names have no `/`, so it can be read in one way.
     fn associated(&self, kind: &str) -> String {
-        let [profile, provider, account] = [&self.profile, &self.provider, &self.account].map(|name| encode_name(name));
+        let [profile, provider, account] =
+            [&self.profile, &self.provider, &self.account].map(|name| encode_name(name));
         format!("{VERSION}/{profile}/{provider}/{account}/{kind}")
     }
 }
@@ -124,8 +129,12 @@ impl Record {
             .seal_in_place_separate_tag(Aad::from(identity.associated(kind)), &mut bytes)
             .map_err(|_| Error::Crypto("seal a credential"))?;
         let now = Timestamp::now();
-        let created_at = created_at.filter(|time| !time.is_empty()).unwrap_or_else(|| now.to_string());
-        let expiry = entry.credential.expires_at_ms().and_then(|time| Timestamp::from_millisecond(time).ok());
+        let created_at =
+            created_at.filter(|time| !time.is_empty()).unwrap_or_else(|| now.to_string());
+        let expiry = entry
+            .credential
+            .expires_at_ms()
+            .and_then(|time| Timestamp::from_millisecond(time).ok());
         Ok(Self {
             v: VERSION,
             provider_id: identity.provider.clone(),
@@ -154,11 +163,20 @@ impl Record {
         let bytes = Zeroizing::new(fs::read(file).map_err(Error::file("read", file))?);
         // The parser's own words may repeat a value, so only the place is told.
         let record: Self = serde_json::from_slice(&bytes).map_err(|err| {
-            damaged(file, format!("it is not a credential record (line {}, column {})", err.line(), err.column()))
+            damaged(
+                file,
+                format!(
+                    "it is not a credential record (line {}, column {})",
+                    err.line(),
+                    err.column()
+                ),
+            )
         })?;
         if record.v > VERSION {
-            let newest =
-                format!("expected a record of version {VERSION} or older, got {}: update Switchyard", record.v);
+            let newest = format!(
+                "expected a record of version {VERSION} or older, got {}: update Switchyard",
+                record.v
+            );
             return Err(damaged(file, newest));
         }
         Ok(record)
@@ -176,19 +194,26 @@ impl Record {
             && self.profile_id == identity.profile
             && self.account_id == identity.account;
         if !is_owner {
-            return Err(damaged(file, "it holds the record of another provider, profile or account".to_owned()));
+            return Err(damaged(
+                file,
+                "it holds the record of another provider, profile or account".to_owned(),
+            ));
         }
         match (&self.enc, &self.secret) {
-            (Some(sealed), _) => sealed.open(ring.key(&sealed.kid)?, &identity.associated(&self.kind), file),
-            (None, Some(secret)) => legacy::read(secret, &self.kind, settings)
-                .map_err(|error| if let Error::Invalid(reason) = error { damaged(file, reason) } else { error }),
+            (Some(sealed), _) => {
+                sealed.open(ring.key(&sealed.kid)?, &identity.associated(&self.kind), file)
+            }
+            (None, Some(secret)) => legacy::read(secret, &self.kind, settings).map_err(|error| {
+                if let Error::Invalid(reason) = error { damaged(file, reason) } else { error }
+            }),
             (None, None) => Err(damaged(file, "it has no `enc`".to_owned())),
         }
     }
 
     /// Writes the record as text.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(|_| Error::Crypto("write a record as JSON"))?;
+        let mut bytes =
+            serde_json::to_vec_pretty(self).map_err(|_| Error::Crypto("write a record as JSON"))?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -199,8 +224,12 @@ impl Sealed {
         if self.alg != ALGORITHM {
             return Err(damaged(file, format!("expected the algorithm {ALGORITHM}")));
         }
-        let unreadable =
-            || damaged(file, "its sealed part is not in hexadecimal digits of the right length".to_owned());
+        let unreadable = || {
+            damaged(
+                file,
+                "its sealed part is not in hexadecimal digits of the right length".to_owned(),
+            )
+        };
         let nonce = hex::decode(&self.iv).map_err(|_| unreadable())?;
         let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| unreadable())?;
         let tag = hex::decode(&self.tag).map_err(|_| unreadable())?;
@@ -215,7 +244,8 @@ impl Sealed {
                 "it was changed, or moved from another name, since it was sealed: store the key again".to_owned(),
             )
         })?;
-        Entry::from_bytes(plain).ok_or_else(|| damaged(file, "what was sealed in it is not a credential".to_owned()))
+        Entry::from_bytes(plain)
+            .ok_or_else(|| damaged(file, "what was sealed in it is not a credential".to_owned()))
     }
 }
 

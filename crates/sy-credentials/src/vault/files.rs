@@ -96,7 +96,8 @@ pub(crate) fn make_private(path: &Path, mode: u32) -> Result<(), Error> {
         return Ok(());
     }
     tracing::warn!(path = %path.display(), "others could read this: made it private");
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Error::file("protect", path))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(Error::file("protect", path))
 }
 
 /// Windows keeps a user's profile folder private by its access lists.

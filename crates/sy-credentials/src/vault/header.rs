@@ -87,7 +87,10 @@ impl KeySettings {
     /// Takes the operator's keys from the environment.
     pub(super) fn of(environment: &Environment) -> Self {
         let secret = |name| environment.get(name).map(Secret::new).filter(|key| !key.is_blank());
-        Self { current: secret("SWITCHYARD_ENCRYPTION_KEY"), previous: secret("SWITCHYARD_ENCRYPTION_KEY_PREVIOUS") }
+        Self {
+            current: secret("SWITCHYARD_ENCRYPTION_KEY"),
+            previous: secret("SWITCHYARD_ENCRYPTION_KEY_PREVIOUS"),
+        }
     }
 }
 
@@ -128,10 +131,18 @@ impl Header {
         files::make_private(file, 0o600)?;
         let bytes = Zeroizing::new(fs::read(file).map_err(Error::file("read", file))?);
         let damaged = |reason: String| Error::Damaged { file: file.to_owned(), reason };
-        let header: Self = serde_json::from_slice(&bytes)
-            .map_err(|err| damaged(format!("it is not a key header (line {}, column {})", err.line(), err.column())))?;
+        let header: Self = serde_json::from_slice(&bytes).map_err(|err| {
+            damaged(format!(
+                "it is not a key header (line {}, column {})",
+                err.line(),
+                err.column()
+            ))
+        })?;
         if header.v != VERSION {
-            return Err(damaged(format!("expected a key header of version {VERSION}, got {}", header.v)));
+            return Err(damaged(format!(
+                "expected a key header of version {VERSION}, got {}",
+                header.v
+            )));
         }
         Ok(header)
     }
@@ -139,7 +150,8 @@ impl Header {
     /// Writes the header file.
     pub(super) fn write(&self, folder: &Path, name: &str) -> Result<(), Error> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(2048));
-        serde_json::to_writer_pretty(&mut *bytes, self).map_err(|_| Error::Crypto("write a key header as JSON"))?;
+        serde_json::to_writer_pretty(&mut *bytes, self)
+            .map_err(|_| Error::Crypto("write a key header as JSON"))?;
         bytes.push(b'\n');
         files::replace_file(folder, name, &bytes)
     }
@@ -151,9 +163,17 @@ impl Header {
     pub(super) fn obtain(&self, settings: &KeySettings) -> Result<Obtained, String> {
         match self.source {
             KeySource::File => {
-                let bytes = self.key.as_ref().and_then(|digits| parse_hex(digits)).filter(|bytes| self.fits(bytes));
-                let damaged =
-                    || format!("the key file {}.json of the vault is damaged: restore it from a backup", self.kid);
+                let bytes = self
+                    .key
+                    .as_ref()
+                    .and_then(|digits| parse_hex(digits))
+                    .filter(|bytes| self.fits(bytes));
+                let damaged = || {
+                    format!(
+                        "the key file {}.json of the vault is damaged: restore it from a backup",
+                        self.kid
+                    )
+                };
                 bytes.map(|bytes| Obtained { bytes, is_previous: false }).ok_or_else(damaged)
             }
             KeySource::Passphrase | KeySource::Environment => self.obtain_given(settings),
@@ -170,7 +190,10 @@ impl Header {
         }
         Err(match settings.current {
             None => {
-                format!("it is sealed with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set", self.kid)
+                format!(
+                    "it is sealed with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set",
+                    self.kid
+                )
             }
             Some(_) => format!(
                 "SWITCHYARD_ENCRYPTION_KEY is not the key {} that the vault is sealed with: set the former value, or set \
@@ -186,11 +209,20 @@ impl Header {
         if self.source == KeySource::Environment || raw.is_some() {
             return Ok(raw.filter(|_| self.source == KeySource::Environment));
         }
-        let salt =
-            self.salt.as_ref().and_then(|digits| hex::decode(digits).ok()).filter(|salt| salt.len() == SALT_BYTES);
-        let iterations = self.iterations.filter(|count| ACCEPTED_ITERATIONS.contains(count)).and_then(NonZeroU32::new);
+        let salt = self
+            .salt
+            .as_ref()
+            .and_then(|digits| hex::decode(digits).ok())
+            .filter(|salt| salt.len() == SALT_BYTES);
+        let iterations = self
+            .iterations
+            .filter(|count| ACCEPTED_ITERATIONS.contains(count))
+            .and_then(NonZeroU32::new);
         let (Some(salt), Some(iterations)) = (salt, iterations) else {
-            return Err(format!("the key header {}.json of the vault is damaged: restore it from a backup", self.kid));
+            return Err(format!(
+                "the key header {}.json of the vault is damaged: restore it from a backup",
+                self.kid
+            ));
         };
         Ok(Some(derive(given, &salt, iterations)))
     }
@@ -206,7 +238,10 @@ impl Header {
 
     #[cfg(not(feature = "keyring"))]
     fn obtain_kept(&self) -> Result<Obtained, String> {
-        Err(format!("key {} is in the system keyring, which this build of Switchyard cannot read", self.kid))
+        Err(format!(
+            "key {} is in the system keyring, which this build of Switchyard cannot read",
+            self.kid
+        ))
     }
 
     fn take_given(&mut self, given: &Secret) -> Result<KeyBytes, Error> {
@@ -245,7 +280,11 @@ impl Header {
     }
 
     #[cfg(not(feature = "keyring"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the build with a keyring can fail and needs it")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "the build with a keyring can fail and needs it"
+    )]
     fn keep(&mut self, _bytes: &KeyBytes) -> Result<bool, Error> {
         Ok(false)
     }
@@ -257,13 +296,15 @@ impl Header {
     }
 
     fn fits(&self, bytes: &KeyBytes) -> bool {
-        hex::decode(&self.check).is_ok_and(|check| hmac::verify(&check_key(bytes), self.kid.as_bytes(), &check).is_ok())
+        hex::decode(&self.check)
+            .is_ok_and(|check| hmac::verify(&check_key(bytes), self.kid.as_bytes(), &check).is_ok())
     }
 }
 
 /// Derives a key for one more purpose, so that the cipher's key itself is used for sealing only.
 pub(super) fn derived_key(bytes: &KeyBytes, purpose: &str) -> hmac::Key {
-    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice()), purpose.as_bytes());
+    let derived =
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice()), purpose.as_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
 }
 
@@ -273,7 +314,13 @@ fn check_key(bytes: &KeyBytes) -> hmac::Key {
 
 fn derive(passphrase: &Secret, salt: &[u8], iterations: NonZeroU32) -> KeyBytes {
     let mut bytes = Zeroizing::new([0; 32]);
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, iterations, salt, passphrase.expose().as_bytes(), bytes.as_mut_slice());
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA512,
+        iterations,
+        salt,
+        passphrase.expose().as_bytes(),
+        bytes.as_mut_slice(),
+    );
     bytes
 }
 
@@ -291,7 +338,8 @@ fn parse_hex(text: &str) -> Option<KeyBytes> {
 }
 
 fn parse_base64(text: &str, alphabet: &Alphabet) -> Option<KeyBytes> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoded = Zeroizing::new(GeneralPurpose::new(alphabet, config).decode(text).ok()?);
     Some(Zeroizing::new(decoded.as_slice().try_into().ok()?))
 }

@@ -44,7 +44,8 @@ struct Newest {
 
 impl VaultKey {
     fn new(header: &Header, bytes: &KeyBytes, is_previous: bool) -> Result<Arc<Self>, Error> {
-        let cipher = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| Error::Crypto("use a key"))?;
+        let cipher = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice())
+            .map_err(|_| Error::Crypto("use a key"))?;
         Ok(Arc::new(Self {
             kid: header.kid.clone(),
             check: header.check.clone(),
@@ -78,8 +79,11 @@ impl Ring {
         for name in files::list(folder)? {
             let Some(number) = number_of(&name) else { continue };
             let source = match Header::read(&folder.join(&name)) {
-                Ok(header) if header.kid == kid_of(number) => self.add(&header, &known, settings)?,
-                Ok(_) => self.lack(number, format!("the key header {name} of the vault names another key")),
+                Ok(header) if header.kid == kid_of(number) => {
+                    self.add(&header, &known, settings)?
+                }
+                Ok(_) => self
+                    .lack(number, format!("the key header {name} of the vault names another key")),
                 Err(error) => self.lack(number, error.to_string()),
             };
             if self.newest.as_ref().is_none_or(|newest| newest.number < number) {
@@ -93,7 +97,11 @@ impl Ring {
     pub(super) fn check_settings(&self, settings: &KeySettings) -> Result<(), Error> {
         let Some(newest) = &self.newest else { return Ok(()) };
         let is_given = newest.source.is_some_and(KeySource::is_given);
-        if settings.current.is_some() && is_given { self.key(&kid_of(newest.number)).map(|_| ()) } else { Ok(()) }
+        if settings.current.is_some() && is_given {
+            self.key(&kid_of(newest.number)).map(|_| ())
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns the key that a record names.
@@ -101,15 +109,20 @@ impl Ring {
         self.keys.get(kid).ok_or_else(|| {
             let reason = self.missing.get(kid).cloned();
             // The id comes from a file: what is not of our form is not repeated.
-            let kid = if number_of(&format!("{kid}.json")).is_some() { kid } else { "that is unknown" };
-            Error::WrongKey(
-                reason.unwrap_or_else(|| format!("it is sealed with key {kid}, which the vault does not have")),
-            )
+            let kid =
+                if number_of(&format!("{kid}.json")).is_some() { kid } else { "that is unknown" };
+            Error::WrongKey(reason.unwrap_or_else(|| {
+                format!("it is sealed with key {kid}, which the vault does not have")
+            }))
         })
     }
 
     /// Returns the key that seals, making one where there is none yet or the operator gives another.
-    pub(super) fn active_key(&mut self, folder: &Path, settings: &KeySettings) -> Result<Arc<VaultKey>, Error> {
+    pub(super) fn active_key(
+        &mut self,
+        folder: &Path,
+        settings: &KeySettings,
+    ) -> Result<Arc<VaultKey>, Error> {
         let Some(newest) = self.newest.clone() else { return self.create(folder, settings) };
         let kid = kid_of(newest.number);
         let is_given = newest.source.is_some_and(KeySource::is_given);
@@ -118,11 +131,19 @@ impl Ring {
         }
         // A given key that is not to be had ends here: sealing with another one would hide the mistake.
         let key = Arc::clone(self.key(&kid)?);
-        if key.is_previous && settings.current.is_some() { self.create(folder, settings) } else { Ok(key) }
+        if key.is_previous && settings.current.is_some() {
+            self.create(folder, settings)
+        } else {
+            Ok(key)
+        }
     }
 
     /// Returns another key than the one that sealed until now.
-    pub(super) fn next_key(&mut self, folder: &Path, settings: &KeySettings) -> Result<Arc<VaultKey>, Error> {
+    pub(super) fn next_key(
+        &mut self,
+        folder: &Path,
+        settings: &KeySettings,
+    ) -> Result<Arc<VaultKey>, Error> {
         let before = self.newest.as_ref().map(|newest| newest.number);
         let active = self.active_key(folder, settings)?;
         if self.newest.as_ref().map(|newest| newest.number) != before {
@@ -145,7 +166,9 @@ impl Ring {
     pub(super) fn forget_all_but(&mut self, folder: &Path, kid: &str) -> Result<(), Error> {
         files::remove_leftovers(folder)?;
         for name in files::list(folder)? {
-            let Some(number) = number_of(&name).filter(|number| kid_of(*number) != kid) else { continue };
+            let Some(number) = number_of(&name).filter(|number| kid_of(*number) != kid) else {
+                continue;
+            };
             #[cfg(feature = "keyring")]
             if let Ok(header) = Header::read(&folder.join(&name)) {
                 header.forget()?;
@@ -170,7 +193,12 @@ impl Ring {
         Ok(key)
     }
 
-    fn add(&mut self, header: &Header, known: &Self, settings: &KeySettings) -> Result<Option<KeySource>, Error> {
+    fn add(
+        &mut self,
+        header: &Header,
+        known: &Self,
+        settings: &KeySettings,
+    ) -> Result<Option<KeySource>, Error> {
         let kept = known.keys.get(&header.kid).filter(|key| key.check == header.check);
         let key = match kept {
             Some(key) => Arc::clone(key),
@@ -194,7 +222,10 @@ impl Ring {
 
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ring").field("keys", &self.keys.keys()).field("missing", &self.missing).finish()
+        f.debug_struct("Ring")
+            .field("keys", &self.keys.keys())
+            .field("missing", &self.missing)
+            .finish()
     }
 }
 

@@ -58,7 +58,9 @@ pub(super) fn read(secret: &Value, kind: &str, settings: &KeySettings) -> Result
     match kind {
         "token" => Ok(Credential::ApiKey(Secret::new(text.as_str())).into()),
         "oauth" => tokens(&text),
-        _ => Err(Error::Invalid("expected `kind` to be `token` or `oauth` in a record of the older form".to_owned())),
+        _ => Err(Error::Invalid(
+            "expected `kind` to be `token` or `oauth` in a record of the older form".to_owned(),
+        )),
     }
 }
 
@@ -77,8 +79,11 @@ fn tokens(text: &str) -> Result<Entry, Error> {
 
 /// Opens the sealed form. What carries the marker and does not open is an error, never plain text.
 fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Error> {
-    let malformed =
-        || Error::Invalid("expected `secret` to be text or {iv, data, tag} in hexadecimal digits".to_owned());
+    let malformed = || {
+        Error::Invalid(
+            "expected `secret` to be text or {iv, data, tag} in hexadecimal digits".to_owned(),
+        )
+    };
     let sealed = Sealed::deserialize(sealed).map_err(|_| malformed())?;
     let [iv, data, tag] = [&sealed.iv, &sealed.data, &sealed.tag].map(hex::decode);
     let (Ok(iv), Ok(data), Ok(tag)) = (iv, data, tag) else { return Err(malformed()) };
@@ -92,7 +97,13 @@ fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Err
         let mut key: KeyBytes = Zeroizing::new([0; 32]);
         let iterations = NonZeroU32::new(ITERATIONS)?;
         let passphrase = passphrase.expose().as_bytes();
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, iterations, SALT, passphrase, key.as_mut_slice());
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA512,
+            iterations,
+            SALT,
+            passphrase,
+            key.as_mut_slice(),
+        );
         open_gcm(&key, &iv, &[], &data, &tag)
     });
     let plain = plain.ok_or_else(|| {
@@ -101,8 +112,8 @@ fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Err
                 .to_owned(),
         )
     })?;
-    let text =
-        std::str::from_utf8(&plain).map_err(|_| Error::Invalid("what was sealed in it is not text".to_owned()))?;
+    let text = std::str::from_utf8(&plain)
+        .map_err(|_| Error::Invalid("what was sealed in it is not text".to_owned()))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -110,11 +121,20 @@ fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Err
 ///
 /// For another length the first counter block is a GHASH of the nonce. GHASH is taken from the library's own sealing: a
 /// tag is GHASH of what was sealed, combined with an encrypted counter block that sealing nothing shows alone.
-fn open_gcm(key: &KeyBytes, iv: &[u8], aad: &[u8], data: &[u8], tag: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let block_cipher = EncryptingKey::ecb(UnboundCipherKey::new(&AES_256, key.as_slice()).ok()?).ok()?;
+fn open_gcm(
+    key: &KeyBytes,
+    iv: &[u8],
+    aad: &[u8],
+    data: &[u8],
+    tag: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let block_cipher =
+        EncryptingKey::ecb(UnboundCipherKey::new(&AES_256, key.as_slice()).ok()?).ok()?;
     let encrypt = |mut block: Block| block_cipher.encrypt(&mut block).ok().map(|_| block);
     let first_counter = match <[u8; 12]>::try_from(iv) {
-        Ok(iv) => std::array::from_fn(|index| iv.get(index).copied().unwrap_or(u8::from(index == BLOCK - 1))),
+        Ok(iv) => std::array::from_fn(|index| {
+            iv.get(index).copied().unwrap_or(u8::from(index == BLOCK - 1))
+        }),
         Err(_) => ghash(key, &[], iv)?,
     };
     let expected = xor(ghash(key, aad, data)?, encrypt(first_counter)?);

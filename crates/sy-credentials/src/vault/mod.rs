@@ -68,7 +68,11 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::WrongKey`] when `SWITCHYARD_ENCRYPTION_KEY` is set and is not the key that the vault is sealed with.
-    pub(crate) fn open(folder: PathBuf, profile: String, environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn open(
+        folder: PathBuf,
+        profile: String,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         let settings = KeySettings::of(environment);
         if folder.exists() {
             files::make_private(&folder, 0o700)?;
@@ -86,7 +90,9 @@ impl Vault {
 
     /// Returns when a record of this profile was added, replaced or removed last; `None` when there is none yet.
     pub(crate) fn modified(&self) -> Option<SystemTime> {
-        fs::metadata(self.profile_folder(&self.profile)).and_then(|metadata| metadata.modified()).ok()
+        fs::metadata(self.profile_folder(&self.profile))
+            .and_then(|metadata| metadata.modified())
+            .ok()
     }
 
     /// Reads all records of this profile. A record that cannot be read is an entry with its error, not the end.
@@ -98,7 +104,12 @@ impl Vault {
     }
 
     /// Stores a credential under its identity, in place of one that was there, and returns the time that it bears.
-    pub(crate) fn put(&self, identity: &Identity, entry: &Entry, label: Option<&str>) -> Result<String, Error> {
+    pub(crate) fn put(
+        &self,
+        identity: &Identity,
+        entry: &Entry,
+        label: Option<&str>,
+    ) -> Result<String, Error> {
         let name = identity.file_name()?;
         let _lock = files::lock(&self.folder)?;
         let mut ring = self.ring();
@@ -108,7 +119,9 @@ impl Vault {
         files::make_folder(&folder)?;
         files::remove_leftovers(&folder)?;
         let before = Record::read(&folder.join(&name)).ok();
-        let label = label.map(str::to_owned).or_else(|| before.as_ref().and_then(|record| record.label.clone()));
+        let label = label
+            .map(str::to_owned)
+            .or_else(|| before.as_ref().and_then(|record| record.label.clone()));
         let created_at = before.map(|record| record.created_at);
         let record = Record::seal(&key, identity, entry, label, created_at)?;
         files::replace_file(&folder, &name, &record.to_bytes()?)?;
@@ -142,7 +155,8 @@ impl Vault {
                 let name = identity.file_name()?;
                 let record = Record::read(&folder.join(&name))?;
                 let entry = record.open(&identity, &ring, &self.settings, &folder.join(&name))?;
-                let sealed = Record::seal(&key, &identity, &entry, record.label, Some(record.created_at))?;
+                let sealed =
+                    Record::seal(&key, &identity, &entry, record.label, Some(record.created_at))?;
                 files::replace_file(&folder, &name, &sealed.to_bytes()?)?;
                 records += 1;
             }
@@ -168,19 +182,32 @@ impl Vault {
         // Keys are read after the records: a key's file is there before the first record that needs it.
         let mut ring = self.ring();
         ring.reload(&self.keys_folder(), &self.settings)?;
-        Ok(records.into_iter().map(|(identity, file, record)| self.opened(&ring, identity, &file, record)).collect())
+        Ok(records
+            .into_iter()
+            .map(|(identity, file, record)| self.opened(&ring, identity, &file, record))
+            .collect())
     }
 
-    fn opened(&self, ring: &Ring, identity: Identity, file: &Path, record: Result<Record, Error>) -> LoadedRecord {
+    fn opened(
+        &self,
+        ring: &Ring,
+        identity: Identity,
+        file: &Path,
+        record: Result<Record, Error>,
+    ) -> LoadedRecord {
         match record {
             Ok(record) => {
                 let entry = record.open(&identity, ring, &self.settings, file);
                 let Record { label, masked, updated_at, .. } = record;
                 LoadedRecord { identity, label, masked, updated_at: Some(updated_at), entry }
             }
-            Err(error) => {
-                LoadedRecord { identity, label: None, masked: "…".to_owned(), updated_at: None, entry: Err(error) }
-            }
+            Err(error) => LoadedRecord {
+                identity,
+                label: None,
+                masked: "…".to_owned(),
+                updated_at: None,
+                entry: Err(error),
+            },
         }
     }
 

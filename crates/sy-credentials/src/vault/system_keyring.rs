@@ -22,7 +22,9 @@ pub(super) fn get(name: &str) -> Result<Option<KeyBytes>, Error> {
 
 /// Stores a key.
 pub(super) fn set(name: &str, key: &KeyBytes) -> Result<(), Error> {
-    entry(name)?.set_secret(key.as_slice()).map_err(|source| Error::Keyring { doing: "write to", source })
+    entry(name)?
+        .set_secret(key.as_slice())
+        .map_err(|source| Error::Keyring { doing: "write to", source })
 }
 
 /// Removes a key.

@@ -16,7 +16,10 @@ const CURRENT: &str = "SWITCHYARD_ENCRYPTION_KEY";
 const PREVIOUS: &str = "SWITCHYARD_ENCRYPTION_KEY_PREVIOUS";
 
 fn header(home: &Home, kid: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(home.vault().join(format!("keys/{kid}.json"))).unwrap()).unwrap()
+    serde_json::from_str(
+        &fs::read_to_string(home.vault().join(format!("keys/{kid}.json"))).unwrap(),
+    )
+    .unwrap()
 }
 
 fn kids(home: &Home) -> Vec<String> {
@@ -81,11 +84,16 @@ fn a_passphrase_is_stretched_with_a_random_salt() {
 
 #[test]
 fn a_wrong_key_stops_the_start_with_a_next_step() {
-    for (right, wrong) in [(RAW, OTHER_RAW), (RAW, PASSPHRASE), (PASSPHRASE, "wrong-canary"), (PASSPHRASE, RAW)] {
+    for (right, wrong) in
+        [(RAW, OTHER_RAW), (RAW, PASSPHRASE), (PASSPHRASE, "wrong-canary"), (PASSPHRASE, RAW)]
+    {
         let home = Home::new();
         put(&home.open_with(&[(CURRENT, right)]), "a", "key-1");
         let error = Credentials::open(home.settings(&[(CURRENT, wrong)])).unwrap_err();
-        assert!(matches!(error, Error::WrongKey(_)) && error.kind() == ErrorKind::Conflict, "{error}");
+        assert!(
+            matches!(error, Error::WrongKey(_)) && error.kind() == ErrorKind::Conflict,
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.contains(CURRENT) && text.contains(PREVIOUS), "{text}");
         assert!(!text.contains(right) && !text.contains(wrong), "{text}");
@@ -110,7 +118,10 @@ fn a_lost_key_file_is_told_as_such() {
     put(&home.open(), "a", "key-1");
     fs::remove_file(home.vault().join("keys/k1.json")).unwrap();
     let failure = home.open().lease("a", &[], None).unwrap_err();
-    assert!(failure.message.contains("k1") && failure.message.contains("does not have"), "{failure}");
+    assert!(
+        failure.message.contains("k1") && failure.message.contains("does not have"),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -118,14 +129,21 @@ fn rotation_seals_every_record_of_every_profile_anew() {
     for environment in [&[][..], &[(CURRENT, PASSPHRASE)]] {
         let home = Home::new();
         let credentials = home.open_with(environment);
-        let work = Credentials::open(Settings { profile: "work".to_owned(), ..home.settings(environment) }).unwrap();
+        let work = Credentials::open(Settings {
+            profile: "work".to_owned(),
+            ..home.settings(environment)
+        })
+        .unwrap();
         put(&credentials, "a", "key-a");
         put(&credentials, "b", "key-b");
         put(&work, "a", "key-of-work");
         let before: Vec<Value> = vec![header(&home, "k1")];
         let rotation = credentials.rotate().unwrap();
         assert_eq!((rotation.records, rotation.kid.as_str()), (3, "k2"));
-        assert_eq!((kids(&home), sealed_with(&home)), (vec!["k2".to_owned()], vec!["k2".to_owned(); 2]));
+        assert_eq!(
+            (kids(&home), sealed_with(&home)),
+            (vec!["k2".to_owned()], vec!["k2".to_owned(); 2])
+        );
         assert_ne!(header(&home, "k2")["check"], before[0]["check"]);
         let reopened = home.open_with(environment);
         assert_eq!(leased(&reopened, "a").as_deref(), Some("key-a"));
@@ -153,7 +171,10 @@ fn an_interrupted_rotation_keeps_the_old_key_and_can_be_ended() {
     assert_eq!(sealed_with_of(&home, "z"), "k1");
     fs::remove_file(damaged).unwrap();
     reopened.rotate().unwrap();
-    assert_eq!((kids(&home), sealed_with(&home)), (vec!["k3".to_owned()], vec!["k3".to_owned(); 2]));
+    assert_eq!(
+        (kids(&home), sealed_with(&home)),
+        (vec!["k3".to_owned()], vec!["k3".to_owned(); 2])
+    );
 }
 
 fn sealed_with_of(home: &Home, provider: &str) -> String {
@@ -163,7 +184,9 @@ fn sealed_with_of(home: &Home, provider: &str) -> String {
 
 #[test]
 fn a_given_key_is_changed_by_way_of_the_previous_one() {
-    for (old, new) in [(RAW, OTHER_RAW), (RAW, PASSPHRASE), (PASSPHRASE, RAW), (PASSPHRASE, "another passphrase")] {
+    for (old, new) in
+        [(RAW, OTHER_RAW), (RAW, PASSPHRASE), (PASSPHRASE, RAW), (PASSPHRASE, "another passphrase")]
+    {
         let home = Home::new();
         put(&home.open_with(&[(CURRENT, old)]), "a", "key-1");
         let both = home.open_with(&[(CURRENT, new), (PREVIOUS, old)]);

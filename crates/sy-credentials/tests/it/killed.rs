@@ -48,8 +48,13 @@ fn run_and_kill(folder: &str, start: u64, acknowledged: usize) -> u64 {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{start} {folder}").unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut stored = |line: String| line.strip_prefix("stored ").map(|count| count.parse::<u64>().unwrap());
-    let mut last = lines.by_ref().filter_map(&mut stored).nth(acknowledged).expect("the writer stopped by itself");
+    let mut stored =
+        |line: String| line.strip_prefix("stored ").map(|count| count.parse::<u64>().unwrap());
+    let mut last = lines
+        .by_ref()
+        .filter_map(&mut stored)
+        .nth(acknowledged)
+        .expect("the writer stopped by itself");
     child.kill().unwrap();
     child.wait().unwrap();
     // What was acknowledged between the last line read and the kill counts as well.
@@ -73,7 +78,11 @@ fn writers_that_are_killed_lose_nothing() {
         start = last + 2;
 
         let credentials = home.open();
-        assert!(credentials.list().iter().all(|row| row.problem.is_none()), "{:?}", credentials.list());
+        assert!(
+            credentials.list().iter().all(|row| row.problem.is_none()),
+            "{:?}",
+            credentials.list()
+        );
         assert_eq!(leased(&credentials, "untouched").as_deref(), Some("key-untouched"));
         for (provider, counts) in &mut possible {
             let found = leased(&credentials, provider);
@@ -84,6 +93,7 @@ fn writers_that_are_killed_lose_nothing() {
     }
     home.open().rotate().unwrap();
     let name = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().to_owned();
-    let leftovers = files_below(&home.vault()).iter().filter(|file| name(file).starts_with(".writing")).count();
+    let leftovers =
+        files_below(&home.vault()).iter().filter(|file| name(file).starts_with(".writing")).count();
     assert_eq!(leftovers, 0);
 }

@@ -36,7 +36,11 @@ fn entries_are_leased_as_they_are_and_foreign_ones_passed_over() {
     assert_eq!(leased(&credentials, "https://corp.example.org/").as_deref(), Some("wk-canary"));
     assert!(leased(&credentials, "future").is_none() && leased(&credentials, "broken").is_none());
     let lease = credentials.lease("corp", &names(&["CORP_TOKEN"]), None).unwrap();
-    assert_eq!((text(&lease).as_str(), &lease.source), ("wk-canary", &Source::OpenCode), "it stands for its variable");
+    assert_eq!(
+        (text(&lease).as_str(), &lease.source),
+        ("wk-canary", &Source::OpenCode),
+        "it stands for its variable"
+    );
     assert_eq!(read(&home), auth_file(), "reading changes nothing");
     assert!(!home.vault().exists());
 }
@@ -48,7 +52,10 @@ fn an_expired_sign_in_of_opencode_is_named() {
         r#"{"a": {"type": "oauth", "refresh": "r-canary", "access": "a-canary", "expires": 1700000000000}}"#,
     );
     let failure = home.open().lease("a", &[], None).unwrap_err();
-    assert!(failure.message.contains("start OpenCode once") && !failure.message.contains("canary"), "{failure}");
+    assert!(
+        failure.message.contains("start OpenCode once") && !failure.message.contains("canary"),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -73,8 +80,14 @@ fn a_file_that_is_no_json_is_left_out() {
         assert_eq!(leased(&credentials, "a").as_deref(), Some("key-1"));
         assert_eq!(leased(&credentials, "b"), None);
         let error = credentials.import_opencode(&home.auth_file()).unwrap_err();
-        assert!(matches!(error, Error::Damaged { .. }) && !error.to_string().contains("canary"), "{error}");
-        assert!(credentials.export_opencode(&home.auth_file()).is_err(), "what cannot be kept is not overwritten");
+        assert!(
+            matches!(error, Error::Damaged { .. }) && !error.to_string().contains("canary"),
+            "{error}"
+        );
+        assert!(
+            credentials.export_opencode(&home.auth_file()).is_err(),
+            "what cannot be kept is not overwritten"
+        );
         assert_eq!(fs::read_to_string(home.auth_file()).unwrap(), text);
     }
 }
@@ -83,7 +96,8 @@ fn a_file_that_is_no_json_is_left_out() {
 fn the_content_variable_replaces_the_file() {
     let home = Home::new();
     home.write_auth_file(r#"{"a": {"type": "api", "key": "of-file"}}"#);
-    let credentials = home.open_with(&[("OPENCODE_AUTH_CONTENT", r#"{"b/": {"type": "api", "key": "of-content"}}"#)]);
+    let credentials = home
+        .open_with(&[("OPENCODE_AUTH_CONTENT", r#"{"b/": {"type": "api", "key": "of-content"}}"#)]);
     assert_eq!(leased(&credentials, "a"), None);
     assert_eq!(leased(&credentials, "b").as_deref(), Some("of-content"));
 }
@@ -94,7 +108,10 @@ fn import_and_export_return_what_they_took() {
     home.write_auth_file(&auth_file().to_string());
     let credentials = home.open();
     let report = credentials.import_opencode(&home.auth_file()).unwrap();
-    assert_eq!(report.imported, ["anthropic", "azure", "github-copilot", "https://corp.example.org"]);
+    assert_eq!(
+        report.imported,
+        ["anthropic", "azure", "github-copilot", "https://corp.example.org"]
+    );
     assert_eq!(
         report.skipped.iter().map(|skipped| skipped.provider.as_str()).collect::<Vec<_>>(),
         ["future", "broken"]

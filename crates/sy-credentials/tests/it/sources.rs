@@ -44,7 +44,8 @@ fn a_named_account_is_never_another_source() {
     let home = Home::new();
     let config = Arc::new(config_with_key("p", "of-configuration"));
     let credentials =
-        Credentials::open(Settings { config, ..home.settings(&[("P_API_KEY", "of-environment")]) }).unwrap();
+        Credentials::open(Settings { config, ..home.settings(&[("P_API_KEY", "of-environment")]) })
+            .unwrap();
     let failure = credentials.lease("p", &names(&["P_API_KEY"]), Some("work")).unwrap_err();
     assert!(failure.message.contains("`work`"), "{failure}");
     credentials.put("p", Some("work"), key("of-work"), None).unwrap();
@@ -57,7 +58,11 @@ fn check_environment(variables: &[&str], environment: &[(&str, &str)], expected:
     let credentials = home.open_with(environment);
     let variables = names(variables);
     let lease = credentials.lease("p", &variables, None);
-    assert_eq!(lease.as_ref().ok().map(|lease| text(lease)).as_deref(), expected, "{variables:?} {environment:?}");
+    assert_eq!(
+        lease.as_ref().ok().map(|lease| text(lease)).as_deref(),
+        expected,
+        "{variables:?} {environment:?}"
+    );
     assert_eq!(credentials.is_connected("p", &variables), expected.is_some());
     if let Ok(lease) = lease {
         let again = credentials.lease("p", &variables, None).unwrap();
@@ -88,19 +93,28 @@ fn an_unusable_key_is_named_and_not_shown() {
     let credentials = home.open_with(&[("P_API_KEY", "canary with space")]);
     let variables = names(&["P_API_KEY"]);
     let failure = credentials.lease("p", &variables, None).unwrap_err();
-    assert!(failure.message.contains("P_API_KEY") && !failure.message.contains("canary"), "{failure}");
+    assert!(
+        failure.message.contains("P_API_KEY") && !failure.message.contains("canary"),
+        "{failure}"
+    );
     assert!(!credentials.is_connected("p", &variables));
     credentials.reconfigure(&config_with_key("p", "canary\u{1}"));
     let failure = credentials.lease("p", &variables, None).unwrap_err();
-    assert!(failure.message.contains("provider.p.options.apiKey") && !failure.message.contains("canary"), "{failure}");
+    assert!(
+        failure.message.contains("provider.p.options.apiKey")
+            && !failure.message.contains("canary"),
+        "{failure}"
+    );
     assert!(credentials.list()[0].problem.is_some());
 }
 
 #[test]
 fn a_missing_credential_says_what_to_do() {
-    let failure = Home::new().open().lease("openai", &names(&["OPENAI_API_KEY"]), None).unwrap_err();
+    let failure =
+        Home::new().open().lease("openai", &names(&["OPENAI_API_KEY"]), None).unwrap_err();
     assert_eq!((failure.kind, failure.side), (ErrorKind::Unauthenticated, Side::Gateway));
-    for step in ["switchyard auth login openai", "provider.openai.options.apiKey", "OPENAI_API_KEY"] {
+    for step in ["switchyard auth login openai", "provider.openai.options.apiKey", "OPENAI_API_KEY"]
+    {
         assert!(failure.message.contains(step), "{failure}");
     }
 }
@@ -116,7 +130,15 @@ fn the_list_shows_each_source_in_its_order() {
     let list = credentials.list();
     let shown: Vec<_> = list
         .iter()
-        .map(|row| (row.provider.as_str(), row.account.as_str(), &row.source, row.kind, row.masked.as_str()))
+        .map(|row| {
+            (
+                row.provider.as_str(),
+                row.account.as_str(),
+                &row.source,
+                row.kind,
+                row.masked.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         shown,

@@ -20,7 +20,8 @@ fn read_json(path: &std::path::Path) -> Value {
 #[test]
 fn profile_provider_and_account_are_kept_apart() {
     let home = Home::new();
-    let work = Credentials::open(Settings { profile: "work".to_owned(), ..home.settings(&[]) }).unwrap();
+    let work =
+        Credentials::open(Settings { profile: "work".to_owned(), ..home.settings(&[]) }).unwrap();
     let private = home.open();
     work.put("a", None, key("key-of-work"), None).unwrap();
     private.refresh();
@@ -31,7 +32,8 @@ fn profile_provider_and_account_are_kept_apart() {
 
     work.put("a", Some("second"), key("key-of-second"), None).unwrap();
     private.put("a", None, key("key-of-private"), None).unwrap();
-    let of = |credentials: &Credentials, account| text(&credentials.lease("a", &[], account).unwrap());
+    let of =
+        |credentials: &Credentials, account| text(&credentials.lease("a", &[], account).unwrap());
     assert_eq!(of(&work, None), "key-of-work");
     assert_eq!(of(&work, Some("default")), "key-of-work");
     assert_eq!(of(&work, Some("second")), "key-of-second");
@@ -82,7 +84,10 @@ fn every_kind_is_stored_whole() {
     let lease = home.open().lease("copilot", &[], None).unwrap();
     assert_eq!(lease.credential, sign_in);
     let record = read_json(&home.record("copilot@default.json"));
-    assert_eq!((&record["kind"], &record["expiresAt"]), (&json!("oauth"), &json!("2100-01-01T00:00:00Z")));
+    assert_eq!(
+        (&record["kind"], &record["expiresAt"]),
+        (&json!("oauth"), &json!("2100-01-01T00:00:00Z"))
+    );
 }
 
 #[test]
@@ -101,7 +106,10 @@ fn an_expired_sign_in_is_not_sent() {
     credentials.put("a", None, tokens(1_700_000_000_000), None).unwrap();
     let failure = credentials.lease("a", &[], None).unwrap_err();
     assert_eq!((failure.kind, failure.side), (ErrorKind::Unauthenticated, Side::Gateway));
-    assert!(failure.message.contains("expired") && !failure.message.contains("canary"), "{failure}");
+    assert!(
+        failure.message.contains("expired") && !failure.message.contains("canary"),
+        "{failure}"
+    );
     assert!(!credentials.is_connected("a", &[]));
     assert_eq!(credentials.list()[0].problem.as_deref(), Some("expired"));
 }
@@ -127,7 +135,10 @@ fn the_record_has_the_documented_form() {
         "expiresAt",
     ];
     assert_eq!(fields, expected);
-    assert_eq!((&record["v"], &record["kind"], &record["masked"]), (&json!(1), &json!("token"), &json!("…wxyz")));
+    assert_eq!(
+        (&record["v"], &record["kind"], &record["masked"]),
+        (&json!(1), &json!("token"), &json!("…wxyz"))
+    );
     assert_eq!((&record["label"], &record["expiresAt"]), (&json!("of the team"), &json!(null)));
     assert!(record["fingerprint"].as_str().unwrap().starts_with("hmac-sha256:"));
     let enc = &record["enc"];
@@ -147,7 +158,8 @@ fn the_secret_shows_nowhere() {
         shown.push_str(&fs::read_to_string(&file).unwrap());
         shown.push_str(&file.display().to_string());
     }
-    let bad = credentials.put("openai", None, key(&format!("{CANARY} {CANARY}")), None).unwrap_err();
+    let bad =
+        credentials.put("openai", None, key(&format!("{CANARY} {CANARY}")), None).unwrap_err();
     shown.push_str(&format!("{bad} {bad:?}"));
     let file = home.record("openai@default.json");
     let whole = fs::read_to_string(&file).unwrap();
@@ -184,9 +196,14 @@ fn folders_and_files_are_private() {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
     fs::set_permissions(home.vault(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(home.vault().join("keys/k1.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(home.vault().join("keys/k1.json"), fs::Permissions::from_mode(0o644))
+        .unwrap();
     home.open();
-    assert_eq!((mode(&home.vault()), mode(&home.vault().join("keys/k1.json"))), (0o700, 0o600), "made private again");
+    assert_eq!(
+        (mode(&home.vault()), mode(&home.vault().join("keys/k1.json"))),
+        (0o700, 0o600),
+        "made private again"
+    );
 }
 
 #[test]
@@ -237,10 +254,17 @@ fn check_tampered(change: impl Fn(&mut Value)) {
     assert_eq!(leased(&credentials, "good").as_deref(), Some("key-good"));
     let failure = credentials.lease("bad", &[], None).unwrap_err();
     assert_eq!((failure.kind, failure.side), (ErrorKind::Unauthenticated, Side::Gateway));
-    assert!(failure.message.contains("bad@default.json") && !failure.message.contains("canary"), "{failure}");
+    assert!(
+        failure.message.contains("bad@default.json") && !failure.message.contains("canary"),
+        "{failure}"
+    );
     assert!(!credentials.is_connected("bad", &[]));
     put(&credentials, "bad", "key-new");
-    assert_eq!(leased(&credentials, "bad").as_deref(), Some("key-new"), "storing it again repairs it");
+    assert_eq!(
+        leased(&credentials, "bad").as_deref(),
+        Some("key-new"),
+        "storing it again repairs it"
+    );
 }
 
 fn flipped(value: &Value) -> Value {
@@ -271,7 +295,8 @@ fn a_record_under_another_name_does_not_open() {
     let credentials = home.open();
     put(&credentials, "rich", CANARY);
     let record = fs::read_to_string(home.record("rich@default.json")).unwrap();
-    let adapted = |from: &str, to: &str| record.replace(&format!("\"{from}\""), &format!("\"{to}\""));
+    let adapted =
+        |from: &str, to: &str| record.replace(&format!("\"{from}\""), &format!("\"{to}\""));
     fs::create_dir_all(home.vault().join("profiles/other")).unwrap();
     fs::write(home.record("poor@default.json"), &record).unwrap();
     fs::write(home.record("poor2@default.json"), adapted("rich", "poor2")).unwrap();
@@ -286,7 +311,8 @@ fn a_record_under_another_name_does_not_open() {
     assert!(error("poor", None).contains("another provider"));
     assert!(error("poor2", None).contains("changed, or moved"));
     assert!(error("rich", Some("second")).contains("changed, or moved"));
-    let other = Credentials::open(Settings { profile: "other".to_owned(), ..home.settings(&[]) }).unwrap();
+    let other =
+        Credentials::open(Settings { profile: "other".to_owned(), ..home.settings(&[]) }).unwrap();
     assert!(other.lease("rich", &[], None).unwrap_err().message.contains("changed, or moved"));
 }
 
@@ -316,10 +342,15 @@ fn bad_keys_and_names_are_refused_and_odd_ones_warned_of() {
     let credentials = home.open();
     for text in ["", "  ", "sk canary", "sk-canary\nsecond", "sk-\u{1}canary"] {
         let error = credentials.put("a", None, key(text), None).unwrap_err();
-        assert!(matches!(error, Error::Invalid(_)) && error.kind() == ErrorKind::Invalid, "{error}");
+        assert!(
+            matches!(error, Error::Invalid(_)) && error.kind() == ErrorKind::Invalid,
+            "{error}"
+        );
         assert!(!error.to_string().contains("canary"), "{error}");
     }
-    for (provider, account) in [("", None), ("/", None), ("a\n", None), ("a", Some("")), ("a", Some("\t"))] {
+    for (provider, account) in
+        [("", None), ("/", None), ("a\n", None), ("a", Some("")), ("a", Some("\t"))]
+    {
         assert!(
             matches!(credentials.put(provider, account, key("k"), None), Err(Error::Invalid(_))),
             "{provider:?} {account:?}"
@@ -333,7 +364,11 @@ fn bad_keys_and_names_are_refused_and_odd_ones_warned_of() {
     assert!(credentials.list().is_empty() && !home.vault().exists());
 
     let stored = credentials.put("openai", None, key(" sk-ant-canary-0123\n"), None).unwrap();
-    assert!(stored.warning.is_some_and(|warning| warning.contains("anthropic") && !warning.contains("canary")));
+    assert!(
+        stored
+            .warning
+            .is_some_and(|warning| warning.contains("anthropic") && !warning.contains("canary"))
+    );
     assert_eq!(leased(&credentials, "openai").as_deref(), Some("sk-ant-canary-0123"));
 }
 

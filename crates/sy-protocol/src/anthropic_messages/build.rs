@@ -33,7 +33,8 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     }
     body.insert("messages".to_owned(), messages.into());
     thinking::apply(&mut body, chat, target, &mut dropped);
-    let stop: Vec<&str> = chat.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let stop: Vec<&str> =
+        chat.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     if stop.len() < chat.stop.len() {
         dropped.push(Dropped::new("stop", "stop texts of white space alone are not accepted"));
     }
@@ -45,7 +46,10 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         body.insert("stream".to_owned(), true.into());
     }
     if chat.prompt_cache_key.is_some() {
-        dropped.push(Dropped::new("prompt_cache_key", "the protocol groups requests by their prefix itself"));
+        dropped.push(Dropped::new(
+            "prompt_cache_key",
+            "the protocol groups requests by their prefix itself",
+        ));
     }
     limit_cache_markers(&mut body, &mut dropped);
     Built { body, dropped }
@@ -59,11 +63,19 @@ fn user(body: &mut Map<String, Value>, chat: &ChatRequest, dropped: &mut Vec<Dro
             dropped.push(Dropped::new("user", "longer than 256 characters"));
         }
     }
-    let keys = chat.metadata.keys().map(|key| Dropped::new(format!("metadata.{key}"), "only a user id can be carried"));
+    let keys = chat
+        .metadata
+        .keys()
+        .map(|key| Dropped::new(format!("metadata.{key}"), "only a user id can be carried"));
     dropped.extend(keys);
 }
 
-fn tools(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) {
+fn tools(
+    body: &mut Map<String, Value>,
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) {
     let allowed = match &chat.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) => Some(names),
         _ => None,
@@ -71,7 +83,10 @@ fn tools(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, dro
     let mut tools: Vec<Value> = Vec::new();
     for (index, item) in chat.tools.iter().enumerate() {
         if allowed.is_some_and(|names| !names.contains(&item.name)) {
-            dropped.push(Dropped::new(format!("tools[{index}] ({})", item.name), "not among the allowed tools"));
+            dropped.push(Dropped::new(
+                format!("tools[{index}] ({})", item.name),
+                "not among the allowed tools",
+            ));
         } else {
             tools.extend(tool(item, index, target, dropped));
         }
@@ -92,12 +107,19 @@ fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) 
     let path = format!("tools[{index}]");
     let (schema, strict) = match &tool.kind {
         ToolKind::Function { parameters, strict } => {
-            let schema = crate::schema::rewrite(target.dialect.schema_rules, parameters).into_owned();
+            let schema =
+                crate::schema::rewrite(target.dialect.schema_rules, parameters).into_owned();
             (object_schema(schema, &path, dropped), *strict)
         }
         ToolKind::Custom { format } => {
-            if format.as_ref().is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
-                dropped.push(Dropped::new(format!("{path}.format"), "free text cannot be held to a grammar"));
+            if format
+                .as_ref()
+                .is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text"))
+            {
+                dropped.push(Dropped::new(
+                    format!("{path}.format"),
+                    "free text cannot be held to a grammar",
+                ));
             }
             let properties = json!({ "input": { "type": "string" } });
             (json!({ "type": "object", "properties": properties, "required": ["input"] }), None)
@@ -106,7 +128,10 @@ fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) 
             return Some(declaration.clone());
         }
         ToolKind::Server { .. } => {
-            dropped.push(Dropped::new(format!("{path} ({})", tool.name), "a tool that only its own provider can run"));
+            dropped.push(Dropped::new(
+                format!("{path} ({})", tool.name),
+                "a tool that only its own provider can run",
+            ));
             return None;
         }
     };
@@ -120,7 +145,8 @@ fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) 
         if takes_schema(target) {
             value.insert("strict".to_owned(), true.into());
         } else {
-            dropped.push(Dropped::new(format!("{path}.strict"), "the target cannot enforce a schema"));
+            dropped
+                .push(Dropped::new(format!("{path}.strict"), "the target cannot enforce a schema"));
         }
     }
     if tool.cache {
@@ -134,7 +160,10 @@ fn object_schema(schema: Value, path: &str, dropped: &mut Vec<Dropped>) -> Value
     match schema {
         Value::Object(mut map) => {
             if map.get("type").and_then(Value::as_str) != Some("object") {
-                dropped.push(Dropped::new(format!("{path}.parameters.type"), "set to object, since it must be one"));
+                dropped.push(Dropped::new(
+                    format!("{path}.parameters.type"),
+                    "set to object, since it must be one",
+                ));
                 map.insert("type".to_owned(), "object".into());
             }
             Value::Object(map)
@@ -159,10 +188,13 @@ pub(super) fn is_forced(choice: &Value) -> bool {
 }
 
 fn tool_choice(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Option<Value> {
-    let refuses_forced = !target.dialect.forced_tool_choice || thinking::refuses_forced_tools(&target.upstream_model);
+    let refuses_forced = !target.dialect.forced_tool_choice
+        || thinking::refuses_forced_tools(&target.upstream_model);
     let mut choice = match chat.tool_choice.as_ref() {
         None => None,
-        Some(ToolChoice::Auto | ToolChoice::Allowed { required: false, .. }) => Some(json!({ "type": "auto" })),
+        Some(ToolChoice::Auto | ToolChoice::Allowed { required: false, .. }) => {
+            Some(json!({ "type": "auto" }))
+        }
         Some(ToolChoice::None) => Some(json!({ "type": "none" })),
         Some(ToolChoice::Required) => Some(json!({ "type": "any" })),
         Some(ToolChoice::Named(name)) => Some(json!({ "type": "tool", "name": name })),
@@ -194,14 +226,18 @@ fn output(
 ) {
     const IN_WORDS: &str = "asked for in words, since the target cannot enforce it";
     if let OutputFormat::JsonSchema { description: Some(_), .. } = &chat.output {
-        dropped.push(Dropped::new("output schema (description)", "the protocol has no place for it"));
+        dropped
+            .push(Dropped::new("output schema (description)", "the protocol has no place for it"));
     }
     match &chat.output {
         OutputFormat::Text => {}
         OutputFormat::JsonSchema { schema, .. } if takes_schema(target) => {
             let mut schema = schema.clone();
             if close_objects(&mut schema) {
-                dropped.push(Dropped::new("output schema", "objects were closed (additionalProperties: false)"));
+                dropped.push(Dropped::new(
+                    "output schema",
+                    "objects were closed (additionalProperties: false)",
+                ));
             }
             let format = json!({ "type": "json_schema", "schema": schema });
             body.insert("output_config".to_owned(), json!({ "format": format }));
@@ -263,7 +299,10 @@ fn limit_cache_markers(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>
             block.shift_remove("cache_control");
         }
     });
-    dropped.push(Dropped::new("cache_control", "at most four are accepted: the earliest were left out"));
+    dropped.push(Dropped::new(
+        "cache_control",
+        "at most four are accepted: the earliest were left out",
+    ));
 }
 
 /// Visits everything that has a cache marker, in the order of the prompt.

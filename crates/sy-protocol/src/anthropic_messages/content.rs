@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sy_types::chat::{Dropped, Media, Message, Opaque, Part, Reasoning, Role, Source, Text, ToolCall, ToolResult};
+use sy_types::chat::{
+    Dropped, Media, Message, Opaque, Part, Reasoning, Role, Source, Text, ToolCall, ToolResult,
+};
 use sy_types::{Failure, Media as Kind};
 
 use super::request::cache_control;
@@ -73,7 +75,9 @@ impl<'a> Reader<'a> {
     fn part(&mut self, mut fields: Fields) -> Result<Part, Failure> {
         let kind = match fields.peek("type") {
             Some(Value::String(kind)) => kind.clone(),
-            Some(other) => return Err(wrong(&fields.path("type"), "the type of a content block", other)),
+            Some(other) => {
+                return Err(wrong(&fields.path("type"), "the type of a content block", other));
+            }
             None => return Err(missing(&fields.path("type"), "the type of a content block")),
         };
         let part = match kind.as_str() {
@@ -108,7 +112,10 @@ impl<'a> Reader<'a> {
         Ok(Part::Text(Text {
             text: fields.required_string("text")?,
             cache: cache_control(fields, self.dropped)?,
-            citations: citations.iter().filter_map(|(_, citation)| response::citation(citation)).collect(),
+            citations: citations
+                .iter()
+                .filter_map(|(_, citation)| response::citation(citation))
+                .collect(),
             signature: None,
         }))
     }
@@ -125,7 +132,8 @@ impl<'a> Reader<'a> {
         media.cache = cache_control(fields, self.dropped)?;
         if let Some(mut citations) = fields.object("citations")? {
             if citations.bool("enabled")? == Some(true) {
-                self.dropped.push(Dropped::new(citations.path("enabled"), "citations cannot be asked for"));
+                self.dropped
+                    .push(Dropped::new(citations.path("enabled"), "citations cannot be asked for"));
             }
             citations.finish(self.dropped);
         }
@@ -138,7 +146,14 @@ impl<'a> Reader<'a> {
         let mut source = fields.object("source")?.ok_or_else(|| missing(&path, "an object"))?;
         let type_path = source.path("type");
         let word = source.required_string("type")?;
-        let plain = |kind, mime, source| Media { kind, mime, source, name: None, detail: None, cache: false };
+        let plain = |kind, mime, source| Media {
+            kind,
+            mime,
+            source,
+            name: None,
+            detail: None,
+            cache: false,
+        };
         let media = match word.as_str() {
             "base64" => {
                 let mime = source.required_string("media_type")?;
@@ -156,7 +171,13 @@ impl<'a> Reader<'a> {
                 let text = joined(&self.content(content, &path)?);
                 plain(Kind::Text, Some("text/plain".to_owned()), Source::Text(text))
             }
-            _ => return Err(wrong(&type_path, "base64, url, file, text or content", &Value::String(word))),
+            _ => {
+                return Err(wrong(
+                    &type_path,
+                    "base64, url, file, text or content",
+                    &Value::String(word),
+                ));
+            }
         };
         source.finish(self.dropped);
         Ok(media)
@@ -165,7 +186,8 @@ impl<'a> Reader<'a> {
     /// Reads a search result as the text document that it is; its address is reported.
     fn search_result(&mut self, fields: &mut Fields) -> Result<Media, Failure> {
         let path = fields.path("content");
-        let content = fields.take("content").ok_or_else(|| missing(&path, "an array of text blocks"))?;
+        let content =
+            fields.take("content").ok_or_else(|| missing(&path, "an array of text blocks"))?;
         let text = joined(&self.content(content, &path)?);
         fields.take("citations");
         Ok(Media {
@@ -193,7 +215,8 @@ impl<'a> Reader<'a> {
             signature: None,
             cache: cache_control(fields, self.dropped)?,
         };
-        let caller = fields.peek("caller").and_then(|caller| caller.get("type")).and_then(Value::as_str);
+        let caller =
+            fields.peek("caller").and_then(|caller| caller.get("type")).and_then(Value::as_str);
         if caller == Some("direct") {
             fields.take("caller");
         }
@@ -236,14 +259,18 @@ fn split(role: Role, parts: Vec<Part>) -> Vec<Message> {
 
 /// Returns true for a document made of blocks of which some are no text: other protocols have nothing like it.
 fn has_nested_media(fields: &Fields) -> bool {
-    let content = fields.peek("source").and_then(|source| source.get("content")).and_then(Value::as_array);
+    let content =
+        fields.peek("source").and_then(|source| source.get("content")).and_then(Value::as_array);
     content.is_some_and(|blocks| {
-        blocks.iter().any(|block| block.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "text"))
+        blocks.iter().any(|block| {
+            block.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "text")
+        })
     })
 }
 
 fn joined(parts: &[Part]) -> String {
-    let texts =
-        parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.text.as_str()) } else { None });
+    let texts = parts.iter().filter_map(|part| {
+        if let Part::Text(text) = part { Some(text.text.as_str()) } else { None }
+    });
     texts.collect::<Vec<_>>().join("\n")
 }

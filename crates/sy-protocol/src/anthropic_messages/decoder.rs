@@ -65,13 +65,19 @@ impl StreamDecoder for Decoder {
         if self.ended || data.is_empty() || data == b"[DONE]" {
             return Ok(());
         }
-        let value: Value = crate::json::read(data).map_err(|error| malformed(&format!("no JSON: {error}")))?;
+        let value: Value =
+            crate::json::read(data).map_err(|error| malformed(&format!("no JSON: {error}")))?;
         if !value.is_object() {
             return Err(malformed("JSON that is no object"));
         }
-        let kind = value.get("type").and_then(Value::as_str).or_else(|| std::str::from_utf8(&frame.event).ok());
+        let kind = value
+            .get("type")
+            .and_then(Value::as_str)
+            .or_else(|| std::str::from_utf8(&frame.event).ok());
         match kind.unwrap_or_default() {
-            "message_start" => self.message_start(value.get("message").unwrap_or(&Value::Null), events)?,
+            "message_start" => {
+                self.message_start(value.get("message").unwrap_or(&Value::Null), events)?
+            }
             "content_block_start" => self.open(value, events)?,
             "content_block_delta" => self.delta(&value, events)?,
             "content_block_stop" => self.stop(wire_index(&value), events),
@@ -97,7 +103,11 @@ impl StreamDecoder for Decoder {
 impl Decoder {
     /// A message that begins in the middle of another is what a proxy makes that tries again after content was sent: the first
     /// one is broken. The same message may be announced twice.
-    fn message_start(&mut self, message: &Value, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    fn message_start(
+        &mut self,
+        message: &Value,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         let id = message.get("id").and_then(Value::as_str).map(str::to_owned);
         if self.started && self.id != id {
             return Err(malformed("the start of a second message"));
@@ -112,7 +122,8 @@ impl Decoder {
             return;
         }
         self.started = true;
-        let text = |name: &str| message.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text =
+            |name: &str| message.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         events.push(StreamEvent::Start {
             id: text("id").map(str::to_owned),
             model: text("model").map(str::to_owned),
@@ -135,7 +146,12 @@ impl Decoder {
         self.open_part(wire, part, events)
     }
 
-    fn open_part(&mut self, wire: u64, part: Part, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    fn open_part(
+        &mut self,
+        wire: u64,
+        part: Part,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         self.start(&Value::Null, events);
         if self.open.len() >= OPEN_LIMIT {
             return Err(malformed(&format!("more than {OPEN_LIMIT} blocks at once")));
@@ -150,24 +166,35 @@ impl Decoder {
             Part::Text(text) => {
                 events.push(start(BlockStart::Text));
                 events.extend((!text.text.is_empty()).then(|| delta(Delta::Text(text.text))));
-                events.extend(text.citations.into_iter().map(|citation| delta(Delta::Citation(citation))));
+                events.extend(
+                    text.citations.into_iter().map(|citation| delta(Delta::Citation(citation))),
+                );
                 Kind::Plain
             }
             Part::Reasoning(reasoning) => {
-                events.push(start(BlockStart::Reasoning { id: None, redacted: reasoning.redacted }));
-                events.extend((!reasoning.text.is_empty()).then(|| delta(Delta::Text(reasoning.text))));
+                events
+                    .push(start(BlockStart::Reasoning { id: None, redacted: reasoning.redacted }));
+                events.extend(
+                    (!reasoning.text.is_empty()).then(|| delta(Delta::Text(reasoning.text))),
+                );
                 events.extend(reasoning.signature.map(|proof| delta(Delta::Signature(proof))));
                 Kind::Plain
             }
             Part::ToolCall(call) => {
                 self.called_tool = true;
-                events.push(start(BlockStart::ToolCall { id: call.id, name: call.name, custom: false }));
+                events.push(start(BlockStart::ToolCall {
+                    id: call.id,
+                    name: call.name,
+                    custom: false,
+                }));
                 events.extend(self.carried.take().map(|proof| delta(Delta::Signature(proof))));
                 Kind::Call { whole: call.arguments, has_delta: false }
             }
             Part::Opaque(value) => Kind::Opaque { value, input: String::new() },
             Part::Refusal(_) | Part::Media(_) | Part::ToolResult(_) => {
-                return Err(Failure::bug("the reader of blocks makes no refusal, media or tool result"));
+                return Err(Failure::bug(
+                    "the reader of blocks makes no refusal, media or tool result",
+                ));
             }
         };
         self.open.push(Block { wire, index, kind });
@@ -181,7 +208,9 @@ impl Decoder {
         if !self.open.iter().any(|block| block.wire == wire) {
             self.open_missing(wire, kind, events)?;
         }
-        let Some(block) = self.open.iter_mut().find(|block| block.wire == wire) else { return Ok(()) };
+        let Some(block) = self.open.iter_mut().find(|block| block.wire == wire) else {
+            return Ok(());
+        };
         let text = |name: &str| delta.get(name).and_then(Value::as_str).unwrap_or_default();
         let piece = match kind {
             "text_delta" => Delta::Text(text("text").to_owned()),
@@ -202,17 +231,26 @@ impl Decoder {
         };
         if let Kind::Plain = block.kind {
             let is_empty = matches!(&piece, Delta::Text(text) if text.is_empty());
-            events.extend((!is_empty).then_some(StreamEvent::Delta { index: block.index, delta: piece }));
+            events.extend(
+                (!is_empty).then_some(StreamEvent::Delta { index: block.index, delta: piece }),
+            );
         }
         Ok(())
     }
 
     /// Opens the block whose start some imitators leave out. A tool call without its name is lost: that is a failure.
-    fn open_missing(&mut self, wire: u64, kind: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    fn open_missing(
+        &mut self,
+        wire: u64,
+        kind: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         let block = match kind {
             "text_delta" | "citations_delta" => json!({ "type": "text" }),
             "thinking_delta" | "signature_delta" => json!({ "type": "thinking" }),
-            "input_json_delta" => return Err(malformed("arguments of a tool call that never began")),
+            "input_json_delta" => {
+                return Err(malformed("arguments of a tool call that never began"));
+            }
             _ => return Ok(()),
         };
         match response::part(block) {
@@ -230,7 +268,8 @@ impl Decoder {
     fn message_delta(&mut self, value: &Value, events: &mut Vec<StreamEvent>) {
         self.start(&Value::Null, events);
         let text = |name: &str| {
-            let found = value.get("delta").and_then(|delta| delta.get(name)).and_then(Value::as_str);
+            let found =
+                value.get("delta").and_then(|delta| delta.get(name)).and_then(Value::as_str);
             found.filter(|text| !text.is_empty())
         };
         if let Some(word) = text("stop_reason") {
@@ -266,7 +305,9 @@ impl Block {
             }
             Kind::Opaque { input, .. } => {
                 if input.len() + text.len() > COLLECTED_LIMIT {
-                    return Err(malformed(&format!("a server tool's input of more than {COLLECTED_LIMIT} bytes")));
+                    return Err(malformed(&format!(
+                        "a server tool's input of more than {COLLECTED_LIMIT} bytes"
+                    )));
                 }
                 input.push_str(text);
             }
@@ -277,11 +318,18 @@ impl Block {
 
     /// Adds a delta of a type that only this protocol knows (`compaction_delta`): its texts are put behind those of the block.
     fn add_unknown(&mut self, delta: &Value) {
-        let Kind::Opaque { value: Opaque { value: Value::Object(block), .. }, .. } = &mut self.kind else { return };
+        let Kind::Opaque { value: Opaque { value: Value::Object(block), .. }, .. } = &mut self.kind
+        else {
+            return;
+        };
         let fields = delta.as_object().into_iter().flatten().filter(|(name, _)| *name != "type");
         for (name, more) in fields {
             match (block.get_mut(name), more) {
-                (Some(Value::String(text)), Value::String(more)) if text.len() < COLLECTED_LIMIT => text.push_str(more),
+                (Some(Value::String(text)), Value::String(more))
+                    if text.len() < COLLECTED_LIMIT =>
+                {
+                    text.push_str(more)
+                }
                 (None | Some(Value::Null), more) => {
                     block.insert(name.clone(), more.clone());
                 }
@@ -319,5 +367,8 @@ fn wire_index(value: &Value) -> u64 {
 }
 
 fn malformed(came: &str) -> Failure {
-    Failure::provider(ErrorKind::Malformed, format!("expected an event of a message stream, got {came}"))
+    Failure::provider(
+        ErrorKind::Malformed,
+        format!("expected an event of a message stream, got {came}"),
+    )
 }

@@ -70,7 +70,10 @@ impl Encoder {
     }
 
     fn take_delta(&mut self, index: usize, delta: &Delta, out: &mut BytesMut) {
-        let Some(at) = self.blocks.iter().rposition(|block| block.index == index && !block.stopped) else { return };
+        let Some(at) = self.blocks.iter().rposition(|block| block.index == index && !block.stopped)
+        else {
+            return;
+        };
         match (self.blocks.get_mut(at), at) {
             (Some(block), 0) => block.write(delta, &mut self.next, out),
             (Some(block), _) => block.waiting.push(delta.clone()),
@@ -124,7 +127,9 @@ impl StreamEncoder for Encoder {
         match event {
             StreamEvent::Start { id, model, .. } => {
                 let named = [("id", id), ("model", model)];
-                for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                for (name, value) in
+                    named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+                {
                     if let Some(message) = &mut self.message {
                         message.insert(name.to_owned(), value.as_str().into());
                     }
@@ -142,7 +147,9 @@ impl StreamEncoder for Encoder {
                 self.advance(out);
             }
             StreamEvent::Usage(_) => {}
-            StreamEvent::Finish { reason, stop_sequence } => self.end(reason, stop_sequence.as_deref(), out),
+            StreamEvent::Finish { reason, stop_sequence } => {
+                self.end(reason, stop_sequence.as_deref(), out)
+            }
             StreamEvent::Failed(failure) => self.fail(failure, out),
         }
     }
@@ -164,7 +171,9 @@ impl Block {
     /// Writes a delta of the open block.
     fn write(&mut self, delta: &Delta, next: &mut usize, out: &mut BytesMut) {
         match (&self.start, delta) {
-            (BlockStart::ToolCall { .. }, Delta::Arguments(text)) => self.write_arguments(text, next, out),
+            (BlockStart::ToolCall { .. }, Delta::Arguments(text)) => {
+                self.write_arguments(text, next, out)
+            }
             (BlockStart::ToolCall { .. }, Delta::Signature(proof)) if !self.announced => {
                 whole_block(&proof::carrier(proof), next, out);
             }
@@ -178,10 +187,16 @@ impl Block {
                 self.piece(*next, &Piece::Citation { citation }, out);
             }
             (BlockStart::Reasoning { .. }, Delta::Text(text)) if !text.is_empty() => {
-                self.announce(next, out, || json!({ "type": "thinking", "thinking": "", "signature": "" }));
+                self.announce(
+                    next,
+                    out,
+                    || json!({ "type": "thinking", "thinking": "", "signature": "" }),
+                );
                 self.piece(*next, &Piece::Thinking { thinking: text }, out);
             }
-            (BlockStart::Reasoning { .. }, Delta::Signature(proof)) => self.proof = Some(proof.clone()),
+            (BlockStart::Reasoning { .. }, Delta::Signature(proof)) => {
+                self.proof = Some(proof.clone())
+            }
             // What is left has no form on this wire: empty texts, and the proof of a text (see `proof`).
             _ => {}
         }
@@ -226,7 +241,12 @@ impl Block {
         }
     }
 
-    fn announce(&mut self, next: &mut usize, out: &mut BytesMut, content_block: impl FnOnce() -> Value) {
+    fn announce(
+        &mut self,
+        next: &mut usize,
+        out: &mut BytesMut,
+        content_block: impl FnOnce() -> Value,
+    ) {
         if !self.announced {
             self.announced = true;
             start(&content_block(), *next, out);
@@ -241,7 +261,9 @@ impl Block {
 
     fn close(mut self, next: &mut usize, out: &mut BytesMut) {
         match &self.start {
-            BlockStart::ToolCall { custom, .. } if *custom || !self.announced => self.flush_call(next, out),
+            BlockStart::ToolCall { custom, .. } if *custom || !self.announced => {
+                self.flush_call(next, out)
+            }
             BlockStart::Reasoning { redacted, .. } if self.announced || self.proof.is_some() => {
                 self.sign(*redacted, next, out);
             }
@@ -289,7 +311,9 @@ fn write_opaque(opaque: &Opaque, next: &mut usize, out: &mut BytesMut) {
     }
     let mut block = opaque.value.clone();
     let input = match block.get_mut("input") {
-        Some(input) if input.is_object() && opaque.kind.ends_with("tool_use") => std::mem::replace(input, json!({})),
+        Some(input) if input.is_object() && opaque.kind.ends_with("tool_use") => {
+            std::mem::replace(input, json!({}))
+        }
         _ => return whole_block(&block, next, out),
     };
     start(&block, *next, out);
@@ -305,7 +329,8 @@ fn whole_block(content_block: &Value, next: &mut usize, out: &mut BytesMut) {
 }
 
 fn start(content_block: &Value, index: usize, out: &mut BytesMut) {
-    let event = json!({ "type": "content_block_start", "index": index, "content_block": content_block });
+    let event =
+        json!({ "type": "content_block_start", "index": index, "content_block": content_block });
     write(out, "content_block_start", &event);
 }
 

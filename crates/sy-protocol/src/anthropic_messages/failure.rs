@@ -60,7 +60,9 @@ fn error_type(failure: &Failure, status: Option<u16>) -> &'static str {
         | ErrorKind::ContentFiltered
         | ErrorKind::Unsupported => "invalid_request_error",
         // A rejected key of ours is not the caller's: it must not make a client ask its user to log in again.
-        ErrorKind::Unauthenticated | ErrorKind::Forbidden if failure.side != Side::Caller => "api_error",
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden if failure.side != Side::Caller => {
+            "api_error"
+        }
         ErrorKind::Unauthenticated => "authentication_error",
         ErrorKind::Forbidden => "permission_error",
         ErrorKind::NotFound => "not_found_error",
@@ -69,12 +71,16 @@ fn error_type(failure: &Failure, status: Option<u16>) -> &'static str {
         ErrorKind::QuotaExceeded => "billing_error",
         ErrorKind::Unavailable if is_overloaded(failure, status) => "overloaded_error",
         ErrorKind::Timeout => "timeout_error",
-        ErrorKind::Unavailable | ErrorKind::Malformed | ErrorKind::Cancelled | ErrorKind::Internal => "api_error",
+        ErrorKind::Unavailable
+        | ErrorKind::Malformed
+        | ErrorKind::Cancelled
+        | ErrorKind::Internal => "api_error",
     }
 }
 
 fn is_overloaded(failure: &Failure, status: Option<u16>) -> bool {
-    matches!(status.or(failure.status), Some(503 | 529)) || failure.code.as_deref() == Some("overloaded_error")
+    matches!(status.or(failure.status), Some(503 | 529))
+        || failure.code.as_deref() == Some("overloaded_error")
 }
 
 #[cfg(test)]
@@ -91,7 +97,11 @@ mod tests {
             assert_eq!(decode(status, body.to_string().as_bytes()).kind, kind, "{message}");
         };
         check(400, "temperature: range: 0..1", ErrorKind::Invalid);
-        check(400, "prompt is too long: 210000 tokens > 200000 maximum", ErrorKind::ContextOverflow);
+        check(
+            400,
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            ErrorKind::ContextOverflow,
+        );
         check(
             400,
             "input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000",
@@ -119,7 +129,10 @@ mod tests {
         let check = |failure: Failure, status: Option<u16>, word: &str| {
             let body: Value = serde_json::from_slice(&encode(&failure, status, "req_1")).unwrap();
             assert_eq!(body["error"]["type"], word, "{failure}");
-            assert_eq!((body["type"].as_str(), body["request_id"].as_str()), (Some("error"), Some("req_1")));
+            assert_eq!(
+                (body["type"].as_str(), body["request_id"].as_str()),
+                (Some("error"), Some("req_1"))
+            );
         };
         let caller = |kind| Failure::new(kind, Side::Caller, "m");
         let provider = |kind| Failure::provider(kind, "m");
@@ -133,15 +146,23 @@ mod tests {
         check(provider(ErrorKind::QuotaExceeded), Some(402), "billing_error");
         check(provider(ErrorKind::Unavailable), Some(529), "overloaded_error");
         check(provider(ErrorKind::Unavailable), Some(502), "api_error");
-        check(provider(ErrorKind::Unavailable).with_code("overloaded_error"), None, "overloaded_error");
+        check(
+            provider(ErrorKind::Unavailable).with_code("overloaded_error"),
+            None,
+            "overloaded_error",
+        );
         check(provider(ErrorKind::Timeout), Some(504), "timeout_error");
         check(provider(ErrorKind::Malformed), Some(502), "api_error");
     }
 
     #[test]
     fn a_prompt_that_does_not_fit_is_told_in_the_words_clients_look_for() {
-        let failure = Failure::provider(ErrorKind::ContextOverflow, "maximum context length is 8192 tokens");
+        let failure =
+            Failure::provider(ErrorKind::ContextOverflow, "maximum context length is 8192 tokens");
         let body: Value = serde_json::from_slice(&encode(&failure, Some(400), "r")).unwrap();
-        assert_eq!(body["error"]["message"], "prompt is too long: maximum context length is 8192 tokens");
+        assert_eq!(
+            body["error"]["message"],
+            "prompt is too long: maximum context length is 8192 tokens"
+        );
     }
 }

@@ -8,7 +8,8 @@
 use base64::Engine;
 use serde_json::{Value, json};
 use sy_types::chat::{
-    ChatRequest, Dropped, ImageDetail, Media, Message, Part, Reasoning, Role, Source, Text, ToolResult,
+    ChatRequest, Dropped, ImageDetail, Media, Message, Part, Reasoning, Role, Source, Text,
+    ToolResult,
 };
 use sy_types::{Media as Kind, Target};
 
@@ -58,12 +59,18 @@ impl<'a> History<'a> {
         let mut is_leading = true;
         for (index, message) in chat.messages.iter().enumerate() {
             if message.name.is_some() {
-                dropped.push(Dropped::new(format!("messages[{index}].name"), "messages have no names"));
+                dropped.push(Dropped::new(
+                    format!("messages[{index}].name"),
+                    "messages have no names",
+                ));
             }
             match message.role {
                 Role::System | Role::Developer => {
                     if !is_leading {
-                        dropped.push(Dropped::new(format!("messages[{index}]"), "moved to the system prompt"));
+                        dropped.push(Dropped::new(
+                            format!("messages[{index}]"),
+                            "moved to the system prompt",
+                        ));
                     }
                     history.instruct(message, index, dropped);
                 }
@@ -85,7 +92,10 @@ impl<'a> History<'a> {
     pub(super) fn into_values(mut self, dropped: &mut Vec<Dropped>) -> (Vec<Value>, Vec<Value>) {
         self.turns.retain(|turn| !turn.results.is_empty() || !turn.blocks.is_empty());
         if self.turns.is_empty() {
-            dropped.push(Dropped::new("messages", "at least one must have content: a short one was put in"));
+            dropped.push(Dropped::new(
+                "messages",
+                "at least one must have content: a short one was put in",
+            ));
             let blocks = vec![json!({ "type": "text", "text": FILLER })];
             self.turns.push(Turn { is_assistant: false, results: Vec::new(), blocks });
         }
@@ -94,14 +104,16 @@ impl<'a> History<'a> {
             let content = turn.results.into_iter().chain(turn.blocks);
             match messages.last_mut() {
                 // Turns in between may have been left empty.
-                Some((is_assistant, blocks)) if *is_assistant == turn.is_assistant => blocks.extend(content),
+                Some((is_assistant, blocks)) if *is_assistant == turn.is_assistant => {
+                    blocks.extend(content)
+                }
                 _ => messages.push((turn.is_assistant, content.collect())),
             }
         }
         let role = |is_assistant| if is_assistant { "assistant" } else { "user" };
-        let messages = messages
-            .into_iter()
-            .map(|(is_assistant, content)| json!({ "role": role(is_assistant), "content": content }));
+        let messages = messages.into_iter().map(
+            |(is_assistant, content)| json!({ "role": role(is_assistant), "content": content }),
+        );
         (self.system, messages.collect())
     }
 
@@ -115,7 +127,9 @@ impl<'a> History<'a> {
                 | Part::Reasoning(_)
                 | Part::ToolCall(_)
                 | Part::ToolResult(_)
-                | Part::Opaque(_) => dropped.push(place.report("", "a system prompt holds texts only")),
+                | Part::Opaque(_) => {
+                    dropped.push(place.report("", "a system prompt holds texts only"))
+                }
             }
         }
     }
@@ -136,7 +150,13 @@ impl<'a> History<'a> {
         }
     }
 
-    fn block(&self, part: &Part, is_assistant: bool, place: Place, dropped: &mut Vec<Dropped>) -> Option<Value> {
+    fn block(
+        &self,
+        part: &Part,
+        is_assistant: bool,
+        place: Place,
+        dropped: &mut Vec<Dropped>,
+    ) -> Option<Value> {
         match part {
             Part::Text(text) => {
                 if !text.citations.is_empty() {
@@ -160,7 +180,9 @@ impl<'a> History<'a> {
                 }
                 let (input, is_wrapped) = response::input(&call.arguments, call.custom);
                 if is_wrapped {
-                    dropped.push(place.report(".arguments", "not a JSON object: sent as {\"input\": …}"));
+                    dropped.push(
+                        place.report(".arguments", "not a JSON object: sent as {\"input\": …}"),
+                    );
                 }
                 let block = json!({
                     "type": "tool_use", "id": call_id(&call.id), "name": call.name, "input": input,
@@ -168,33 +190,46 @@ impl<'a> History<'a> {
                 Some(marked(block, call.cache))
             }
             Part::ToolResult(result) => Some(tool_result(result, place, dropped)),
-            Part::Opaque(opaque) if opaque.protocol == ANTHROPIC_MESSAGES => Some(opaque.value.clone()),
+            Part::Opaque(opaque) if opaque.protocol == ANTHROPIC_MESSAGES => {
+                Some(opaque.value.clone())
+            }
             Part::Opaque(opaque) => {
-                dropped.push(place.report(&format!(" ({})", opaque.kind), "only its own protocol knows it"));
+                dropped.push(
+                    place.report(&format!(" ({})", opaque.kind), "only its own protocol knows it"),
+                );
                 None
             }
         }
     }
 
     /// Writes earlier reasoning. Claude takes its own only, and knows it by the signature; others take unsigned texts.
-    fn reasoning(&self, reasoning: &Reasoning, place: Place, dropped: &mut Vec<Dropped>) -> Option<Value> {
+    fn reasoning(
+        &self,
+        reasoning: &Reasoning,
+        place: Place,
+        dropped: &mut Vec<Dropped>,
+    ) -> Option<Value> {
         match &reasoning.signature {
             Some(proof) if proof::is_native(proof) && reasoning.redacted => {
                 Some(json!({ "type": "redacted_thinking", "data": proof.value }))
             }
-            Some(proof) if proof::is_native(proof) => {
-                Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": proof.value }))
-            }
+            Some(proof) if proof::is_native(proof) => Some(
+                json!({ "type": "thinking", "thinking": reasoning.text, "signature": proof.value }),
+            ),
             Some(_) => {
                 dropped.push(place.report(" (reasoning)", "a proof of another protocol"));
                 None
             }
             None if reasoning.text.trim().is_empty() => None,
             None if thinking::is_claude(&self.target.upstream_model) => {
-                dropped.push(place.report(" (reasoning)", "reasoning without a signature is not accepted"));
+                dropped.push(
+                    place.report(" (reasoning)", "reasoning without a signature is not accepted"),
+                );
                 None
             }
-            None => Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": "" })),
+            None => {
+                Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": "" }))
+            }
         }
     }
 }
@@ -226,9 +261,13 @@ fn tool_result(result: &ToolResult, place: Place, dropped: &mut Vec<Dropped>) ->
     for part in &result.parts {
         match part {
             Part::Text(text) => content.extend(text_block(text)),
-            Part::Refusal(text) => content.extend(text_block(&Text { text: text.clone(), ..Text::default() })),
+            Part::Refusal(text) => {
+                content.extend(text_block(&Text { text: text.clone(), ..Text::default() }))
+            }
             Part::Media(media) => content.extend(media_block(media, place, dropped)),
-            Part::Opaque(opaque) if opaque.protocol == ANTHROPIC_MESSAGES => content.push(opaque.value.clone()),
+            Part::Opaque(opaque) if opaque.protocol == ANTHROPIC_MESSAGES => {
+                content.push(opaque.value.clone())
+            }
             Part::Opaque(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
                 dropped.push(place.report(".content", "not a text, picture or document"));
             }
@@ -291,9 +330,9 @@ fn picture_source(media: &Media) -> Result<Value, &'static str> {
 
 fn file_source(media: &Media, mime: &str) -> Result<Value, &'static str> {
     match &media.source {
-        Source::Base64(bytes) => {
-            Ok(json!({ "type": "base64", "media_type": mime, "data": String::from_utf8_lossy(bytes) }))
-        }
+        Source::Base64(bytes) => Ok(
+            json!({ "type": "base64", "media_type": mime, "data": String::from_utf8_lossy(bytes) }),
+        ),
         Source::Url(url) if url.starts_with("https://") || url.starts_with("http://") => {
             Ok(json!({ "type": "url", "url": url }))
         }

@@ -30,7 +30,9 @@ use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
-use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream};
+use crate::face::{
+    Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream,
+};
 use crate::ids::ANTHROPIC_MESSAGES;
 use crate::inbound::Head;
 

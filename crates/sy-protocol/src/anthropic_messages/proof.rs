@@ -24,7 +24,11 @@ const CARRIED: &str = "sy1next.";
 
 /// Reads the signature of a reasoning block.
 pub(super) fn read(text: &str) -> Option<Signature> {
-    if text.is_empty() || text == UNSIGNED { None } else { Some(signature::read(text, ANTHROPIC_MESSAGES)) }
+    if text.is_empty() || text == UNSIGNED {
+        None
+    } else {
+        Some(signature::read(text, ANTHROPIC_MESSAGES))
+    }
 }
 
 /// Writes the signature of a reasoning block for a client.

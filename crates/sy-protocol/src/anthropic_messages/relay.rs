@@ -24,10 +24,14 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
     }
     let body = outgoing.inbound.body();
     if memchr::memmem::find(body, MARKED).is_some() {
-        let messages =
-            crate::json::read::<Value>(body).ok().and_then(|mut body| body.get_mut("messages").map(Value::take));
+        let messages = crate::json::read::<Value>(body)
+            .ok()
+            .and_then(|mut body| body.get_mut("messages").map(Value::take));
         if let Some(Value::Array(messages)) = messages {
-            edits.push(("messages", Value::Array(messages.into_iter().filter_map(own_message).collect())));
+            edits.push((
+                "messages",
+                Value::Array(messages.into_iter().filter_map(own_message).collect()),
+            ));
         }
     }
     outgoing.inbound.patched(outgoing.target, edits)

@@ -6,7 +6,8 @@
 use serde_json::{Value, json};
 use sy_types::Failure;
 use sy_types::chat::{
-    ChatRequest, Dropped, Effort, Message, OutputFormat, ReasoningOptions, Role, Sampling, Tool, ToolChoice, ToolKind,
+    ChatRequest, Dropped, Effort, Message, OutputFormat, ReasoningOptions, Role, Sampling, Tool,
+    ToolChoice, ToolKind,
 };
 
 use super::content::Reader;
@@ -39,7 +40,8 @@ pub(super) fn decode(body: &[u8], head: &Head, purpose: Purpose) -> Result<ChatR
         None => Vec::new(),
         Some(system) => vec![Message::new(Role::System, reader.content(system, "system")?)],
     };
-    let turns = fields.array("messages")?.ok_or_else(|| missing("messages", "an array of messages"))?;
+    let turns =
+        fields.array("messages")?.ok_or_else(|| missing("messages", "an array of messages"))?;
     for (path, turn) in turns {
         messages.extend(reader.message(turn, &path)?);
     }
@@ -111,7 +113,9 @@ fn tool(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Failure>
     fields.take("type");
     let schema_path = fields.path("input_schema");
     let parameters = match fields.take("input_schema") {
-        Some(Value::Object(schema)) if schema.is_empty() => json!({ "type": "object", "properties": {} }),
+        Some(Value::Object(schema)) if schema.is_empty() => {
+            json!({ "type": "object", "properties": {} })
+        }
         Some(schema @ Value::Object(_)) => schema,
         Some(other) => return Err(wrong(&schema_path, "an object", &other)),
         None => return Err(missing(&schema_path, "a JSON Schema object")),
@@ -127,7 +131,10 @@ fn tool(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Failure>
 }
 
 /// Takes a cache marker; how long it is to live is reported.
-pub(super) fn cache_control(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<bool, Failure> {
+pub(super) fn cache_control(
+    fields: &mut Fields,
+    dropped: &mut Vec<Dropped>,
+) -> Result<bool, Failure> {
     let Some(mut marker) = fields.object("cache_control")? else { return Ok(false) };
     marker.take("type");
     marker.finish(dropped);
@@ -135,7 +142,10 @@ pub(super) fn cache_control(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> 
 }
 
 /// Reads `tool_choice`, in which this protocol also says whether several tools may be called at once.
-fn tool_choice(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(Option<ToolChoice>, Option<bool>), Failure> {
+fn tool_choice(
+    fields: &mut Fields,
+    dropped: &mut Vec<Dropped>,
+) -> Result<(Option<ToolChoice>, Option<bool>), Failure> {
     let Some(mut choice) = fields.object("tool_choice")? else { return Ok((None, None)) };
     let path = choice.path("type");
     let kind = choice.required_string("type")?;
@@ -178,7 +188,10 @@ fn reasoning_and_output(
     Ok(())
 }
 
-fn reasoning(mut thinking: Fields, dropped: &mut Vec<Dropped>) -> Result<ReasoningOptions, Failure> {
+fn reasoning(
+    mut thinking: Fields,
+    dropped: &mut Vec<Dropped>,
+) -> Result<ReasoningOptions, Failure> {
     let mut options = ReasoningOptions::default();
     let path = thinking.path("type");
     let kind = thinking.required_string("type")?;
@@ -187,7 +200,8 @@ fn reasoning(mut thinking: Fields, dropped: &mut Vec<Dropped>) -> Result<Reasoni
             let budget_path = thinking.path("budget_tokens");
             let budget = thinking.count("budget_tokens")?;
             options.enabled = Some(true);
-            options.budget_tokens = Some(budget.ok_or_else(|| missing(&budget_path, "a number of tokens"))?);
+            options.budget_tokens =
+                Some(budget.ok_or_else(|| missing(&budget_path, "a number of tokens"))?);
         }
         "adaptive" => options.enabled = Some(true),
         "disabled" => options.enabled = Some(false),
@@ -205,7 +219,8 @@ fn output_format(mut format: Fields, dropped: &mut Vec<Dropped>) -> Result<Outpu
         return Err(wrong(&path, "json_schema", &Value::String(kind)));
     }
     let schema_path = format.path("schema");
-    let schema = format.take("schema").ok_or_else(|| missing(&schema_path, "a JSON Schema object"))?;
+    let schema =
+        format.take("schema").ok_or_else(|| missing(&schema_path, "a JSON Schema object"))?;
     format.finish(dropped);
     Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) })
 }

@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use sy_types::chat::{ChatResponse, Citation, Dropped, FinishReason, Opaque, Part, Reasoning, Text, ToolCall, Usage};
+use sy_types::chat::{
+    ChatResponse, Citation, Dropped, FinishReason, Opaque, Part, Reasoning, Text, ToolCall, Usage,
+};
 use sy_types::{ErrorKind, Failure};
 
 use super::{failure, proof};
@@ -17,22 +19,28 @@ const UNMAPPED: [&str; 3] = ["container", "context_management", "stop_details"];
 
 /// Reads a whole answer.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
-    let value: Value = crate::json::read(body)
-        .map_err(|error| Failure::provider(ErrorKind::Malformed, format!("the answer is not JSON: {error}")))?;
+    let value: Value = crate::json::read(body).map_err(|error| {
+        Failure::provider(ErrorKind::Malformed, format!("the answer is not JSON: {error}"))
+    })?;
     if value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(failure::decode_in_band(&value));
     }
-    let Value::Object(mut answer) = value else { return Err(no_message("an answer that is no JSON object")) };
+    let Value::Object(mut answer) = value else {
+        return Err(no_message("an answer that is no JSON object"));
+    };
     let blocks = match answer.remove("content") {
         Some(Value::Array(blocks)) => blocks,
         Some(Value::Null) => Vec::new(),
         Some(Value::String(text)) => vec![json!({ "type": "text", "text": text })],
         _ => return Err(no_message("an answer without content")),
     };
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |name: &str| {
+        answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
     let mut counts = Counts::default();
     counts.take(answer.get("usage"));
-    let unmapped = UNMAPPED.into_iter().filter(|name| answer.get(*name).is_some_and(|value| !value.is_null()));
+    let unmapped =
+        UNMAPPED.into_iter().filter(|name| answer.get(*name).is_some_and(|value| !value.is_null()));
     Ok(ChatResponse {
         id: text("id"),
         model: text("model"),
@@ -41,7 +49,9 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
         finish: text("stop_reason").map(|word| finish(&word)),
         stop_sequence: text("stop_sequence"),
         usage: counts.usage(),
-        unmapped: unmapped.map(|name| Dropped::new(name, "no counterpart in other protocols")).collect(),
+        unmapped: unmapped
+            .map(|name| Dropped::new(name, "no counterpart in other protocols"))
+            .collect(),
     })
 }
 
@@ -84,9 +94,11 @@ pub(super) fn part(block: Value) -> Option<Part> {
             signature: proof::read(&text("signature")),
             ..Reasoning::default()
         }),
-        "redacted_thinking" => {
-            Part::Reasoning(Reasoning { signature: proof::read(&text("data")), redacted: true, ..Reasoning::default() })
-        }
+        "redacted_thinking" => Part::Reasoning(Reasoning {
+            signature: proof::read(&text("data")),
+            redacted: true,
+            ..Reasoning::default()
+        }),
         "tool_use" => Part::ToolCall(ToolCall {
             id: text("id"),
             name: text("name"),
@@ -128,7 +140,9 @@ pub(super) fn input(arguments: &str, custom: bool) -> (Value, bool) {
 
 /// Reads one citation: of a web page, a search result or a document.
 pub(super) fn citation(value: &Value) -> Option<Citation> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |name: &str| {
+        value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
     let citation = Citation {
         url: text("url").or_else(|| text("source")).unwrap_or_default(),
         title: text("title").or_else(|| text("document_title")),
@@ -193,7 +207,11 @@ impl Counts {
     pub(super) fn take(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage else { return };
         let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-        let prompt = [count("input_tokens"), count("cache_read_input_tokens"), count("cache_creation_input_tokens")];
+        let prompt = [
+            count("input_tokens"),
+            count("cache_read_input_tokens"),
+            count("cache_creation_input_tokens"),
+        ];
         if prompt.iter().flatten().any(|tokens| *tokens > 0) {
             let [fresh, read, write] = prompt;
             self.fresh = fresh.unwrap_or(self.fresh);
@@ -201,7 +219,8 @@ impl Counts {
             self.cache_write = write.unwrap_or(self.cache_write);
         }
         self.output = self.output.max(count("output_tokens").unwrap_or_default());
-        let details = usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
+        let details =
+            usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
         self.thinking = self.thinking.max(details.and_then(Value::as_u64).unwrap_or_default());
     }
 
@@ -227,7 +246,10 @@ pub(super) fn write_usage(usage: &Usage) -> Value {
         "output_tokens": usage.output,
     });
     if let (true, Some(counts)) = (usage.reasoning > 0, counts.as_object_mut()) {
-        counts.insert("output_tokens_details".to_owned(), json!({ "thinking_tokens": usage.reasoning }));
+        counts.insert(
+            "output_tokens_details".to_owned(),
+            json!({ "thinking_tokens": usage.reasoning }),
+        );
     }
     counts
 }
@@ -245,7 +267,11 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes {
 }
 
 /// Makes the fields with which a message begins, whole or streamed.
-pub(super) fn head(info: &ReplyInfo<'_>, id: Option<&str>, model: Option<&str>) -> Map<String, Value> {
+pub(super) fn head(
+    info: &ReplyInfo<'_>,
+    id: Option<&str>,
+    model: Option<&str>,
+) -> Map<String, Value> {
     let id = id.map_or_else(|| format!("msg_{}", info.request_id), str::to_owned);
     let model = model.unwrap_or(&info.inbound.head().model);
     let mut message = Map::new();
@@ -262,7 +288,10 @@ fn blocks(part: &Part) -> Vec<Value> {
         Part::Text(text) if !text.text.is_empty() || !text.citations.is_empty() => {
             let mut block = json!({ "type": "text", "text": text.text });
             if let (false, Some(block)) = (text.citations.is_empty(), block.as_object_mut()) {
-                block.insert("citations".to_owned(), text.citations.iter().map(write_citation).collect());
+                block.insert(
+                    "citations".to_owned(),
+                    text.citations.iter().map(write_citation).collect(),
+                );
             }
             vec![block]
         }
@@ -270,11 +299,16 @@ fn blocks(part: &Part) -> Vec<Value> {
         Part::Reasoning(reasoning) => reasoning_block(reasoning).into_iter().collect(),
         Part::ToolCall(call) => {
             let (input, _) = input(&call.arguments, call.custom);
-            let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input });
+            let block =
+                json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input });
             call.signature.iter().map(proof::carrier).chain([block]).collect()
         }
         Part::Opaque(opaque) if opaque.protocol == ANTHROPIC_MESSAGES => vec![opaque.value.clone()],
-        Part::Text(_) | Part::Refusal(_) | Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => Vec::new(),
+        Part::Text(_)
+        | Part::Refusal(_)
+        | Part::Media(_)
+        | Part::ToolResult(_)
+        | Part::Opaque(_) => Vec::new(),
     }
 }
 

@@ -32,7 +32,9 @@ pub(super) fn is_claude(model: &str) -> bool {
 fn version(model: &str) -> (u32, u32) {
     let model = model.to_ascii_lowercase();
     let Some((_, rest)) = model.split_once("claude-") else { return LATEST };
-    let short = |word: Option<&str>| word.filter(|word| word.len() <= 2).and_then(|word| word.parse::<u32>().ok());
+    let short = |word: Option<&str>| {
+        word.filter(|word| word.len() <= 2).and_then(|word| word.parse::<u32>().ok())
+    };
     let mut words = rest.split(['-', '.', '@', ':', '_']);
     let first = words.next();
     let Some(major) = short(first).or_else(|| short(words.next())) else { return LATEST };
@@ -44,7 +46,9 @@ fn version(model: &str) -> (u32, u32) {
 fn always_thinks(model: &str) -> bool {
     let version = version(model);
     let has = |family: &str| model.to_ascii_lowercase().contains(family);
-    is_claude(model) && version != LATEST && (has("fable") || has("mythos") || (version >= (5, 5) && !has("haiku")))
+    is_claude(model)
+        && version != LATEST
+        && (has("fable") || has("mythos") || (version >= (5, 5) && !has("haiku")))
 }
 
 /// Returns true for models that refuse to be made to call a tool: those that always reason, from 5.1 on (docs read 2026-11-21).
@@ -67,7 +71,8 @@ fn style(model: &str) -> Style {
     if !is_claude(model) {
         return Style::Budget;
     }
-    let is_large = ["opus", "sonnet"].into_iter().any(|family| model.to_ascii_lowercase().contains(family));
+    let is_large =
+        ["opus", "sonnet"].into_iter().any(|family| model.to_ascii_lowercase().contains(family));
     match version(model) {
         (4, 6) if is_large => Style::Adaptive,
         version if version >= (4, 7) => Style::AdaptiveOnly,
@@ -76,7 +81,12 @@ fn style(model: &str) -> Style {
 }
 
 /// Adds the fields to a body that has its tool choice and output format already.
-pub(super) fn apply(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) {
+pub(super) fn apply(
+    body: &mut Map<String, Value>,
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) {
     let mut limit = answer_limit(chat, target, dropped);
     let style = style(&target.upstream_model);
     match thinking(body, chat, target, style, &mut limit, dropped) {
@@ -115,12 +125,16 @@ fn thinking(
     dropped: &mut Vec<Dropped>,
 ) -> Option<Value> {
     let options = &chat.reasoning;
-    let wants = options.enabled == Some(true) || options.effort.is_some() || options.budget_tokens.is_some();
+    let wants = options.enabled == Some(true)
+        || options.effort.is_some()
+        || options.budget_tokens.is_some();
     let model = &*target.upstream_model;
     // Reasoning by budget is refused beside a forced tool; recordings show that the adaptive kind is not.
-    if style == Style::Budget && is_claude(model) && body.get("tool_choice").is_some_and(is_forced) {
+    if style == Style::Budget && is_claude(model) && body.get("tool_choice").is_some_and(is_forced)
+    {
         if wants && !reasoning::is_off(options) {
-            dropped.push(Dropped::new("reasoning", "not possible together with a forced tool choice"));
+            dropped
+                .push(Dropped::new("reasoning", "not possible together with a forced tool choice"));
         }
         return target.options.contains_key("thinking").then(|| json!({ "type": "disabled" }));
     }
@@ -156,15 +170,25 @@ fn adaptive(options: &ReasoningOptions, style: Style) -> Value {
 
 /// Raises the limit above a reasoning budget that the target's own options bring along.
 fn make_room(target: &Target, limit: &mut u64, dropped: &mut Vec<Dropped>) {
-    let configured = target.options.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
-    let Some(budget) = configured.and_then(Value::as_u64).filter(|budget| budget >= limit) else { return };
+    let configured =
+        target.options.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
+    let Some(budget) = configured.and_then(Value::as_u64).filter(|budget| budget >= limit) else {
+        return;
+    };
     *limit = limit.saturating_add(budget);
-    dropped
-        .push(Dropped::new("max_output_tokens", "raised, since it must be more than the configured reasoning budget"));
+    dropped.push(Dropped::new(
+        "max_output_tokens",
+        "raised, since it must be more than the configured reasoning budget",
+    ));
 }
 
 /// Asks for reasoning by a number of tokens, which must be at least 1,024 and less than `max_tokens`.
-fn budget(chat: &ChatRequest, target: &Target, limit: &mut u64, dropped: &mut Vec<Dropped>) -> Option<Value> {
+fn budget(
+    chat: &ChatRequest,
+    target: &Target,
+    limit: &mut u64,
+    dropped: &mut Vec<Dropped>,
+) -> Option<Value> {
     let asked = reasoning::budget(&chat.reasoning).unwrap_or(DEFAULT_BUDGET);
     let mut budget = asked.max(MIN_BUDGET);
     let most = if target.info.limits.output == 0 { u64::MAX } else { target.info.limits.output };
@@ -172,7 +196,10 @@ fn budget(chat: &ChatRequest, target: &Target, limit: &mut u64, dropped: &mut Ve
         *limit = limit.saturating_add(budget).min(most);
     } else if budget >= *limit {
         *limit = limit.saturating_add(budget).min(most);
-        dropped.push(Dropped::new("max_output_tokens", "raised, since it must be more than the reasoning budget"));
+        dropped.push(Dropped::new(
+            "max_output_tokens",
+            "raised, since it must be more than the reasoning budget",
+        ));
     }
     if budget >= *limit {
         budget = limit.saturating_sub(1);
@@ -192,8 +219,15 @@ fn budget(chat: &ChatRequest, target: &Target, limit: &mut u64, dropped: &mut Ve
 
 /// Writes `output_config.effort` beside what is there. A model that cannot stop reasoning is asked for as little as it can, and one
 /// that is told not to reason takes no more than `high`.
-fn effort(body: &mut Map<String, Value>, options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) {
-    let Some(asked) = reasoning::effort(options).or_else(|| reasoning::is_off(options).then_some(Effort::None)) else {
+fn effort(
+    body: &mut Map<String, Value>,
+    options: &ReasoningOptions,
+    model: &str,
+    dropped: &mut Vec<Dropped>,
+) {
+    let Some(asked) =
+        reasoning::effort(options).or_else(|| reasoning::is_off(options).then_some(Effort::None))
+    else {
         return;
     };
     let is_off = reasoning::is_off(options);
@@ -206,7 +240,10 @@ fn effort(body: &mut Map<String, Value>, options: &ReasoningOptions, model: &str
         Effort::Low | Effort::Medium | Effort::High | Effort::XHigh | Effort::Max => asked,
     };
     if Some(effort) != options.effort && options.effort.is_some_and(|asked| asked != Effort::None) {
-        dropped.push(Dropped::new("reasoning effort", "changed to the nearest level that the model takes"));
+        dropped.push(Dropped::new(
+            "reasoning effort",
+            "changed to the nearest level that the model takes",
+        ));
     }
     let config = body.entry("output_config").or_insert_with(|| json!({}));
     if let Some(config) = config.as_object_mut() {
@@ -220,11 +257,17 @@ fn is_thinking(body: &Map<String, Value>, target: &Target) -> bool {
     thinking.and_then(|thinking| thinking.get("type")).is_some_and(|kind| kind != "disabled")
 }
 
-fn sampling(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) {
+fn sampling(
+    body: &mut Map<String, Value>,
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) {
     const THINKING: &str = "not accepted together with reasoning";
     const REFUSED: &str = "the model does not accept it";
     let is_claude = is_claude(&target.upstream_model);
-    let takes_temperature = target.dialect.temperature && target.info.capabilities.temperature != Some(false);
+    let takes_temperature =
+        target.dialect.temperature && target.info.capabilities.temperature != Some(false);
     let is_closed = is_claude && (!takes_temperature || version(&target.upstream_model) >= (4, 7));
     let is_thinking = is_claude && is_thinking(body, target);
     let wish = &chat.sampling;
@@ -245,7 +288,11 @@ fn sampling(body: &mut Map<String, Value>, chat: &ChatRequest, target: &Target, 
         Some(_) if is_closed => refuse("top_p", REFUSED),
         Some(top_p) if is_thinking && top_p < 0.95 => refuse("top_p", THINKING),
         // Claude takes one of the two from 4.1 on.
-        Some(_) if is_claude && version(&target.upstream_model) >= (4, 1) && body.contains_key("temperature") => {
+        Some(_)
+            if is_claude
+                && version(&target.upstream_model) >= (4, 1)
+                && body.contains_key("temperature") =>
+        {
             refuse("top_p", "not accepted together with temperature");
         }
         Some(top_p) => {

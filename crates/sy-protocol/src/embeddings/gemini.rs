@@ -20,7 +20,8 @@ pub(super) fn decode_one(body: &[u8], model: Option<&str>) -> Result<EmbedReques
 pub(super) fn decode_batch(body: &[u8], model: Option<&str>) -> Result<EmbedRequest, Failure> {
     let mut batch = fields(Fields::root(body)?.into_map().into(), "")?;
     let mut out = EmbedRequest { model: named(&mut batch, model)?, ..EmbedRequest::default() };
-    let requests = batch.array("requests")?.ok_or_else(|| missing("requests", "an array of requests"))?;
+    let requests =
+        batch.array("requests")?.ok_or_else(|| missing("requests", "an array of requests"))?;
     for (path, request) in requests {
         let mut request = fields(request, path.clone())?;
         request.take("model");
@@ -28,8 +29,13 @@ pub(super) fn decode_batch(body: &[u8], model: Option<&str>) -> Result<EmbedRequ
         take_one(request, &mut one)?;
         if out.inputs.is_empty() {
             (out.dimensions, out.task_type, out.title) = (one.dimensions, one.task_type, one.title);
-        } else if (one.dimensions, &one.task_type, &one.title) != (out.dimensions, &out.task_type, &out.title) {
-            out.unmapped.push(Dropped::new(path, "its settings differ from the first request's, which count for all"));
+        } else if (one.dimensions, &one.task_type, &one.title)
+            != (out.dimensions, &out.task_type, &out.title)
+        {
+            out.unmapped.push(Dropped::new(
+                path,
+                "its settings differ from the first request's, which count for all",
+            ));
         }
         out.inputs.append(&mut one.inputs);
         out.unmapped.append(&mut one.unmapped);
@@ -41,7 +47,10 @@ pub(super) fn decode_batch(body: &[u8], model: Option<&str>) -> Result<EmbedRequ
 /// Takes the model: the one in the path counts.
 fn named(request: &mut Fields, model: Option<&str>) -> Result<String, Failure> {
     let in_body = request.string("model")?;
-    let model = model.map(str::to_owned).or(in_body).ok_or_else(|| missing("model", "a model in the path"))?;
+    let model = model
+        .map(str::to_owned)
+        .or(in_body)
+        .ok_or_else(|| missing("model", "a model in the path"))?;
     Ok(model.strip_prefix("models/").map(str::to_owned).unwrap_or(model))
 }
 
@@ -89,13 +98,17 @@ fn text_of(content: Value, path: &str) -> Result<String, Failure> {
 
 pub(super) fn build_one(request: &EmbedRequest, target: &Target) -> Result<BuiltEmbed, Failure> {
     match request.inputs.as_slice() {
-        [input] => Ok(BuiltEmbed { body: embed_content(request, input, target)?, dropped: dropped(request) }),
+        [input] => Ok(BuiltEmbed {
+            body: embed_content(request, input, target)?,
+            dropped: dropped(request),
+        }),
         _ => Err(Failure::bug("several inputs were built for the wire of one")),
     }
 }
 
 pub(super) fn build_batch(request: &EmbedRequest, target: &Target) -> Result<BuiltEmbed, Failure> {
-    let requests = request.inputs.iter().map(|input| embed_content(request, input, target).map(Value::Object));
+    let requests =
+        request.inputs.iter().map(|input| embed_content(request, input, target).map(Value::Object));
     let mut body = Map::new();
     body.insert("requests".to_owned(), Value::Array(requests.collect::<Result<_, _>>()?));
     Ok(BuiltEmbed { body, dropped: dropped(request) })
@@ -105,10 +118,16 @@ fn dropped(request: &EmbedRequest) -> Vec<Dropped> {
     request.user.iter().map(|_| Dropped::new("user", "this provider has no place for it")).collect()
 }
 
-fn embed_content(request: &EmbedRequest, input: &EmbedInput, target: &Target) -> Result<Map<String, Value>, Failure> {
+fn embed_content(
+    request: &EmbedRequest,
+    input: &EmbedInput,
+    target: &Target,
+) -> Result<Map<String, Value>, Failure> {
     let EmbedInput::Text(text) = input else {
-        let message = "input: this model takes texts, not tokens of another tokenizer: send the texts";
-        return Err(Failure::new(ErrorKind::Unsupported, sy_types::Side::Caller, message).with_param("input"));
+        let message =
+            "input: this model takes texts, not tokens of another tokenizer: send the texts";
+        return Err(Failure::new(ErrorKind::Unsupported, sy_types::Side::Caller, message)
+            .with_param("input"));
     };
     let mut body = Map::new();
     body.insert("model".to_owned(), Value::from(model_name(&target.upstream_model)));
@@ -116,7 +135,9 @@ fn embed_content(request: &EmbedRequest, input: &EmbedInput, target: &Target) ->
     for (key, value) in [("taskType", &request.task_type), ("title", &request.title)] {
         body.extend(value.as_deref().map(|value| (key.to_owned(), Value::from(value))));
     }
-    body.extend(request.dimensions.map(|count| ("outputDimensionality".to_owned(), Value::from(count))));
+    body.extend(
+        request.dimensions.map(|count| ("outputDimensionality".to_owned(), Value::from(count))),
+    );
     Ok(body)
 }
 
@@ -138,13 +159,21 @@ pub(super) fn relay(body: &Bytes, target: &Target) -> Result<CallBody, Failure> 
 
 pub(super) fn decode_response(body: &[u8]) -> Result<EmbedResponse, Failure> {
     let value: Value = crate::json::read(body).map_err(|error| {
-        Failure::provider(ErrorKind::Malformed, format!("the provider sent an answer that is not JSON: {error}"))
+        Failure::provider(
+            ErrorKind::Malformed,
+            format!("the provider sent an answer that is not JSON: {error}"),
+        )
     })?;
     let rows = match (value.get("embeddings"), value.get("embedding")) {
         (Some(Value::Array(rows)), _) => rows.iter().collect(),
         (_, Some(row)) => vec![row],
         _ if value.get("error").is_some() => return Err(Reported::of(&value).into_failure(0)),
-        _ => return Err(Failure::provider(ErrorKind::Malformed, "the provider sent an answer without vectors")),
+        _ => {
+            return Err(Failure::provider(
+                ErrorKind::Malformed,
+                "the provider sent an answer without vectors",
+            ));
+        }
     };
     let read = |row: &Value| vector::read(row.get("values").unwrap_or(&Value::Null));
     let vectors = rows.into_iter().map(read).collect::<Result<_, _>>()?;

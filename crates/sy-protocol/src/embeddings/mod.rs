@@ -111,7 +111,11 @@ pub struct BuiltEmbed {
 ///
 /// # Errors
 /// `Invalid`, naming the field, what was expected and what came.
-pub fn decode_request(wire: EmbedWire, body: &[u8], model: Option<&str>) -> Result<EmbedRequest, Failure> {
+pub fn decode_request(
+    wire: EmbedWire,
+    body: &[u8],
+    model: Option<&str>,
+) -> Result<EmbedRequest, Failure> {
     match wire {
         EmbedWire::OpenAi => openai::decode_request(body),
         EmbedWire::GeminiOne => gemini::decode_one(body, model),
@@ -123,7 +127,11 @@ pub fn decode_request(wire: EmbedWire, body: &[u8], model: Option<&str>) -> Resu
 ///
 /// # Errors
 /// `Unsupported` when an input cannot be expressed on the wire.
-pub fn build(wire: EmbedWire, request: &EmbedRequest, target: &Target) -> Result<BuiltEmbed, Failure> {
+pub fn build(
+    wire: EmbedWire,
+    request: &EmbedRequest,
+    target: &Target,
+) -> Result<BuiltEmbed, Failure> {
     let mut built = match wire {
         EmbedWire::OpenAi => openai::build(request, target),
         EmbedWire::GeminiOne => gemini::build_one(request, target)?,

@@ -19,9 +19,12 @@ pub(super) fn decode_request(body: &[u8]) -> Result<EmbedRequest, Failure> {
     let encoding = match fields.string("encoding_format")?.as_deref() {
         None | Some("float") => Encoding::Float,
         Some("base64") => Encoding::Base64,
-        Some(other) => return Err(wrong("encoding_format", "\"float\" or \"base64\"", &Value::from(other))),
+        Some(other) => {
+            return Err(wrong("encoding_format", "\"float\" or \"base64\"", &Value::from(other)));
+        }
     };
-    let mut request = EmbedRequest { model, inputs: inputs(input)?, encoding, ..EmbedRequest::default() };
+    let mut request =
+        EmbedRequest { model, inputs: inputs(input)?, encoding, ..EmbedRequest::default() };
     request.dimensions = fields.count("dimensions")?;
     if let Some(dimensions) = fields.count("output_dimension")? {
         request.dimensions.get_or_insert(dimensions);
@@ -31,7 +34,9 @@ pub(super) fn decode_request(body: &[u8]) -> Result<EmbedRequest, Failure> {
     if let Some(word) = fields.string("input_type")? {
         match word.as_str() {
             "query" | "search_query" => request.task_type = Some("RETRIEVAL_QUERY".to_owned()),
-            "document" | "passage" | "search_document" => request.task_type = Some("RETRIEVAL_DOCUMENT".to_owned()),
+            "document" | "passage" | "search_document" => {
+                request.task_type = Some("RETRIEVAL_DOCUMENT".to_owned())
+            }
             _ => request.unmapped.push(Dropped::new("input_type", "no counterpart on other wires")),
         }
     }
@@ -49,7 +54,8 @@ fn inputs(input: Value) -> Result<Vec<EmbedInput>, Failure> {
         return Ok(vec![tokens("input", &items)?]);
     }
     if items.is_empty() {
-        return Err(Failure::invalid("input: expected at least one text, got an empty list").with_param("input"));
+        return Err(Failure::invalid("input: expected at least one text, got an empty list")
+            .with_param("input"));
     }
     indexed("input", items)
         .into_iter()
@@ -62,7 +68,9 @@ fn inputs(input: Value) -> Result<Vec<EmbedInput>, Failure> {
 }
 
 fn tokens(path: &str, items: &[Value]) -> Result<EmbedInput, Failure> {
-    let read = |item: &Value| item.as_u64().ok_or_else(|| wrong(path, "a list of tokens (whole numbers)", item));
+    let read = |item: &Value| {
+        item.as_u64().ok_or_else(|| wrong(path, "a list of tokens (whole numbers)", item))
+    };
     Ok(EmbedInput::Tokens(items.iter().map(read).collect::<Result<_, _>>()?))
 }
 
@@ -83,7 +91,9 @@ pub(super) fn build(request: &EmbedRequest, target: &Target) -> BuiltEmbed {
     if let Some(user) = &request.user {
         body.insert("user".to_owned(), Value::from(user.as_str()));
     }
-    for (name, is_set) in [("taskType", request.task_type.is_some()), ("title", request.title.is_some())] {
+    for (name, is_set) in
+        [("taskType", request.task_type.is_some()), ("title", request.title.is_some())]
+    {
         if is_set {
             dropped.push(Dropped::new(name, "this provider has no place for it"));
         }
@@ -92,7 +102,8 @@ pub(super) fn build(request: &EmbedRequest, target: &Target) -> BuiltEmbed {
 }
 
 pub(super) fn relay(body: &Bytes, target: &Target) -> Result<CallBody, Failure> {
-    let names: Vec<&str> = std::iter::once("model").chain(target.options.keys().map(String::as_str)).collect();
+    let names: Vec<&str> =
+        std::iter::once("model").chain(target.options.keys().map(String::as_str)).collect();
     let spans = Spans::find(body, &names)?;
     let mut edits = vec![("model", Value::from(&*target.upstream_model))];
     let lacking = target.options.iter().filter(|(name, _)| spans.get(body, name).is_none());
@@ -102,13 +113,19 @@ pub(super) fn relay(body: &Bytes, target: &Target) -> Result<CallBody, Failure> 
 
 pub(super) fn decode_response(body: &[u8]) -> Result<EmbedResponse, Failure> {
     let value: Value = crate::json::read(body).map_err(|error| {
-        Failure::provider(ErrorKind::Malformed, format!("the provider sent an answer that is not JSON: {error}"))
+        Failure::provider(
+            ErrorKind::Malformed,
+            format!("the provider sent an answer that is not JSON: {error}"),
+        )
     })?;
     let Some(rows) = value.get("data").and_then(Value::as_array) else {
         if value.get("error").is_some_and(|error| !error.is_null()) {
             return Err(Reported::of(&value).into_failure(0));
         }
-        return Err(Failure::provider(ErrorKind::Malformed, "the provider sent an answer without vectors"));
+        return Err(Failure::provider(
+            ErrorKind::Malformed,
+            "the provider sent an answer without vectors",
+        ));
     };
     let mut numbered = Vec::with_capacity(rows.len());
     for (position, row) in rows.iter().enumerate() {

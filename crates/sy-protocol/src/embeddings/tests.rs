@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use sy_types::chat::Usage;
 use sy_types::{AuthScheme, Dialect, ModelInfo, ProtocolId, Target, Timeouts};
 
-use super::{EmbedInput, EmbedResponse, EmbedWire, build, decode_request, decode_response, encode_response, relay};
+use super::{
+    EmbedInput, EmbedResponse, EmbedWire, build, decode_request, decode_response, encode_response,
+    relay,
+};
 use crate::ids::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT};
 
 fn target(protocol: ProtocolId) -> Target {
@@ -79,9 +82,17 @@ fn bad_requests_name_the_field() {
         (EmbedWire::OpenAi, r#"{"model": "m"}"#, "input"),
         (EmbedWire::OpenAi, r#"{"model": "m", "input": []}"#, "input"),
         (EmbedWire::OpenAi, r#"{"model": "m", "input": ["a", 1]}"#, "input[1]"),
-        (EmbedWire::OpenAi, r#"{"model": "m", "input": "a", "encoding_format": "x"}"#, "encoding_format"),
+        (
+            EmbedWire::OpenAi,
+            r#"{"model": "m", "input": "a", "encoding_format": "x"}"#,
+            "encoding_format",
+        ),
         (EmbedWire::GeminiBatch, r#"{"requests": [{}]}"#, "requests[0].content"),
-        (EmbedWire::GeminiOne, r#"{"content": {"parts": [{"inlineData": {}}]}}"#, "content.parts[0]"),
+        (
+            EmbedWire::GeminiOne,
+            r#"{"content": {"parts": [{"inlineData": {}}]}}"#,
+            "content.parts[0]",
+        ),
     ] {
         let failure = decode_request(wire, body.as_bytes(), Some("m")).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some(param), "{body}");
@@ -91,10 +102,14 @@ fn bad_requests_name_the_field() {
 #[test]
 fn vectors_survive_every_wire_and_both_encodings() {
     let vectors = vec![vec![0.1_f32, -3.402_823_5e38, 1.0e-45], vec![0.0, 1.0, -2.5]];
-    let response =
-        EmbedResponse { model: Some("e".to_owned()), vectors, usage: Some(Usage { input: 7, ..Usage::default() }) };
+    let response = EmbedResponse {
+        model: Some("e".to_owned()),
+        vectors,
+        usage: Some(Usage { input: 7, ..Usage::default() }),
+    };
     for encoding in ["float", "base64"] {
-        let body = json!({"model": "m", "input": ["a", "b"], "encoding_format": encoding}).to_string();
+        let body =
+            json!({"model": "m", "input": ["a", "b"], "encoding_format": encoding}).to_string();
         let request = decode_request(EmbedWire::OpenAi, body.as_bytes(), None).unwrap();
         let written = encode_response(EmbedWire::OpenAi, &request, &response);
         assert_eq!(written.windows(5).any(|window| window == b"\"zczM"), encoding == "base64");
@@ -103,15 +118,22 @@ fn vectors_survive_every_wire_and_both_encodings() {
         let expected = EmbedResponse { model: None, ..response.clone() };
         assert_eq!(decode_response(EmbedWire::GeminiBatch, &written).unwrap(), expected);
         let written = encode_response(EmbedWire::GeminiOne, &request, &response);
-        assert_eq!(decode_response(EmbedWire::GeminiOne, &written).unwrap().vectors, response.vectors[..1]);
+        assert_eq!(
+            decode_response(EmbedWire::GeminiOne, &written).unwrap().vectors,
+            response.vectors[..1]
+        );
     }
 }
 
 #[test]
 fn answers_that_hold_no_vectors_are_failures() {
-    for body in
-        ["", "{}", r#"{"data": [{"embedding": "abc"}]}"#, r#"{"data": [{"embedding": ["x"]}]}"#, r#"{"error": "no"}"#]
-    {
+    for body in [
+        "",
+        "{}",
+        r#"{"data": [{"embedding": "abc"}]}"#,
+        r#"{"data": [{"embedding": ["x"]}]}"#,
+        r#"{"error": "no"}"#,
+    ] {
         assert!(decode_response(EmbedWire::OpenAi, body.as_bytes()).is_err(), "{body}");
     }
 }
@@ -135,6 +157,7 @@ fn a_relayed_body_changes_nothing_but_the_model() {
 #[test]
 fn the_wire_and_path_follow_from_the_protocol() {
     assert_eq!(EmbedWire::of(ANTHROPIC_MESSAGES), None);
-    let paths = [OPENAI_CHAT, GEMINI_GENERATE].map(|id| EmbedWire::of(id).unwrap().path(&target(id)));
+    let paths =
+        [OPENAI_CHAT, GEMINI_GENERATE].map(|id| EmbedWire::of(id).unwrap().path(&target(id)));
     assert_eq!(paths, ["/embeddings", "/models/embed-1:batchEmbedContents"]);
 }

@@ -11,7 +11,9 @@ use sy_types::{ErrorKind, Failure};
 /// `Malformed` when it is neither.
 pub(super) fn read(value: &Value) -> Result<Vec<f32>, Failure> {
     let vector = match value {
-        Value::Array(numbers) => numbers.iter().map(|number| number.as_f64().map(|number| number as f32)).collect(),
+        Value::Array(numbers) => {
+            numbers.iter().map(|number| number.as_f64().map(|number| number as f32)).collect()
+        }
         Value::String(base64) => unpack(base64),
         _ => None,
     };

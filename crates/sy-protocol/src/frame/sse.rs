@@ -32,7 +32,10 @@ fn ends_with_empty_line(bytes: &[u8]) -> bool {
 }
 
 fn strip_line_end(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n")).or_else(|| bytes.strip_suffix(b"\r"))
+    bytes
+        .strip_suffix(b"\r\n")
+        .or_else(|| bytes.strip_suffix(b"\n"))
+        .or_else(|| bytes.strip_suffix(b"\r"))
 }
 
 /// Cuts whole events into frames. An event without data (a comment, a lone `retry:`) carries none.

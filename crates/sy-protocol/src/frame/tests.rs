@@ -34,8 +34,15 @@ fn read(framing: Framing, stream: &[u8], sizes: &[usize]) -> (Vec<(String, Strin
 #[test]
 fn sse_is_cut_as_the_standard_says() {
     let (frames, raw) = read(Framing::Sse, MIXED.as_bytes(), &[MIXED.len()]);
-    let expected = [("a", "{\"x\":1}"), ("", "{\"y\":\n2}"), ("b", "crlf"), ("", "cr"), ("", "é👍"), ("", "last")]
-        .map(|(e, d)| (e.to_owned(), d.to_owned()));
+    let expected = [
+        ("a", "{\"x\":1}"),
+        ("", "{\"y\":\n2}"),
+        ("b", "crlf"),
+        ("", "cr"),
+        ("", "é👍"),
+        ("", "last"),
+    ]
+    .map(|(e, d)| (e.to_owned(), d.to_owned()));
     assert_eq!(frames, expected);
     assert_eq!(raw, format!("{}\n\n", MIXED.trim_start_matches('\u{feff}')).into_bytes());
 }

@@ -50,7 +50,11 @@ pub(super) fn finish_word(reason: &FinishReason) -> &str {
         FinishReason::Length => "MAX_TOKENS",
         FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
         FinishReason::Error => "MALFORMED_RESPONSE",
-        FinishReason::Other(word) if matches!(word.as_str(), "LANGUAGE" | "NO_IMAGE" | "IMAGE_OTHER") => word,
+        FinishReason::Other(word)
+            if matches!(word.as_str(), "LANGUAGE" | "NO_IMAGE" | "IMAGE_OTHER") =>
+        {
+            word
+        }
         FinishReason::Pause | FinishReason::Other(_) => "OTHER",
     }
 }
@@ -78,7 +82,10 @@ pub(super) fn counts_answer(metadata: &Value) -> bool {
 pub(super) fn usage_metadata(usage: &Usage) -> Value {
     let mut counts = Map::new();
     counts.insert("promptTokenCount".to_owned(), Value::from(usage.input));
-    counts.insert("candidatesTokenCount".to_owned(), Value::from(usage.output.saturating_sub(usage.reasoning)));
+    counts.insert(
+        "candidatesTokenCount".to_owned(),
+        Value::from(usage.output.saturating_sub(usage.reasoning)),
+    );
     counts.insert("totalTokenCount".to_owned(), Value::from(usage.total()));
     if usage.cache_read > 0 {
         counts.insert("cachedContentTokenCount".to_owned(), Value::from(usage.cache_read));
@@ -96,12 +103,16 @@ pub(super) fn usage_metadata(usage: &Usage) -> Value {
 pub(super) fn citations(candidate: &Value) -> Vec<Citation> {
     let mut found = Vec::new();
     if let Some(grounding) = candidate.get("groundingMetadata") {
-        let sources: Vec<Option<Citation>> = list(grounding, "groundingChunks").iter().map(source).collect();
+        let sources: Vec<Option<Citation>> =
+            list(grounding, "groundingChunks").iter().map(source).collect();
         let mut quoted = vec![false; sources.len()];
         for support in list(grounding, "groundingSupports") {
             let quote = support.pointer("/segment/text").and_then(Value::as_str);
             for index in list(support, "groundingChunkIndices") {
-                let at = index.as_u64().and_then(|index| usize::try_from(index).ok()).unwrap_or(usize::MAX);
+                let at = index
+                    .as_u64()
+                    .and_then(|index| usize::try_from(index).ok())
+                    .unwrap_or(usize::MAX);
                 let Some(Some(source)) = sources.get(at) else { continue };
                 found.push(Citation { quote: quote.map(str::to_owned), ..source.clone() });
                 quoted.get_mut(at).into_iter().for_each(|quoted| *quoted = true);
@@ -141,7 +152,9 @@ pub(super) fn grounding_metadata(citations: &[Citation]) -> Option<Value> {
         let quote = citation.quote.as_ref()?;
         Some(json!({ "groundingChunkIndices": [index], "segment": { "text": quote } }))
     });
-    Some(json!({ "groundingChunks": chunks.collect::<Vec<_>>(), "groundingSupports": supports.collect::<Vec<_>>() }))
+    Some(
+        json!({ "groundingChunks": chunks.collect::<Vec<_>>(), "groundingSupports": supports.collect::<Vec<_>>() }),
+    )
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {

@@ -23,7 +23,10 @@ pub(super) fn build(chat: &ChatRequest, target: &Target) -> Built {
     let Contents { contents, instruction } = Contents::build(&chat.messages, target, &mut dropped);
     body.insert("contents".to_owned(), Value::Array(contents));
     if !instruction.is_empty() {
-        body.insert("systemInstruction".to_owned(), parts::object([("parts", Value::Array(instruction))]));
+        body.insert(
+            "systemInstruction".to_owned(),
+            parts::object([("parts", Value::Array(instruction))]),
+        );
     }
     tools::build(chat, target, &mut body, &mut dropped);
     let config = generation_config(chat, target, &mut dropped);
@@ -34,9 +37,14 @@ pub(super) fn build(chat: &ChatRequest, target: &Target) -> Built {
     Built { body, dropped }
 }
 
-fn generation_config(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Map<String, Value> {
+fn generation_config(
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Map<String, Value> {
     let mut config = Map::new();
-    let mut set = |key: &str, value: Option<Value>| config.extend(value.map(|value| (key.to_owned(), value)));
+    let mut set =
+        |key: &str, value: Option<Value>| config.extend(value.map(|value| (key.to_owned(), value)));
     let sampling = &chat.sampling;
     if target.dialect.temperature {
         set("temperature", sampling.temperature.map(Value::from));
@@ -58,24 +66,34 @@ fn generation_config(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Drop
     let (stop, too_many) = chat.stop.split_at(chat.stop.len().min(MOST_STOP_TEXTS));
     set("stopSequences", (!stop.is_empty()).then(|| json!(stop)));
     if !too_many.is_empty() {
-        dropped.push(Dropped::new(format!("stop[{MOST_STOP_TEXTS}..]"), "this provider takes five"));
+        dropped
+            .push(Dropped::new(format!("stop[{MOST_STOP_TEXTS}..]"), "this provider takes five"));
     }
     set("thinkingConfig", thinking::build(&chat.reasoning, target, dropped));
     config.extend(output_format(&chat.output, target, dropped));
     config
 }
 
-fn max_output_tokens(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Option<u64> {
+fn max_output_tokens(
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Option<u64> {
     let asked = chat.max_output_tokens?;
     let most = target.info.limits.output;
     if most == 0 || asked <= most {
         return Some(asked);
     }
-    dropped.push(Dropped::new("max_output_tokens", "more than the model gives: lowered to its limit"));
+    dropped
+        .push(Dropped::new("max_output_tokens", "more than the model gives: lowered to its limit"));
     Some(most)
 }
 
-fn output_format(output: &OutputFormat, target: &Target, dropped: &mut Vec<Dropped>) -> Map<String, Value> {
+fn output_format(
+    output: &OutputFormat,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Map<String, Value> {
     let mut config = Map::new();
     if matches!(output, OutputFormat::Text) {
         return config;
@@ -84,21 +102,31 @@ fn output_format(output: &OutputFormat, target: &Target, dropped: &mut Vec<Dropp
     // The schema's name and its strictness say nothing here: every schema is enforced.
     let OutputFormat::JsonSchema { description, schema, .. } = output else { return config };
     if description.is_some() {
-        dropped.push(Dropped::new("response_format.description", "this provider has no place for it"));
+        dropped
+            .push(Dropped::new("response_format.description", "this provider has no place for it"));
     }
     match (target.dialect.structured_output, target.dialect.schema_rules) {
         (StructuredOutput::JsonObject, _) => {
-            dropped.push(Dropped::new("response_format.schema", "this provider only takes \"any JSON object\""));
+            dropped.push(Dropped::new(
+                "response_format.schema",
+                "this provider only takes \"any JSON object\"",
+            ));
         }
         (StructuredOutput::JsonSchema, SchemaRules::Gemini) => {
             let rewritten = schema::rewrite(SchemaRules::Gemini, schema);
             if *rewritten != *schema {
-                dropped.push(Dropped::new("response_format.schema", "rewritten to the schema subset of this provider"));
+                dropped.push(Dropped::new(
+                    "response_format.schema",
+                    "rewritten to the schema subset of this provider",
+                ));
             }
             config.insert("responseSchema".to_owned(), rewritten.into_owned());
         }
         (StructuredOutput::JsonSchema, rules @ (SchemaRules::Any | SchemaRules::Moonshot)) => {
-            config.insert("responseJsonSchema".to_owned(), schema::rewrite(rules, schema).into_owned());
+            config.insert(
+                "responseJsonSchema".to_owned(),
+                schema::rewrite(rules, schema).into_owned(),
+            );
         }
     }
     config
@@ -107,7 +135,10 @@ fn output_format(output: &OutputFormat, target: &Target, dropped: &mut Vec<Dropp
 fn report_rest(chat: &ChatRequest, dropped: &mut Vec<Dropped>) {
     const NO_PLACE: &str = "this provider has no place for it";
     if chat.parallel_tool_calls == Some(false) {
-        dropped.push(Dropped::new("parallel_tool_calls", "this provider cannot be limited to one call"));
+        dropped.push(Dropped::new(
+            "parallel_tool_calls",
+            "this provider cannot be limited to one call",
+        ));
     }
     for (name, is_set) in [
         ("user", chat.user.is_some()),

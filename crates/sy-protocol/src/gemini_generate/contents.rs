@@ -63,7 +63,11 @@ impl History {
             Some("model") => Role::Assistant,
             Some("system") => Role::System,
             Some(other) => {
-                return Err(wrong(&fields.path("role"), "\"user\" or \"model\"", &Value::from(other)));
+                return Err(wrong(
+                    &fields.path("role"),
+                    "\"user\" or \"model\"",
+                    &Value::from(other),
+                ));
             }
         };
         let parts = self.parts(&mut fields, role)?;
@@ -166,7 +170,12 @@ impl History {
             Some(args @ Value::Object(_)) => json::text(&args),
             Some(other) => return Err(wrong(&fields.path("args"), "an object", &other)),
         };
-        self.calls.push(Call { id: id.clone(), name: name.clone(), is_answered: false, is_made_up });
+        self.calls.push(Call {
+            id: id.clone(),
+            name: name.clone(),
+            is_answered: false,
+            is_made_up,
+        });
         Ok(ToolCall { id, name, arguments, custom: false, signature: None, cache: false })
     }
 
@@ -174,7 +183,8 @@ impl History {
         let name = fields.string("name")?.filter(|name| !name.is_empty());
         let given = fields.string("id")?.filter(|id| !id.is_empty());
         let call_id = self.answered(given, name.as_deref());
-        let (text, is_error) = fields.take("response").as_ref().map(result_text).unwrap_or_default();
+        let (text, is_error) =
+            fields.take("response").as_ref().map(result_text).unwrap_or_default();
         let mut parts = Vec::new();
         if let Some(items) = fields.array("parts")? {
             for (path, item) in items {
@@ -195,11 +205,17 @@ impl History {
         let waiting = |call: &&mut Call| !call.is_answered;
         let is_known = id.as_ref().is_none_or(|id| self.calls.iter().any(|call| call.id == *id));
         // Some clients send ids of their own with results, though the call came without one.
-        let unnamed = |call: &&mut Call| !call.is_answered && call.is_made_up && name == Some(call.name.as_str());
+        let unnamed = |call: &&mut Call| {
+            !call.is_answered && call.is_made_up && name == Some(call.name.as_str())
+        };
         let found = match &id {
             Some(id) if is_known => self.calls.iter_mut().find(|call| call.id == *id),
             Some(_) => self.calls.iter_mut().find(unnamed),
-            None if self.calls.iter().any(|call| !call.is_answered && name == Some(call.name.as_str())) => {
+            None if self
+                .calls
+                .iter()
+                .any(|call| !call.is_answered && name == Some(call.name.as_str())) =>
+            {
                 self.calls.iter_mut().filter(waiting).find(|call| name == Some(call.name.as_str()))
             }
             None => self.calls.iter_mut().find(waiting),
@@ -232,7 +248,9 @@ fn join(parts: &mut [Part], part: Part) -> Option<Part> {
             text.signature = more.signature;
             None
         }
-        (Some(Part::Reasoning(thought)), Part::Reasoning(more)) if thought.signature.is_none() && !more.redacted => {
+        (Some(Part::Reasoning(thought)), Part::Reasoning(more))
+            if thought.signature.is_none() && !more.redacted =>
+        {
             thought.text.push_str(&more.text);
             (thought.id, thought.signature) = (more.id, more.signature);
             None

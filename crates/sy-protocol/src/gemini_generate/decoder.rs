@@ -75,7 +75,11 @@ impl StreamDecoder for Decoder {
 
 impl Decoder {
     /// Takes one fragment in, or a list of them.
-    pub(super) fn fragment(&mut self, value: Value, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    pub(super) fn fragment(
+        &mut self,
+        value: Value,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         let fragment = match value {
             Value::Array(items) => {
                 for item in items {
@@ -102,9 +106,13 @@ impl Decoder {
                 self.counts_answer = counts_answer;
             }
         }
-        self.is_blocked |= fragment.get("promptFeedback").is_some_and(|feedback| feedback.get("blockReason").is_some());
+        self.is_blocked |= fragment
+            .get("promptFeedback")
+            .is_some_and(|feedback| feedback.get("blockReason").is_some());
         if let Some(Value::Array(candidates)) = fragment.shift_remove("candidates") {
-            let is_first = |candidate: &Value| candidate.get("index").and_then(Value::as_u64).unwrap_or_default() == 0;
+            let is_first = |candidate: &Value| {
+                candidate.get("index").and_then(Value::as_u64).unwrap_or_default() == 0
+            };
             if let Some(candidate) = candidates.into_iter().find(is_first) {
                 self.candidate(candidate, events)?;
             }
@@ -148,7 +156,9 @@ impl Decoder {
         let text = |key: &str| fragment.get(key).and_then(Value::as_str).map(str::to_owned);
         let id = text("responseId").filter(|id| !id.is_empty());
         self.prefix = match &id {
-            Some(id) => id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect(),
+            Some(id) => {
+                id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+            }
             None => {
                 // Ids must differ between the answers of a conversation, so they come from what the answer says.
                 let mut hasher = DefaultHasher::new();
@@ -159,7 +169,11 @@ impl Decoder {
         events.push(StreamEvent::Start { id, model: text("modelVersion"), created: None });
     }
 
-    fn candidate(&mut self, mut candidate: Value, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    fn candidate(
+        &mut self,
+        mut candidate: Value,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         self.has_answered = true;
         let parts = candidate.pointer_mut("/content/parts").map(Value::take).unwrap_or_default();
         let parts = if let Value::Array(parts) = parts { parts } else { Vec::new() };
@@ -183,8 +197,13 @@ impl Decoder {
         Ok(())
     }
 
-    fn part(&mut self, mut part: Map<String, Value>, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
-        let proof = proof::read(part.get("thoughtSignature").and_then(Value::as_str).unwrap_or_default());
+    fn part(
+        &mut self,
+        mut part: Map<String, Value>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let proof =
+            proof::read(part.get("thoughtSignature").and_then(Value::as_str).unwrap_or_default());
         if let Some(Value::Object(call)) = part.get_mut("functionCall").map(Value::take) {
             return self.function_call(naming::camel_keys(call), proof, events);
         }
@@ -201,7 +220,11 @@ impl Decoder {
             Some(media) => BlockStart::Media(media),
             None => {
                 let kind = parts::content_key(&part).unwrap_or_default().to_owned();
-                BlockStart::Opaque(Opaque { protocol: GEMINI_GENERATE, kind, value: Value::Object(part) })
+                BlockStart::Opaque(Opaque {
+                    protocol: GEMINI_GENERATE,
+                    kind,
+                    value: Value::Object(part),
+                })
             }
         };
         let index = self.next_index();
@@ -215,7 +238,8 @@ impl Decoder {
         }
         self.close_call(events);
         let goes_on =
-            self.open.as_ref().is_some_and(|open| open.is_thought == is_thought && !open.is_signed) && !proof.redacted;
+            self.open.as_ref().is_some_and(|open| open.is_thought == is_thought && !open.is_signed)
+                && !proof.redacted;
         if !goes_on {
             self.close(events);
             self.open(is_thought, &proof, events);
@@ -237,7 +261,9 @@ impl Decoder {
         proof: Proof,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let text = |key: &str| call.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text = |key: &str| {
+            call.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
         let (id, name) = (text("id"), text("name"));
         if let Some(name) = name {
             self.close_call(events);
@@ -260,7 +286,8 @@ impl Decoder {
             };
         };
         if let Some(signature) = proof.signature {
-            events.push(StreamEvent::Delta { index: open.index, delta: Delta::Signature(signature) });
+            events
+                .push(StreamEvent::Delta { index: open.index, delta: Delta::Signature(signature) });
         }
         if let Value::Object(arguments) = arguments {
             open.merge(arguments);

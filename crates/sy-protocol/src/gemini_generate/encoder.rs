@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use bytes::{BufMut as _, BytesMut};
 use serde_json::{Map, Value};
 use sy_types::Failure;
-use sy_types::chat::{BlockStart, Citation, Delta, FinishReason, Part, StreamEvent, ToolCall, Usage};
+use sy_types::chat::{
+    BlockStart, Citation, Delta, FinishReason, Part, StreamEvent, ToolCall, Usage,
+};
 
 use super::{answer, failure, parts, proof};
 use crate::face::{ReplyInfo, StreamEncoder, StreamForm};
@@ -55,7 +57,9 @@ impl Encoder {
     fn begin(&mut self, index: usize, block: &BlockStart, out: &mut BytesMut) {
         let block = match block {
             BlockStart::Text | BlockStart::Refusal => Block::Text,
-            BlockStart::Reasoning { id, redacted } => Block::Reasoning { id: id.clone(), redacted: *redacted },
+            BlockStart::Reasoning { id, redacted } => {
+                Block::Reasoning { id: id.clone(), redacted: *redacted }
+            }
             BlockStart::ToolCall { id, name, custom } => Block::Call(ToolCall {
                 id: id.clone(),
                 name: name.clone(),
@@ -84,10 +88,14 @@ impl Encoder {
             (Block::Text | Block::Reasoning { .. }, Delta::Text(text)) if text.is_empty() => return,
             (Block::Text, Delta::Text(text)) => parts::text_part(text, false, None),
             (Block::Reasoning { .. }, Delta::Text(text)) => parts::text_part(text, true, None),
-            (Block::Text, Delta::Signature(signature)) => parts::text_part("", false, Some(proof::write(signature))),
-            (Block::Reasoning { id, redacted }, Delta::Signature(signature)) => {
-                parts::text_part("", true, Some(proof::write_wrapped(signature, id.as_deref(), *redacted)))
+            (Block::Text, Delta::Signature(signature)) => {
+                parts::text_part("", false, Some(proof::write(signature)))
             }
+            (Block::Reasoning { id, redacted }, Delta::Signature(signature)) => parts::text_part(
+                "",
+                true,
+                Some(proof::write_wrapped(signature, id.as_deref(), *redacted)),
+            ),
             (_, Delta::Citation(citation)) => {
                 self.citations.push(citation.clone());
                 return;

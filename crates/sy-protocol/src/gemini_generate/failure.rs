@@ -33,9 +33,10 @@ fn refine(mut failure: Failure, value: &Value) -> Failure {
     for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
         if let Some(reason) = detail.get("reason").and_then(Value::as_str) {
             failure.kind = match reason {
-                "API_KEY_INVALID" | "API_KEY_EXPIRED" | "API_KEY_MISSING" | "ACCESS_TOKEN_EXPIRED" => {
-                    ErrorKind::Unauthenticated
-                }
+                "API_KEY_INVALID"
+                | "API_KEY_EXPIRED"
+                | "API_KEY_MISSING"
+                | "ACCESS_TOKEN_EXPIRED" => ErrorKind::Unauthenticated,
                 "BILLING_DISABLED" => ErrorKind::QuotaExceeded,
                 _ => failure.kind,
             };
@@ -44,7 +45,10 @@ fn refine(mut failure: Failure, value: &Value) -> Failure {
         failure.retry_after = failure.retry_after.or(delay);
         let exceeded = detail.get("violations").and_then(Value::as_array).into_iter().flatten();
         let names_a_day = |violation: &Value| {
-            violation.get("quotaId").and_then(Value::as_str).is_some_and(|quota| quota.contains("PerDay"))
+            violation
+                .get("quotaId")
+                .and_then(Value::as_str)
+                .is_some_and(|quota| quota.contains("PerDay"))
         };
         if failure.kind == ErrorKind::RateLimited && exceeded.into_iter().any(names_a_day) {
             failure.kind = ErrorKind::QuotaExceeded;
@@ -79,9 +83,10 @@ fn kind_of(word: &str) -> Option<ErrorKind> {
 /// Returns the status word that clients expect for a kind.
 fn word_of(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Invalid | ErrorKind::TooLarge | ErrorKind::ContextOverflow | ErrorKind::ContentFiltered => {
-            "INVALID_ARGUMENT"
-        }
+        ErrorKind::Invalid
+        | ErrorKind::TooLarge
+        | ErrorKind::ContextOverflow
+        | ErrorKind::ContentFiltered => "INVALID_ARGUMENT",
         ErrorKind::Unauthenticated => "UNAUTHENTICATED",
         ErrorKind::Forbidden => "PERMISSION_DENIED",
         ErrorKind::NotFound => "NOT_FOUND",
@@ -127,7 +132,9 @@ pub(super) fn encode(failure: &Failure, status: u16, request_id: &str) -> Value 
     }
     if let Some(wait) = failure.retry_after {
         let delay = format!("{}s", wait.as_secs_f64());
-        details.push(json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }));
+        details.push(
+            json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay }),
+        );
     }
     if !request_id.is_empty() {
         details.push(json!({ "@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id }));
@@ -169,7 +176,12 @@ mod tests {
         };
         let wait = Some(Duration::from_millis(34_400));
         check(429, &quota("RequestsPerMinutePerProject"), ErrorKind::RateLimited, wait);
-        check(429, &quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), ErrorKind::QuotaExceeded, wait);
+        check(
+            429,
+            &quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
+            ErrorKind::QuotaExceeded,
+            wait,
+        );
         let long = json!({"error": {"code": 400, "message": "The input token count (2000000) exceeds the maximum number of tokens allowed (1048575).", "status": "INVALID_ARGUMENT"}});
         check(400, &long, ErrorKind::ContextOverflow, None);
     }
@@ -177,7 +189,10 @@ mod tests {
     #[test]
     fn an_error_inside_a_stream_is_classified_by_its_code_or_its_word() {
         for (error, kind) in [
-            (json!({"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}), ErrorKind::RateLimited),
+            (
+                json!({"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}),
+                ErrorKind::RateLimited,
+            ),
             (json!({"code": 503, "message": "m", "status": "UNAVAILABLE"}), ErrorKind::Unavailable),
             (json!({"message": "m", "status": "UNIMPLEMENTED"}), ErrorKind::Unsupported),
         ] {

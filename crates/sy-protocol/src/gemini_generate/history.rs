@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 use sy_types::Target;
-use sy_types::chat::{Dropped, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Signature, Source, Text};
+use sy_types::chat::{
+    Dropped, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Signature, Source, Text,
+};
 use sy_types::chat::{ToolCall, ToolResult};
 
 use super::{FOREIGN, naming, parts, proof};
@@ -56,8 +58,13 @@ pub(super) fn is_cache_mark(part: &Part) -> bool {
 impl Contents {
     /// Makes the contents and the system instruction.
     pub(super) fn build(messages: &[Message], target: &Target, dropped: &mut Vec<Dropped>) -> Self {
-        let mut builder =
-            Builder { target, dropped, contents: Vec::new(), names: HashMap::new(), attached: Vec::new() };
+        let mut builder = Builder {
+            target,
+            dropped,
+            contents: Vec::new(),
+            names: HashMap::new(),
+            attached: Vec::new(),
+        };
         let mut instruction = Vec::new();
         for (index, message) in messages.iter().enumerate() {
             let path = format!("messages[{index}]");
@@ -67,7 +74,10 @@ impl Contents {
             match message.role {
                 Role::System | Role::Developer => {
                     if !builder.contents.is_empty() {
-                        builder.report(path.clone(), "instructions in the middle go to the front here");
+                        builder.report(
+                            path.clone(),
+                            "instructions in the middle go to the front here",
+                        );
                     }
                     builder.instruction(&message.parts, &path, &mut instruction);
                 }
@@ -78,7 +88,10 @@ impl Contents {
         }
         builder.flush_attached();
         if builder.contents.is_empty() && !instruction.is_empty() {
-            builder.report("messages".to_owned(), "instructions alone are no conversation here: sent as the user's");
+            builder.report(
+                "messages".to_owned(),
+                "instructions alone are no conversation here: sent as the user's",
+            );
             builder.push(false, std::mem::take(&mut instruction));
         }
         if naming::generation(&target.upstream_model).is_some_and(|generation| generation >= 3) {
@@ -95,8 +108,11 @@ impl Contents {
 /// From generation 3 on, the first call of a turn must carry a proof (ai.google.dev/gemini-api/docs/thought-signatures, read
 /// 2026-11); a turn of another model gets the stand-in that is documented for it.
 fn stand_in(content: &mut Content) {
-    let first =
-        content.parts.iter_mut().filter_map(Value::as_object_mut).find(|part| part.contains_key("functionCall"));
+    let first = content
+        .parts
+        .iter_mut()
+        .filter_map(Value::as_object_mut)
+        .find(|part| part.contains_key("functionCall"));
     if let Some(call) = first.filter(|part| !part.contains_key("thoughtSignature")) {
         call.insert("thoughtSignature".to_owned(), Value::from(proof::UNKNOWN));
     }
@@ -113,7 +129,11 @@ impl<'a> Builder<'a> {
                 Part::Text(text) if text.text.is_empty() => {}
                 Part::Text(text) => out.push(json!({ "text": text.text })),
                 Part::Refusal(text) => out.push(json!({ "text": text })),
-                Part::Media(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Opaque(_) => {
+                Part::Media(_)
+                | Part::Reasoning(_)
+                | Part::ToolCall(_)
+                | Part::ToolResult(_)
+                | Part::Opaque(_) => {
                     self.report(format!("{path}.parts[{index}]"), "instructions are text here");
                 }
             }
@@ -221,7 +241,10 @@ impl<'a> Builder<'a> {
                 None
             }
             None => {
-                self.report(format!("{path} (reasoning)"), "this provider does not want earlier reasoning back");
+                self.report(
+                    format!("{path} (reasoning)"),
+                    "this provider does not want earlier reasoning back",
+                );
                 None
             }
         }
@@ -229,7 +252,8 @@ impl<'a> Builder<'a> {
 
     fn call(&mut self, call: &'a ToolCall, path: &str) -> Value {
         self.names.insert(&call.id, &call.name);
-        let signature = call.signature.clone().filter(|signature| signature.protocol == GEMINI_GENERATE);
+        let signature =
+            call.signature.clone().filter(|signature| signature.protocol == GEMINI_GENERATE);
         if call.signature.is_some() && signature.is_none() {
             self.report(format!("{path}.signature"), FOREIGN_PROOF);
         }
@@ -248,7 +272,10 @@ impl<'a> Builder<'a> {
     }
 
     fn media(&mut self, media: &Media, path: &str) -> Option<Value> {
-        if matches!(media.detail, Some(ImageDetail::Low | ImageDetail::High | ImageDetail::Original)) {
+        if matches!(
+            media.detail,
+            Some(ImageDetail::Low | ImageDetail::High | ImageDetail::Original)
+        ) {
             self.report(format!("{path}.detail"), NO_PLACE);
         }
         if media.name.is_some() {
@@ -270,7 +297,8 @@ impl<'a> Builder<'a> {
         let name = result.name.as_deref().or(known).unwrap_or("unknown");
         let mut texts = Vec::new();
         let mut media = Vec::new();
-        let can_see = naming::generation(&self.target.upstream_model).is_some_and(|generation| generation >= 3);
+        let can_see = naming::generation(&self.target.upstream_model)
+            .is_some_and(|generation| generation >= 3);
         for (index, part) in result.parts.iter().enumerate() {
             let path = format!("{path}.parts[{index}]");
             match part {
@@ -281,12 +309,17 @@ impl<'a> Builder<'a> {
                     if can_see && written.get("text").is_none() {
                         media.push(written);
                     } else {
-                        self.report(path, "moved behind the results: the model sees media only there");
+                        self.report(
+                            path,
+                            "moved behind the results: the model sees media only there",
+                        );
                         self.attached.push(written);
                     }
                 }
                 Part::Opaque(opaque) => self.report(format!("{path} ({})", opaque.kind), FOREIGN),
-                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => self.report(path, NO_PLACE),
+                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
+                    self.report(path, NO_PLACE)
+                }
             }
         }
         let key = if result.is_error { "error" } else { "result" };

@@ -33,7 +33,10 @@ use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
-use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm, Upstream};
+use crate::face::{
+    Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, StreamForm,
+    Upstream,
+};
 use crate::ids::GEMINI_GENERATE;
 use crate::inbound::Head;
 use crate::patch::Spans;
@@ -52,7 +55,11 @@ impl Upstream for GeminiGenerate {
 
     fn path(&self, target: &Target, stream: bool) -> String {
         let model = naming::model_path(&target.upstream_model);
-        if stream { format!("{model}:streamGenerateContent?alt=sse") } else { format!("{model}:generateContent") }
+        if stream {
+            format!("{model}:streamGenerateContent?alt=sse")
+        } else {
+            format!("{model}:generateContent")
+        }
     }
 
     fn build(&self, chat: &ChatRequest, target: &Target, _stream: bool) -> Result<Built, Failure> {
@@ -103,9 +110,12 @@ impl Downstream for GeminiGenerate {
 
     fn head(&self, body: &Bytes, hints: &Hints) -> Result<Head, Failure> {
         Spans::find(body, &[])?;
-        let named = hints.model.as_deref().map(|model| model.strip_prefix("models/").unwrap_or(model));
+        let named =
+            hints.model.as_deref().map(|model| model.strip_prefix("models/").unwrap_or(model));
         let Some(model) = named.filter(|model| !model.is_empty()) else {
-            return Err(Failure::invalid("the path must name a model: /v1beta/models/MODEL:generateContent"));
+            return Err(Failure::invalid(
+                "the path must name a model: /v1beta/models/MODEL:generateContent",
+            ));
         };
         let form = if hints.stream && !hints.sse { StreamForm::JsonArray } else { StreamForm::Sse };
         Ok(Head { model: model.to_owned(), stream: hints.stream, form })

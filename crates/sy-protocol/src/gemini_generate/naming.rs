@@ -59,7 +59,9 @@ pub(crate) fn model_path(model: &str) -> String {
     let mut path = if is_resource { "/".to_owned() } else { "/models/".to_owned() };
     for byte in model.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => path.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
+                path.push(char::from(byte))
+            }
             b'/' if is_resource => path.push('/'),
             // Writing to a String cannot fail.
             _ => write!(path, "%{byte:02X}").unwrap_or_default(),
@@ -86,9 +88,12 @@ mod tests {
 
     #[test]
     fn names_turn_to_camel_case() {
-        for (from, to) in
-            [("system_instruction", "systemInstruction"), ("contents", "contents"), ("topP", "topP"), ("a_b_c", "aBC")]
-        {
+        for (from, to) in [
+            ("system_instruction", "systemInstruction"),
+            ("contents", "contents"),
+            ("topP", "topP"),
+            ("a_b_c", "aBC"),
+        ] {
             assert_eq!(camel(from), to);
         }
     }

@@ -77,14 +77,19 @@ fn scalar(bit: &Value) -> Value {
         return bit.get("boolValue").cloned().unwrap_or(Value::Null);
     };
     match number.as_f64() {
-        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Value::from(float as i64),
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
+            Value::from(float as i64)
+        }
         _ => number.clone(),
     }
 }
 
 fn unreadable(path: &str) -> Failure {
     let path = crate::failure::limited(path);
-    Failure::provider(ErrorKind::Malformed, format!("the provider sent arguments for the unreadable place {path:?}"))
+    Failure::provider(
+        ErrorKind::Malformed,
+        format!("the provider sent arguments for the unreadable place {path:?}"),
+    )
 }
 
 fn enter_root(map: &mut Map<String, Value>, step: Step) -> Option<&mut Value> {
@@ -174,7 +179,16 @@ mod tests {
 
     #[test]
     fn a_place_that_cannot_be_is_refused() {
-        for path in ["", "a", "$", "$[0]", "$.a[99999999]", "$.a[x]", "$.a['b", &format!("${}", ".a".repeat(1000))] {
+        for path in [
+            "",
+            "a",
+            "$",
+            "$[0]",
+            "$.a[99999999]",
+            "$.a[x]",
+            "$.a['b",
+            &format!("${}", ".a".repeat(1000)),
+        ] {
             let mut call = PartialCall::new(0);
             assert!(call.apply(&json!({"jsonPath": path, "stringValue": "x"})).is_err(), "{path}");
         }

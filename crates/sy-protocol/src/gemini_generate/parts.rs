@@ -12,7 +12,8 @@ use crate::ids::GEMINI_GENERATE;
 use crate::media;
 
 /// Fields of a part that say something about its content and are not content themselves.
-const ABOUT: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];
+const ABOUT: [&str; 5] =
+    ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];
 
 /// Makes an object without copying its values.
 pub(super) fn object<const COUNT: usize>(fields: [(&str, Value); COUNT]) -> Value {
@@ -21,7 +22,9 @@ pub(super) fn object<const COUNT: usize>(fields: [(&str, Value); COUNT]) -> Valu
 
 /// Returns the field that holds the content of a part.
 pub(super) fn content_key(part: &Map<String, Value>) -> Option<&str> {
-    part.iter().find(|(key, value)| !value.is_null() && !ABOUT.contains(&key.as_str())).map(|(key, _)| key.as_str())
+    part.iter()
+        .find(|(key, value)| !value.is_null() && !ABOUT.contains(&key.as_str()))
+        .map(|(key, _)| key.as_str())
 }
 
 /// Reads inline bytes.
@@ -33,18 +36,20 @@ pub(super) fn inline(mime: Option<String>, base64: &str, name: Option<String>) -
 /// Reads a file that is named by its address.
 pub(super) fn file(mime: Option<String>, uri: String, name: Option<String>) -> Media {
     let guessed = mime.as_deref().and_then(media::kind_of);
-    let kind = guessed.or_else(|| mime_of_address(&uri).and_then(media::kind_of)).unwrap_or(match &mime {
-        Some(_) => Kind::Pdf,
-        None if uri.contains("youtube.com/") || uri.contains("youtu.be/") => Kind::Video,
-        None => Kind::Image,
-    });
+    let kind =
+        guessed.or_else(|| mime_of_address(&uri).and_then(media::kind_of)).unwrap_or(match &mime {
+            Some(_) => Kind::Pdf,
+            None if uri.contains("youtube.com/") || uri.contains("youtu.be/") => Kind::Video,
+            None => Kind::Image,
+        });
     let source = if is_upload(&uri) { Source::FileId(uri) } else { Source::Url(uri) };
     Media { kind, mime, source, name, detail: None, cache: false }
 }
 
 /// Returns true for files that only Google can read.
 fn is_upload(uri: &str) -> bool {
-    let is_files_api = uri.starts_with("https://generativelanguage.googleapis.com/") && uri.contains("/files/");
+    let is_files_api =
+        uri.starts_with("https://generativelanguage.googleapis.com/") && uri.contains("/files/");
     uri.starts_with("gs://") || uri.starts_with("files/") || is_files_api
 }
 
@@ -76,7 +81,10 @@ pub(super) fn media_part(media: &Media) -> Option<Value> {
     let written = match &media.source {
         Source::Base64(data) => {
             let data = Value::from(String::from_utf8_lossy(data).into_owned());
-            object([("inlineData", object([("mimeType", Value::from(media::mime_of(media))), ("data", data)]))])
+            object([(
+                "inlineData",
+                object([("mimeType", Value::from(media::mime_of(media))), ("data", data)]),
+            )])
         }
         Source::Url(uri) => file_part(media, uri),
         Source::FileId(id) if is_upload(id) => file_part(media, id),
@@ -88,7 +96,11 @@ pub(super) fn media_part(media: &Media) -> Option<Value> {
 
 fn file_part(media: &Media, uri: &str) -> Value {
     let is_page = uri.contains("youtube.com/") || uri.contains("youtu.be/");
-    let mime = media.mime.as_deref().or_else(|| mime_of_address(uri)).unwrap_or_else(|| media::mime_of(media));
+    let mime = media
+        .mime
+        .as_deref()
+        .or_else(|| mime_of_address(uri))
+        .unwrap_or_else(|| media::mime_of(media));
     if is_page && media.mime.is_none() {
         return json!({ "fileData": { "fileUri": uri } });
     }
@@ -97,13 +109,19 @@ fn file_part(media: &Media, uri: &str) -> Value {
 
 /// Writes a tool call.
 pub(super) fn call_part(call: &ToolCall) -> Value {
-    let arguments = if call.custom { json!({ "input": call.arguments }) } else { arguments(&call.arguments).0 };
-    let written = object([("id", Value::from(&*call.id)), ("name", Value::from(&*call.name)), ("args", arguments)]);
+    let arguments =
+        if call.custom { json!({ "input": call.arguments }) } else { arguments(&call.arguments).0 };
+    let written = object([
+        ("id", Value::from(&*call.id)),
+        ("name", Value::from(&*call.name)),
+        ("args", arguments),
+    ]);
     match &call.signature {
         None => object([("functionCall", written)]),
-        Some(signature) => {
-            object([("functionCall", written), ("thoughtSignature", Value::from(proof::write(signature)))])
-        }
+        Some(signature) => object([
+            ("functionCall", written),
+            ("thoughtSignature", Value::from(proof::write(signature))),
+        ]),
     }
 }
 
@@ -135,9 +153,13 @@ pub(super) fn text_part(text: &str, thought: bool, proof: Option<String>) -> Val
 /// Writes one part of an answer for a client; `None` for what only another protocol knows.
 pub(super) fn answer_part(part: &Part) -> Option<Value> {
     match part {
-        Part::Text(text) => Some(text_part(&text.text, false, text.signature.as_ref().map(proof::write))),
+        Part::Text(text) => {
+            Some(text_part(&text.text, false, text.signature.as_ref().map(proof::write)))
+        }
         Part::Refusal(text) => Some(text_part(text, false, None)),
-        Part::Reasoning(reasoning) => Some(text_part(&reasoning.text, true, proof::write_reasoning(reasoning))),
+        Part::Reasoning(reasoning) => {
+            Some(text_part(&reasoning.text, true, proof::write_reasoning(reasoning)))
+        }
         Part::ToolCall(call) => Some(call_part(call)),
         Part::Media(media) => media_part(media),
         Part::Opaque(opaque) => (opaque.protocol == GEMINI_GENERATE).then(|| opaque.value.clone()),

@@ -42,7 +42,8 @@ pub(super) fn read(text: &str) -> Proof {
     if text.is_empty() || text.as_bytes() == UNKNOWN_PLAIN {
         return Proof::default();
     }
-    let native = || Proof { signature: Some(signature::read(text, GEMINI_GENERATE)), ..Proof::default() };
+    let native =
+        || Proof { signature: Some(signature::read(text, GEMINI_GENERATE)), ..Proof::default() };
     let standard: String = text
         .chars()
         .map(|c| {
@@ -120,7 +121,11 @@ mod tests {
     #[test]
     fn what_belongs_to_a_proof_travels_with_it_even_in_the_other_alphabet() {
         let written = write_wrapped(&signature("a?b>~~~"), Some("rs_1"), true);
-        let expected = Proof { signature: Some(signature("a?b>~~~")), id: Some("rs_1".to_owned()), redacted: true };
+        let expected = Proof {
+            signature: Some(signature("a?b>~~~")),
+            id: Some("rs_1".to_owned()),
+            redacted: true,
+        };
         assert_eq!(read(&written), expected);
         let changed = written.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned();
         assert_eq!(read(&changed), expected);

@@ -23,8 +23,9 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
     if target.options.is_empty() || !is_snake(body)? {
         return inbound.patched(target, edits);
     }
-    let fields: Map<String, Value> = crate::json::read(body)
-        .map_err(|error| Failure::invalid(format!("the request body must be a JSON object: {error}")))?;
+    let fields: Map<String, Value> = crate::json::read(body).map_err(|error| {
+        Failure::invalid(format!("the request body must be a JSON object: {error}"))
+    })?;
     let mut fields = naming::camel_keys(fields);
     camel_in(&mut fields, &["generationConfig", "thinkingConfig"]);
     fields.extend(edits.into_iter().map(|(key, value)| (key.to_owned(), value)));
@@ -44,10 +45,14 @@ fn is_snake(body: &[u8]) -> Result<bool, Failure> {
     ];
     let spans = Spans::find(body, &TOP)?;
     let is_top = TOP.iter().any(|name| name.contains('_') && spans.get(body, name).is_some());
-    let config = spans.get(body, "generationConfig").and_then(|json| crate::json::read::<Value>(json).ok());
-    let is_snake_map = |value: &Value| value.as_object().is_some_and(|map| map.keys().any(|key| key.contains('_')));
-    let is_nested =
-        config.is_some_and(|config| is_snake_map(&config) || config.get("thinkingConfig").is_some_and(is_snake_map));
+    let config =
+        spans.get(body, "generationConfig").and_then(|json| crate::json::read::<Value>(json).ok());
+    let is_snake_map = |value: &Value| {
+        value.as_object().is_some_and(|map| map.keys().any(|key| key.contains('_')))
+    };
+    let is_nested = config.is_some_and(|config| {
+        is_snake_map(&config) || config.get("thinkingConfig").is_some_and(is_snake_map)
+    });
     Ok(is_top || is_nested)
 }
 

@@ -119,9 +119,13 @@ impl RelayDecoder {
                 self.counts_answer = counts_answer;
             }
         }
-        self.is_blocked |= fragment.prompt_feedback.is_some_and(|feedback| feedback.get("blockReason").is_some());
-        let first =
-            fragment.candidates.into_iter().flatten().find(|candidate| candidate.index.unwrap_or_default() == 0);
+        self.is_blocked |=
+            fragment.prompt_feedback.is_some_and(|feedback| feedback.get("blockReason").is_some());
+        let first = fragment
+            .candidates
+            .into_iter()
+            .flatten()
+            .find(|candidate| candidate.index.unwrap_or_default() == 0);
         let Some(candidate) = first else { return };
         let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
         self.has_calls |= parts.iter().any(|part| part.function_call.is_some());

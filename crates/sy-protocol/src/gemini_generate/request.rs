@@ -22,7 +22,8 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     {
         fields = inner;
     }
-    let mut chat = ChatRequest { model: head.model.clone(), stream: head.stream, ..ChatRequest::default() };
+    let mut chat =
+        ChatRequest { model: head.model.clone(), stream: head.stream, ..ChatRequest::default() };
     let mut dropped = Vec::new();
     fields.take("model");
     let mut history = History::default();
@@ -50,7 +51,11 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     Ok(chat)
 }
 
-fn generation_config(mut config: Fields, chat: &mut ChatRequest, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
+fn generation_config(
+    mut config: Fields,
+    chat: &mut ChatRequest,
+    dropped: &mut Vec<Dropped>,
+) -> Result<(), Failure> {
     chat.max_output_tokens = config.count("maxOutputTokens")?;
     chat.sampling.temperature = config.number("temperature")?;
     chat.sampling.top_p = config.number("topP")?;
@@ -79,7 +84,8 @@ fn generation_config(mut config: Fields, chat: &mut ChatRequest, dropped: &mut V
 /// Text alone is what everybody answers with; other modalities cannot be asked for elsewhere.
 fn modalities(config: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
     let asked = config.array("responseModalities")?.unwrap_or_default();
-    let is_text = |value: &Value| value.as_str().is_some_and(|word| word.eq_ignore_ascii_case("text"));
+    let is_text =
+        |value: &Value| value.as_str().is_some_and(|word| word.eq_ignore_ascii_case("text"));
     if asked.iter().any(|(_, value)| !is_text(value)) {
         dropped.push(Dropped::new(config.path("responseModalities"), "only text can be asked for"));
     }
@@ -92,9 +98,15 @@ fn output_format(config: &mut Fields) -> Result<OutputFormat, Failure> {
     let schema = schema.or_else(|| config.take("responseSchema").map(openapi::from_openapi));
     if let Some(schema) = schema {
         config.take("responseMimeType");
-        return Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: None });
+        return Ok(OutputFormat::JsonSchema {
+            name: None,
+            description: None,
+            schema,
+            strict: None,
+        });
     }
-    let mime = config.peek("responseMimeType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mime =
+        config.peek("responseMimeType").and_then(Value::as_str).unwrap_or_default().to_owned();
     match mime.as_str() {
         "application/json" => {
             config.take("responseMimeType");

@@ -25,7 +25,10 @@ const KNOWN: [&str; 8] = [
 /// Reads a whole answer: one object, or the list of fragments that a stream without `alt=sse` is.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     let value: Value = crate::json::read(body).map_err(|error| {
-        Failure::provider(ErrorKind::Malformed, format!("the provider sent an answer that is not JSON: {error}"))
+        Failure::provider(
+            ErrorKind::Malformed,
+            format!("the provider sent an answer that is not JSON: {error}"),
+        )
     })?;
     let mut unmapped = Vec::new();
     for fragment in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
@@ -54,7 +57,10 @@ fn hang(citations: Vec<Citation>, parts: &mut Vec<Part>) {
     if citations.is_empty() {
         return;
     }
-    let last = parts.iter_mut().rev().find_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+    let last = parts
+        .iter_mut()
+        .rev()
+        .find_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
     match last {
         Some(text) => text.citations.extend(citations),
         None => parts.push(Part::Text(Text { citations, ..Text::default() })),
@@ -62,7 +68,8 @@ fn hang(citations: Vec<Citation>, parts: &mut Vec<Part>) {
 }
 
 fn report_rest(fragment: &Value, unmapped: &mut Vec<Dropped>) {
-    let candidates = fragment.get("candidates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let candidates =
+        fragment.get("candidates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (index, candidate) in candidates.iter().enumerate() {
         if index > 0 {
             report_once(unmapped, format!("candidates[{index}]"), "one answer is given");
@@ -70,7 +77,11 @@ fn report_rest(fragment: &Value, unmapped: &mut Vec<Dropped>) {
         }
         for key in candidate.as_object().into_iter().flat_map(Map::keys) {
             if !KNOWN.contains(&key.as_str()) {
-                report_once(unmapped, format!("candidates[0].{key}"), "no counterpart in other protocols");
+                report_once(
+                    unmapped,
+                    format!("candidates[0].{key}"),
+                    "no counterpart in other protocols",
+                );
             }
         }
     }
@@ -105,7 +116,10 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Value {
     }
     let model = response.model.as_deref().unwrap_or(&info.inbound.head().model);
     out.insert("modelVersion".to_owned(), Value::from(model));
-    out.insert("responseId".to_owned(), Value::from(response.id.as_deref().unwrap_or(info.request_id)));
+    out.insert(
+        "responseId".to_owned(),
+        Value::from(response.id.as_deref().unwrap_or(info.request_id)),
+    );
     Value::Object(out)
 }
 

@@ -13,14 +13,24 @@ use crate::reasoning;
 use sy_types::Failure;
 
 /// Reads `thinkingConfig`.
-pub(super) fn decode(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<ReasoningOptions, Failure> {
-    let mut options = ReasoningOptions { visible: fields.bool("includeThoughts")?, ..ReasoningOptions::default() };
+pub(super) fn decode(
+    mut fields: Fields,
+    dropped: &mut Vec<Dropped>,
+) -> Result<ReasoningOptions, Failure> {
+    let mut options = ReasoningOptions {
+        visible: fields.bool("includeThoughts")?,
+        ..ReasoningOptions::default()
+    };
     match fields.integer("thinkingBudget")? {
         None => {}
         Some(-1) => options.enabled = Some(true),
         Some(budget) => {
             let budget = u64::try_from(budget).map_err(|_| {
-                wrong(&fields.path("thinkingBudget"), "a whole number of at least -1", &Value::from(budget))
+                wrong(
+                    &fields.path("thinkingBudget"),
+                    "a whole number of at least -1",
+                    &Value::from(budget),
+                )
             })?;
             options.enabled = Some(budget > 0);
             options.budget_tokens = Some(budget);
@@ -38,7 +48,11 @@ pub(super) fn decode(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<R
 }
 
 /// Writes `thinkingConfig`; `None` when nothing was asked.
-pub(super) fn build(options: &ReasoningOptions, target: &Target, dropped: &mut Vec<Dropped>) -> Option<Value> {
+pub(super) fn build(
+    options: &ReasoningOptions,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Option<Value> {
     if *options == ReasoningOptions::default() {
         return None;
     }
@@ -54,11 +68,15 @@ pub(super) fn build(options: &ReasoningOptions, target: &Target, dropped: &mut V
         Some(0..=2) => ("thinkingBudget", budget(options, model, dropped)),
         Some(_) => ("thinkingLevel", level(options, model, dropped)),
         None if reasoning::is_off(options) => ("thinkingBudget", Some(Value::from(0))),
-        None if options.budget_tokens.is_some() => ("thinkingBudget", options.budget_tokens.map(Value::from)),
+        None if options.budget_tokens.is_some() => {
+            ("thinkingBudget", options.budget_tokens.map(Value::from))
+        }
         None => ("thinkingLevel", level(options, model, dropped)),
     };
     config.extend(value.map(|value| (key.to_owned(), value)));
-    config.extend(options.visible.map(|visible| ("includeThoughts".to_owned(), Value::Bool(visible))));
+    config.extend(
+        options.visible.map(|visible| ("includeThoughts".to_owned(), Value::Bool(visible))),
+    );
     (!config.is_empty()).then_some(Value::Object(config))
 }
 
@@ -70,7 +88,8 @@ fn budget(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -
     };
     if reasoning::is_off(options) {
         if model.contains("pro") {
-            dropped.push(Dropped::new("reasoning", "this model always reasons: asked for the least"));
+            dropped
+                .push(Dropped::new("reasoning", "this model always reasons: asked for the least"));
             return Some(Value::from(least));
         }
         return Some(Value::from(0));
@@ -78,8 +97,10 @@ fn budget(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -
     match reasoning::budget(options) {
         Some(asked) => {
             if options.budget_tokens.is_some_and(|asked| !(least..=most).contains(&asked)) {
-                dropped
-                    .push(Dropped::new("reasoning.budget_tokens", "outside the model's range: the nearest was taken"));
+                dropped.push(Dropped::new(
+                    "reasoning.budget_tokens",
+                    "outside the model's range: the nearest was taken",
+                ));
             }
             Some(Value::from(asked.clamp(least, most)))
         }

@@ -16,7 +16,11 @@ use crate::openapi;
 use crate::schema;
 
 /// Reads `tools` and `toolConfig`.
-pub(super) fn decode(fields: &mut Fields, chat: &mut ChatRequest, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
+pub(super) fn decode(
+    fields: &mut Fields,
+    chat: &mut ChatRequest,
+    dropped: &mut Vec<Dropped>,
+) -> Result<(), Failure> {
     let path = fields.path("tools");
     let sets = match fields.take("tools") {
         None => Vec::new(),
@@ -54,7 +58,12 @@ fn function(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Fail
         (None, None) => json!({ "type": "object", "properties": {} }),
     };
     fields.finish(dropped);
-    Ok(Tool { name, description, kind: ToolKind::Function { parameters, strict: None }, cache: false })
+    Ok(Tool {
+        name,
+        description,
+        kind: ToolKind::Function { parameters, strict: None },
+        cache: false,
+    })
 }
 
 fn choice(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Option<ToolChoice>, Failure> {
@@ -73,7 +82,10 @@ fn choice(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Option<ToolC
         "" | "MODE_UNSPECIFIED" => None,
         "AUTO" => Some(ToolChoice::Auto),
         "VALIDATED" => {
-            dropped.push(Dropped::new(fields.path("mode"), "taken as AUTO: validation has no counterpart"));
+            dropped.push(Dropped::new(
+                fields.path("mode"),
+                "taken as AUTO: validation has no counterpart",
+            ));
             Some(ToolChoice::Auto)
         }
         "NONE" => Some(ToolChoice::None),
@@ -82,14 +94,25 @@ fn choice(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Option<ToolC
             1 => ToolChoice::Named(names.swap_remove(0)),
             _ => ToolChoice::Allowed { names, required: true },
         }),
-        _ => return Err(wrong(&fields.path("mode"), "AUTO, ANY, NONE or VALIDATED", &Value::from(mode))),
+        _ => {
+            return Err(wrong(
+                &fields.path("mode"),
+                "AUTO, ANY, NONE or VALIDATED",
+                &Value::from(mode),
+            ));
+        }
     };
     fields.finish(dropped);
     Ok(choice)
 }
 
 /// Writes `tools` and `toolConfig`.
-pub(super) fn build(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+pub(super) fn build(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let mut declarations = Vec::new();
     let mut sets = Vec::new();
     // The functions stand together, where the first of them stood.
@@ -111,16 +134,20 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, body: &mut Map<String, 
             }
             ToolKind::Custom { format } => {
                 if format.is_some() {
-                    dropped.push(Dropped::new(format!("{path}.format"), "sent as a function with one text argument"));
+                    dropped.push(Dropped::new(
+                        format!("{path}.format"),
+                        "sent as a function with one text argument",
+                    ));
                 }
-                let schema =
-                    json!({ "type": "object", "properties": { "input": { "type": "string" } }, "required": ["input"] });
+                let schema = json!({ "type": "object", "properties": { "input": { "type": "string" } }, "required": ["input"] });
                 declarations.push(declaration(tool, &schema, target, &path, dropped));
             }
             ToolKind::Server { protocol, declaration } if *protocol == GEMINI_GENERATE => {
                 sets.push(declaration.clone())
             }
-            ToolKind::Server { .. } => dropped.push(Dropped::new(format!("{path} ({})", tool.name), FOREIGN)),
+            ToolKind::Server { .. } => {
+                dropped.push(Dropped::new(format!("{path} ({})", tool.name), FOREIGN))
+            }
         }
     }
     if let Some(place) = place {
@@ -132,13 +159,21 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, body: &mut Map<String, 
     }
     match &chat.tool_choice {
         None | Some(ToolChoice::Auto | ToolChoice::None) if !has_functions => {}
-        Some(_) if !has_functions => dropped.push(Dropped::new("tool_choice", "no function is on offer")),
+        Some(_) if !has_functions => {
+            dropped.push(Dropped::new("tool_choice", "no function is on offer"))
+        }
         Some(choice) => build_choice(choice, target, body, dropped),
         None => {}
     }
 }
 
-fn declaration(tool: &Tool, parameters: &Value, target: &Target, path: &str, dropped: &mut Vec<Dropped>) -> Value {
+fn declaration(
+    tool: &Tool,
+    parameters: &Value,
+    target: &Target,
+    path: &str,
+    dropped: &mut Vec<Dropped>,
+) -> Value {
     let mut out = Map::new();
     out.insert("name".to_owned(), Value::from(tool.name.as_str()));
     if let Some(description) = &tool.description {
@@ -147,10 +182,17 @@ fn declaration(tool: &Tool, parameters: &Value, target: &Target, path: &str, dro
     if target.dialect.schema_rules == SchemaRules::Gemini {
         let rewritten = schema::rewrite(SchemaRules::Gemini, parameters);
         if *rewritten != *parameters {
-            dropped.push(Dropped::new(format!("{path}.parameters"), "rewritten to the schema subset of this provider"));
+            dropped.push(Dropped::new(
+                format!("{path}.parameters"),
+                "rewritten to the schema subset of this provider",
+            ));
         }
         // An object without properties is refused there.
-        if rewritten.get("properties").and_then(Value::as_object).is_some_and(|properties| !properties.is_empty()) {
+        if rewritten
+            .get("properties")
+            .and_then(Value::as_object)
+            .is_some_and(|properties| !properties.is_empty())
+        {
             out.insert("parameters".to_owned(), rewritten.into_owned());
         }
     } else {
@@ -160,8 +202,14 @@ fn declaration(tool: &Tool, parameters: &Value, target: &Target, path: &str, dro
     Value::Object(out)
 }
 
-fn build_choice(choice: &ToolChoice, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
-    let is_forced = matches!(choice, ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { .. });
+fn build_choice(
+    choice: &ToolChoice,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    let is_forced =
+        matches!(choice, ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { .. });
     if is_forced && !target.dialect.forced_tool_choice {
         dropped.push(Dropped::new("tool_choice", "this provider only takes auto"));
         return;
@@ -171,9 +219,13 @@ fn build_choice(choice: &ToolChoice, target: &Target, body: &mut Map<String, Val
         ToolChoice::None => json!({ "mode": "NONE" }),
         ToolChoice::Required => json!({ "mode": "ANY" }),
         ToolChoice::Named(name) => json!({ "mode": "ANY", "allowedFunctionNames": [name] }),
-        ToolChoice::Allowed { names, required: true } => json!({ "mode": "ANY", "allowedFunctionNames": names }),
+        ToolChoice::Allowed { names, required: true } => {
+            json!({ "mode": "ANY", "allowedFunctionNames": names })
+        }
         // Names may be given with ANY and VALIDATED only; VALIDATED leaves the choice to the model.
-        ToolChoice::Allowed { names, required: false } => json!({ "mode": "VALIDATED", "allowedFunctionNames": names }),
+        ToolChoice::Allowed { names, required: false } => {
+            json!({ "mode": "VALIDATED", "allowedFunctionNames": names })
+        }
     };
     body.insert("toolConfig".to_owned(), json!({ "functionCallingConfig": config }));
 }

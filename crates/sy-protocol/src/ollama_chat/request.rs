@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{
-    ChatRequest, Dropped, Effort, ImageDetail, Media, Message, OutputFormat, Part, Role, Source, ToolCall, ToolChoice,
-    ToolKind, ToolResult,
+    ChatRequest, Dropped, Effort, ImageDetail, Media, Message, OutputFormat, Part, Role, Source,
+    ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 use sy_types::{Media as Kind, Target};
 
@@ -88,7 +88,8 @@ fn has_cache_mark(chat: &ChatRequest) -> bool {
             Part::Refusal(_) | Part::Reasoning(_) | Part::Opaque(_) => false,
         }
     }
-    chat.tools.iter().any(|tool| tool.cache) || chat.messages.iter().flat_map(|message| &message.parts).any(is_marked)
+    chat.tools.iter().any(|tool| tool.cache)
+        || chat.messages.iter().flat_map(|message| &message.parts).any(is_marked)
 }
 
 /// Returns `think`: a word for models whose variants name it, else on or off. A model that cannot think refuses the field.
@@ -97,7 +98,8 @@ fn think(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Opt
     if asked.visible == Some(false) && !reasoning::is_off(asked) {
         dropped.push(Dropped::new("reasoning.visible", "reasoning cannot be kept back here"));
     }
-    let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
+    let is_asked =
+        asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
     if !is_asked {
         return None;
     }
@@ -110,7 +112,9 @@ fn think(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Opt
     if reasoning::is_off(asked) {
         return Some(false.into());
     }
-    let word = reasoning::effort(asked).map(Effort::name).filter(|word| target.info.variants.contains_key(*word));
+    let word = reasoning::effort(asked)
+        .map(Effort::name)
+        .filter(|word| target.info.variants.contains_key(*word));
     if word.is_none() && (asked.effort.is_some() || asked.budget_tokens.is_some()) {
         dropped.push(Dropped::new("reasoning.effort", "the model only knows reasoning on and off"));
     }
@@ -127,7 +131,8 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             None
         }
         Some(ToolChoice::Allowed { names, .. }) => {
-            dropped.push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+            dropped
+                .push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
             Some(names)
         }
     };
@@ -139,7 +144,10 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
         let parameters = match &tool.kind {
             ToolKind::Function { parameters, strict } => {
                 if *strict == Some(true) {
-                    dropped.push(Dropped::new(format!("tools[{index}].strict"), "the target enforces no schema"));
+                    dropped.push(Dropped::new(
+                        format!("tools[{index}].strict"),
+                        "the target enforces no schema",
+                    ));
                 }
                 parameters.clone()
             }
@@ -157,7 +165,8 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             }
         };
         let description = tool.description.as_deref().unwrap_or_default();
-        let function = json!({ "name": tool.name, "description": description, "parameters": parameters });
+        let function =
+            json!({ "name": tool.name, "description": description, "parameters": parameters });
         written.push(json!({ "type": "function", "function": function }));
     }
     written
@@ -211,7 +220,10 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn is_empty(&self) -> bool {
-        self.texts.is_empty() && self.images.is_empty() && self.calls.is_empty() && self.thinking.is_empty()
+        self.texts.is_empty()
+            && self.images.is_empty()
+            && self.calls.is_empty()
+            && self.thinking.is_empty()
     }
 
     fn take(&mut self, part: &Part, path: String) {
@@ -241,7 +253,9 @@ impl Draft<'_> {
                 let written = self.call(call, &path);
                 self.calls.push(written);
             }
-            Part::Opaque(opaque) => self.drop(format!("{path} ({})", opaque.kind), "known to another protocol only"),
+            Part::Opaque(opaque) => {
+                self.drop(format!("{path} ({})", opaque.kind), "known to another protocol only")
+            }
             Part::ToolResult(_) => {}
         }
     }
@@ -254,7 +268,9 @@ impl Draft<'_> {
             self.drop(format!("{path}.detail"), NO_COUNTERPART);
         }
         match (&media.source, media.kind) {
-            (Source::Base64(data), Kind::Image) => self.images.push(String::from_utf8_lossy(data).into()),
+            (Source::Base64(data), Kind::Image) => {
+                self.images.push(String::from_utf8_lossy(data).into())
+            }
             (Source::Text(text), _) => self.texts.push(text.clone()),
             (Source::Url(_), Kind::Image) => self.drop(path, "pictures must be sent inline"),
             (Source::Base64(_) | Source::Url(_) | Source::FileId(_), _) => {

@@ -54,7 +54,8 @@ pub(super) struct Decoder {
 }
 
 fn parsed(line: &[u8]) -> Result<Value, Failure> {
-    crate::json::read(line).map_err(|error| malformed(&format!("the provider sent a line that is not JSON: {error}")))
+    crate::json::read(line)
+        .map_err(|error| malformed(&format!("the provider sent a line that is not JSON: {error}")))
 }
 
 fn malformed(what: &str) -> Failure {
@@ -134,13 +135,17 @@ impl Decoder {
 
     /// A call comes whole; older versions give it no id.
     fn call(&mut self, call: &Value, events: &mut Vec<StreamEvent>) {
-        let name = call.pointer("/function/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name =
+            call.pointer("/function/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if name.is_empty() {
             return;
         }
         self.stop(events);
         let id = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        let id = id.map_or_else(|| openai_chat::made_up_id(&self.created_at, self.calls, &name), str::to_owned);
+        let id = id.map_or_else(
+            || openai_chat::made_up_id(&self.created_at, self.calls, &name),
+            str::to_owned,
+        );
         self.calls += 1;
         let arguments = match call.pointer("/function/arguments") {
             None | Some(Value::Null) => "{}".to_owned(),
@@ -172,7 +177,11 @@ impl Decoder {
         let count = |field| line.get(field).and_then(Value::as_u64);
         // A prompt that was in memory already is sometimes not counted at all.
         if let (input, Some(output)) = (count("prompt_eval_count"), count("eval_count")) {
-            events.push(StreamEvent::Usage(Usage { input: input.unwrap_or(0), output, ..Usage::default() }));
+            events.push(StreamEvent::Usage(Usage {
+                input: input.unwrap_or(0),
+                output,
+                ..Usage::default()
+            }));
         }
         let is_done = line.get("done").and_then(Value::as_bool) == Some(true);
         let reason = match line.get("done_reason").and_then(Value::as_str) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sy_types::chat::{
-    ChatRequest, FinishReason, Fold, Message, OutputFormat, Part, Reasoning, Role, StreamEvent, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult,
+    ChatRequest, FinishReason, Fold, Message, OutputFormat, Part, Reasoning, Role, StreamEvent,
+    Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, ModelInfo, Target, Timeouts};
 
@@ -26,7 +26,10 @@ fn target() -> Target {
         auth: AuthScheme::None,
         dialect: Dialect::default(),
         headers: Vec::new(),
-        options: json!({"options": {"num_ctx": 65536}, "keep_alive": "5m"}).as_object().unwrap().clone(),
+        options: json!({"options": {"num_ctx": 65536}, "keep_alive": "5m"})
+            .as_object()
+            .unwrap()
+            .clone(),
         timeouts: Timeouts::default(),
         operator_configured: true,
         info: Arc::new(ModelInfo::default()),
@@ -63,9 +66,17 @@ fn a_conversation_is_written_in_ollamas_form() {
             Message::text(Role::Developer, "s"),
             Message::new(
                 Role::User,
-                vec![Part::text("a"), Part::text("b"), picture("data:image/png;base64,AAAA"), picture("http://x/y")],
+                vec![
+                    Part::text("a"),
+                    Part::text("b"),
+                    picture("data:image/png;base64,AAAA"),
+                    picture("http://x/y"),
+                ],
             ),
-            Message::new(Role::Assistant, vec![Part::Reasoning(thought), call("c", "{\"a\":1}"), call("d", "nope")]),
+            Message::new(
+                Role::Assistant,
+                vec![Part::Reasoning(thought), call("c", "{\"a\":1}"), call("d", "nope")],
+            ),
             Message::new(Role::Tool, vec![Part::ToolResult(result)]),
         ],
         ..ChatRequest::default()
@@ -87,7 +98,11 @@ fn a_conversation_is_written_in_ollamas_form() {
 
 #[test]
 fn options_format_tools_and_thinking_are_written() {
-    let mut chat = ChatRequest { max_output_tokens: Some(5), stop: vec!["x".to_owned()], ..ChatRequest::default() };
+    let mut chat = ChatRequest {
+        max_output_tokens: Some(5),
+        stop: vec!["x".to_owned()],
+        ..ChatRequest::default()
+    };
     chat.sampling.temperature = Some(0.5);
     chat.sampling.top_k = Some(3);
     chat.output = OutputFormat::JsonObject;
@@ -97,7 +112,9 @@ fn options_format_tools_and_thinking_are_written() {
     let kind = ToolKind::Function { parameters: json!({"type": "object"}), strict: Some(true) };
     chat.tools = vec![Tool { name: "f".to_owned(), description: None, kind, cache: false }];
     let inbound = Inbound::from_chat(chat);
-    let encoded = encode(&OllamaChat, &Outgoing { target: &target(), inbound: &inbound, stream: false }).unwrap();
+    let encoded =
+        encode(&OllamaChat, &Outgoing { target: &target(), inbound: &inbound, stream: false })
+            .unwrap();
     let body: Value = serde_json::from_slice(&encoded.call.body.concat()).unwrap();
     let function = json!({"name": "f", "description": "", "parameters": {"type": "object"}});
     let expected = json!({"model": "qwen3:4b", "messages": [], "stream": false, "format": "json", "think": true,
@@ -113,7 +130,11 @@ fn options_format_tools_and_thinking_are_written() {
 fn no_tools_are_offered_where_none_may_be_called() {
     let kind = ToolKind::Function { parameters: json!({}), strict: None };
     let tools = vec![Tool { name: "f".to_owned(), description: None, kind, cache: false }];
-    let built = build(&ChatRequest { tools, tool_choice: Some(ToolChoice::None), ..ChatRequest::default() });
+    let built = build(&ChatRequest {
+        tools,
+        tool_choice: Some(ToolChoice::None),
+        ..ChatRequest::default()
+    });
     assert!(!built.body.contains_key("tools") && built.dropped.is_empty());
 }
 
@@ -148,7 +169,10 @@ fn lines_become_thinking_text_and_calls() {
     else {
         panic!("{response:?}")
     };
-    assert_eq!((thought.text.as_str(), text.text.as_str(), first.arguments.as_str()), ("hm", "hi", "{\"a\":1}"));
+    assert_eq!(
+        (thought.text.as_str(), text.text.as_str(), first.arguments.as_str()),
+        ("hm", "hi", "{\"a\":1}")
+    );
     assert_ne!(first.id, second.id);
     assert_eq!(response.finish, Some(FinishReason::ToolCalls));
     assert_eq!(response.usage.map(|usage| (usage.input, usage.output)), Some((3, 2)));
@@ -166,19 +190,32 @@ fn the_end_is_told_from_a_break() {
         assert_eq!(finish, expected, "{last}");
     };
     check("", None);
-    check(r#"{"message":{"content":""},"done":true,"done_reason":"length"}"#, Some(FinishReason::Length));
+    check(
+        r#"{"message":{"content":""},"done":true,"done_reason":"length"}"#,
+        Some(FinishReason::Length),
+    );
     check(r#"{"done":true}"#, Some(FinishReason::Stop));
 }
 
 #[test]
 fn errors_and_lines_of_another_form_fail() {
     let events = read("{\"error\":\"model not found\"}\n").unwrap();
-    assert!(matches!(events.last(), Some(StreamEvent::Failed(failure)) if failure.message == "model not found"));
+    assert!(
+        matches!(events.last(), Some(StreamEvent::Failed(failure)) if failure.message == "model not found")
+    );
     for broken in ["[]", "{\"x\":1}"] {
-        assert_eq!(read(&format!("{broken}\n")).unwrap_err().kind, ErrorKind::Malformed, "{broken}");
+        assert_eq!(
+            read(&format!("{broken}\n")).unwrap_err().kind,
+            ErrorKind::Malformed,
+            "{broken}"
+        );
     }
-    assert_eq!(OllamaChat.decode_response(b"{\"message\":").unwrap_err().kind, ErrorKind::Malformed);
-    let overflow = OllamaChat.decode_failure(400, br#"{"error":"prompt too long; exceeded max context length"}"#);
+    assert_eq!(
+        OllamaChat.decode_response(b"{\"message\":").unwrap_err().kind,
+        ErrorKind::Malformed
+    );
+    let overflow = OllamaChat
+        .decode_failure(400, br#"{"error":"prompt too long; exceeded max context length"}"#);
     assert_eq!(overflow.kind, ErrorKind::ContextOverflow);
 }
 
@@ -188,7 +225,10 @@ fn lines_that_are_no_json_are_passed_over_but_not_many_in_a_row() {
     let done = r#"{"done":true,"done_reason":"stop"}"#;
     let broken = |count: usize| "{\"message\":\n".repeat(count);
     let events = read(&format!("{}{text}\n{}{done}\n", broken(8), broken(8))).unwrap();
-    assert!(matches!(events.last(), Some(StreamEvent::Finish { reason: FinishReason::Stop, .. })), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(StreamEvent::Finish { reason: FinishReason::Stop, .. })),
+        "{events:?}"
+    );
     let failure = read(&format!("{text}\n{}{done}\n", broken(9))).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Malformed);
     // The end itself cannot be read: it has not come.

@@ -5,7 +5,9 @@
 //! by `build_message`.
 
 use serde_json::{Map, Value, json};
-use sy_types::chat::{ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Tool, ToolChoice, ToolKind};
+use sy_types::chat::{
+    ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Tool, ToolChoice, ToolKind,
+};
 use sy_types::target::{MaxTokensField, ReasoningRequest, StructuredOutput, ToolCallIds};
 use sy_types::{ModelInfo, Target};
 
@@ -33,7 +35,12 @@ pub(crate) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     Built { body, dropped }
 }
 
-fn limit_and_stop(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn limit_and_stop(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     if let Some(asked) = chat.max_output_tokens {
         let most = target.info.limits.output;
         if most > 0 && asked > most {
@@ -50,7 +57,12 @@ fn limit_and_stop(chat: &ChatRequest, target: &Target, body: &mut Map<String, Va
     }
 }
 
-fn sampling(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn sampling(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let sampling = &chat.sampling;
     if !target.dialect.temperature && sampling.temperature.is_some() {
         dropped.push(Dropped::new("temperature", "the model takes none"));
@@ -84,7 +96,12 @@ fn is_strict(target: &Target) -> bool {
     target.dialect.tool_call_ids == ToolCallIds::NineAlphanumeric
 }
 
-fn tools(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn tools(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let allowed = match &chat.tool_choice {
         // Without a word for "none", not offering tools says the same.
         Some(ToolChoice::None) if !target.dialect.forced_tool_choice => return,
@@ -104,7 +121,11 @@ fn tools(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dro
     if written.is_empty() {
         let is_forced = matches!(
             chat.tool_choice,
-            Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. })
+            Some(
+                ToolChoice::Required
+                    | ToolChoice::Named(_)
+                    | ToolChoice::Allowed { required: true, .. }
+            )
         );
         if is_forced {
             dropped.push(Dropped::new("tool_choice", "no tool is left to choose"));
@@ -115,7 +136,9 @@ fn tools(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dro
         dropped.push(Dropped::new("tools (cache_control)", "the target caches in its own way"));
     }
     body.insert("tools".to_owned(), written.into());
-    if let Some(choice) = chat.tool_choice.as_ref().and_then(|choice| write_choice(choice, target, dropped)) {
+    if let Some(choice) =
+        chat.tool_choice.as_ref().and_then(|choice| write_choice(choice, target, dropped))
+    {
         body.insert("tool_choice".to_owned(), choice);
     }
     if let Some(parallel) = chat.parallel_tool_calls {
@@ -136,10 +159,16 @@ fn write_tool(
         }
         ToolKind::Custom { format } => {
             if format.is_some() {
-                dropped.push(Dropped::new(format!("{path}.format"), "sent as a function with one text argument"));
+                dropped.push(Dropped::new(
+                    format!("{path}.format"),
+                    "sent as a function with one text argument",
+                ));
             }
             let input = json!({ "type": "string", "description": "The whole input of the tool, as free text." });
-            (json!({ "type": "object", "properties": { "input": input }, "required": ["input"] }), None)
+            (
+                json!({ "type": "object", "properties": { "input": input }, "required": ["input"] }),
+                None,
+            )
         }
         ToolKind::Server { protocol, declaration } if *protocol == OPENAI_CHAT => {
             match declaration.get("web_search_options") {
@@ -191,16 +220,25 @@ fn write_choice(choice: &ToolChoice, target: &Target, dropped: &mut Vec<Dropped>
     })
 }
 
-fn ask_reasoning(asked: &ReasoningOptions, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
-    if asked.visible == Some(false) && target.dialect.reasoning_request != ReasoningRequest::Object {
+fn ask_reasoning(
+    asked: &ReasoningOptions,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    if asked.visible == Some(false) && target.dialect.reasoning_request != ReasoningRequest::Object
+    {
         dropped.push(Dropped::new("reasoning.visible", "reasoning cannot be kept back here"));
     }
-    let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
+    let is_asked =
+        asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
     if !is_asked {
         return;
     }
     let is_off = reasoning::is_off(asked);
-    if target.info.capabilities.reasoning == Some(false) || target.dialect.reasoning_request == ReasoningRequest::None {
+    if target.info.capabilities.reasoning == Some(false)
+        || target.dialect.reasoning_request == ReasoningRequest::None
+    {
         if !is_off {
             dropped.push(Dropped::new("reasoning", "the model cannot be asked to reason"));
         }
@@ -217,7 +255,9 @@ fn ask_reasoning(asked: &ReasoningOptions, target: &Target, body: &mut Map<Strin
             match (is_off, asked.effort, asked.budget_tokens) {
                 (true, ..) => object.insert("enabled".to_owned(), false.into()),
                 (false, _, Some(tokens)) => object.insert("max_tokens".to_owned(), tokens.into()),
-                (false, Some(effort), None) => object.insert("effort".to_owned(), effort.name().into()),
+                (false, Some(effort), None) => {
+                    object.insert("effort".to_owned(), effort.name().into())
+                }
                 (false, None, None) => object.insert("enabled".to_owned(), true.into()),
             };
             if asked.visible == Some(false) {
@@ -243,7 +283,8 @@ pub(crate) fn effort_word(
     dropped: &mut Vec<Dropped>,
 ) -> Option<&'static str> {
     let wanted = if reasoning::is_off(asked) { Effort::None } else { reasoning::effort(asked)? };
-    let mut known: Vec<Effort> = info.variants.keys().filter_map(|name| Effort::parse(name)).collect();
+    let mut known: Vec<Effort> =
+        info.variants.keys().filter_map(|name| Effort::parse(name)).collect();
     if known.is_empty() {
         known = vec![Effort::Low, Effort::Medium, Effort::High];
     }
@@ -252,23 +293,37 @@ pub(crate) fn effort_word(
         return None;
     }
     let distance = |word: &Effort| (*word as i32 - wanted as i32).abs();
-    let nearest =
-        known.into_iter().filter(|word| *word != Effort::None || wanted == Effort::None).min_by_key(distance)?;
+    let nearest = known
+        .into_iter()
+        .filter(|word| *word != Effort::None || wanted == Effort::None)
+        .min_by_key(distance)?;
     if nearest != wanted {
-        dropped.push(Dropped::new("reasoning.effort", "set to the nearest word that the model knows"));
+        dropped
+            .push(Dropped::new("reasoning.effort", "set to the nearest word that the model knows"));
     }
     Some(nearest.name())
 }
 
-fn output(output: &OutputFormat, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn output(
+    output: &OutputFormat,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let format = match (output, target.dialect.structured_output) {
         (OutputFormat::Text, _) => return,
         (OutputFormat::JsonObject, _) => json!({ "type": "json_object" }),
         (OutputFormat::JsonSchema { .. }, StructuredOutput::JsonObject) => {
-            dropped.push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
+            dropped.push(Dropped::new(
+                "response_format.json_schema",
+                "the target only knows json_object",
+            ));
             json!({ "type": "json_object" })
         }
-        (OutputFormat::JsonSchema { name, description, schema, strict }, StructuredOutput::JsonSchema) => {
+        (
+            OutputFormat::JsonSchema { name, description, schema, strict },
+            StructuredOutput::JsonSchema,
+        ) => {
             let mut inner = Map::new();
             inner.insert("name".to_owned(), name.as_deref().unwrap_or("response").into());
             if let Some(description) = description {
@@ -286,7 +341,12 @@ fn output(output: &OutputFormat, target: &Target, body: &mut Map<String, Value>,
 
 /// Writes the caller's notes where they are safe to send: `metadata` is refused by OpenAI unless the answer is stored, and the
 /// cache key is known to OpenAI's own dialect only.
-fn notes(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn notes(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     if let Some(user) = &chat.user {
         if is_strict(target) {
             dropped.push(Dropped::new("user", "the target refuses it"));

@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{
-    Dropped, ImageDetail, Media, Message, Part, Reasoning, Role, Signature, Source, Text, ToolCall, ToolResult,
+    Dropped, ImageDetail, Media, Message, Part, Reasoning, Role, Signature, Source, Text, ToolCall,
+    ToolResult,
 };
 use sy_types::target::{ReasoningRequest, ToolCallIds};
 use sy_types::{Interleaved, Media as Kind, Target};
@@ -25,8 +26,13 @@ struct Writer<'a> {
 }
 
 /// Writes the messages.
-pub(super) fn messages(messages: &[Message], target: &Target, dropped: &mut Vec<Dropped>) -> Vec<Value> {
-    let mut writer = Writer { target, dropped, written: Vec::new(), moved: Vec::new(), lost_cache_mark: false };
+pub(super) fn messages(
+    messages: &[Message],
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Value> {
+    let mut writer =
+        Writer { target, dropped, written: Vec::new(), moved: Vec::new(), lost_cache_mark: false };
     for (index, message) in messages.iter().enumerate() {
         writer.message(message, &format!("messages[{index}]"));
     }
@@ -77,7 +83,8 @@ impl Writer<'_> {
             }
         }
         if parts.is_empty()
-            && (message.role == Role::Tool || message.parts.iter().any(|p| matches!(p, Part::ToolResult(_))))
+            && (message.role == Role::Tool
+                || message.parts.iter().any(|p| matches!(p, Part::ToolResult(_))))
         {
             return;
         }
@@ -100,7 +107,9 @@ impl Writer<'_> {
             }
             Part::Media(media) => (self.media(media, path), media.cache),
             Part::Refusal(text) => (Some(json!({ "type": "text", "text": text })), false),
-            Part::Opaque(opaque) if opaque.protocol == OPENAI_CHAT => (Some(opaque.value.clone()), false),
+            Part::Opaque(opaque) if opaque.protocol == OPENAI_CHAT => {
+                (Some(opaque.value.clone()), false)
+            }
             Part::Opaque(opaque) => {
                 self.drop(format!("{path} ({})", opaque.kind), "known to another protocol only");
                 (None, false)
@@ -178,7 +187,8 @@ impl Writer<'_> {
                         self.drop(format!("{path}.citations"), "sources cannot be sent back");
                     }
                     if let Some(signature) = self.own(part.signature.as_ref(), &path) {
-                        written.insert("extra_content".to_owned(), content::extra_content(signature));
+                        written
+                            .insert("extra_content".to_owned(), content::extra_content(signature));
                     }
                 }
                 Part::Refusal(more) => refusal.push_str(more),
@@ -219,7 +229,8 @@ impl Writer<'_> {
     /// Sends earlier reasoning back: as text in the field that the target wants, and as details where it made them.
     fn reasoning(&mut self, parts: &[(String, &Reasoning)], written: &mut Map<String, Value>) {
         let text: String = parts.iter().map(|(_, part)| part.text.as_str()).collect();
-        let is_demanded = matches!(self.target.info.capabilities.interleaved, Interleaved::Field(_));
+        let is_demanded =
+            matches!(self.target.info.capabilities.interleaved, Interleaved::Field(_));
         match self.target.dialect.reasoning_history {
             Some(field) if !text.is_empty() || is_demanded => {
                 written.insert(field.to_owned(), text.into());
@@ -255,7 +266,9 @@ impl Writer<'_> {
             "type": "function",
             "function": { "name": call.name, "arguments": arguments },
         });
-        if let (Value::Object(written), Some(signature)) = (&mut written, self.own(call.signature.as_ref(), path)) {
+        if let (Value::Object(written), Some(signature)) =
+            (&mut written, self.own(call.signature.as_ref(), path))
+        {
             written.insert("extra_content".to_owned(), content::extra_content(signature));
         }
         self.lost_cache_mark |= call.cache;
@@ -266,7 +279,8 @@ impl Writer<'_> {
         let mut texts = Vec::new();
         for (index, part) in result.parts.iter().enumerate() {
             let path = format!("{path}.parts[{index}]");
-            let is_media = matches!(part, Part::Media(media) if !matches!(media.source, Source::Text(_)));
+            let is_media =
+                matches!(part, Part::Media(media) if !matches!(media.source, Source::Text(_)));
             let Some(written) = self.part(part, &path) else { continue };
             if is_media {
                 self.drop(path, "moved to a user message behind the results");
@@ -278,7 +292,9 @@ impl Writer<'_> {
         if result.is_error {
             self.drop(format!("{path}.is_error"), "results cannot be marked as failed");
         }
-        if let Some(last) = texts.last_mut().filter(|_| result.cache && takes_cache_marks(self.target)) {
+        if let Some(last) =
+            texts.last_mut().filter(|_| result.cache && takes_cache_marks(self.target))
+        {
             mark_cache(last);
         } else {
             self.lost_cache_mark |= result.cache;
@@ -325,7 +341,9 @@ impl Writer<'_> {
 fn joined(parts: Vec<Value>) -> Value {
     match parts.as_slice() {
         [] => "".into(),
-        [Value::Object(only)] if only.len() == 2 && only.get("type") == Some(&Value::from("text")) => {
+        [Value::Object(only)]
+            if only.len() == 2 && only.get("type") == Some(&Value::from("text")) =>
+        {
             only.get("text").cloned().unwrap_or_default()
         }
         _ => parts.into(),

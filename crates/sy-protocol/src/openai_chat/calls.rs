@@ -44,10 +44,17 @@ impl Calls {
     }
 
     /// Takes one element of `delta.tool_calls` in. `answer` is the answer's id, `next` the next free block.
-    pub(super) fn push(&mut self, delta: &Value, answer: &str, next: &mut usize, events: &mut Vec<StreamEvent>) {
+    pub(super) fn push(
+        &mut self,
+        delta: &Value,
+        answer: &str,
+        next: &mut usize,
+        events: &mut Vec<StreamEvent>,
+    ) {
         let (function, custom) = function_of(delta);
-        let field =
-            |holder: &Value, name: &str| holder.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let field = |holder: &Value, name: &str| {
+            holder.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
         let (id, name) = (field(delta, "id"), field(function, "name"));
         let place = self.place(delta.get("index").and_then(Value::as_u64), &id, &name);
         let Some(call) = self.calls.get_mut(place) else { return };
@@ -107,10 +114,17 @@ impl Calls {
             None => id.is_empty() || call.id == id,
         };
         // Another id under a known index, with a name, is another call: some servers send index 0 for all.
-        let is_other = |call: &Call| !id.is_empty() && !name.is_empty() && !call.id.is_empty() && call.id != id;
+        let is_other = |call: &Call| {
+            !id.is_empty() && !name.is_empty() && !call.id.is_empty() && call.id != id
+        };
         let is_nameless_new = position.is_none() && id.is_empty() && !name.is_empty();
         match self.calls.iter().rposition(same) {
-            Some(place) if !is_nameless_new && self.calls.get(place).is_some_and(|call| !is_other(call)) => place,
+            Some(place)
+                if !is_nameless_new
+                    && self.calls.get(place).is_some_and(|call| !is_other(call)) =>
+            {
+                place
+            }
             _ => {
                 self.calls.push(Call { position, ..Call::default() });
                 self.calls.len() - 1
@@ -121,7 +135,13 @@ impl Calls {
 
 impl Call {
     /// Begins the block if it has not begun, and hands on what is held.
-    fn advance(&mut self, place: usize, answer: &str, next: &mut usize, events: &mut Vec<StreamEvent>) {
+    fn advance(
+        &mut self,
+        place: usize,
+        answer: &str,
+        next: &mut usize,
+        events: &mut Vec<StreamEvent>,
+    ) {
         let index = match self.block {
             Some(index) => index,
             None => {
@@ -150,10 +170,13 @@ impl Call {
 /// Returns the object that holds name and arguments, and whether the call is of a custom tool.
 pub(super) fn function_of(call: &Value) -> (&Value, bool) {
     let named = |field| {
-        call.get(field).filter(|inner| inner.get("name").and_then(Value::as_str).is_some_and(|n| !n.is_empty()))
+        call.get(field).filter(|inner| {
+            inner.get("name").and_then(Value::as_str).is_some_and(|n| !n.is_empty())
+        })
     };
     let is_custom = call.get("type").and_then(Value::as_str) == Some("custom");
-    match (named("function"), named("custom").or_else(|| call.get("custom").filter(|_| is_custom))) {
+    match (named("function"), named("custom").or_else(|| call.get("custom").filter(|_| is_custom)))
+    {
         (None, Some(custom)) => (custom, true),
         _ => (call.get("function").unwrap_or(&Value::Null), false),
     }

@@ -30,7 +30,9 @@ pub(super) fn pieces(content: Option<&Value>) -> Vec<Piece> {
 }
 
 fn piece(item: &Value) -> Option<Piece> {
-    let text = |field: &str| item.get(field).and_then(Value::as_str).map(str::to_owned).filter(|text| !text.is_empty());
+    let text = |field: &str| {
+        item.get(field).and_then(Value::as_str).map(str::to_owned).filter(|text| !text.is_empty())
+    };
     match item.get("type").and_then(Value::as_str)? {
         "text" | "output_text" => text("text").map(Piece::Text),
         "refusal" => text("refusal").map(Piece::Refusal),
@@ -59,7 +61,9 @@ pub(super) fn reasoning(message: &Value) -> &str {
 pub(super) fn generated(message: &Value) -> Vec<Media> {
     let images = message.get("images").and_then(Value::as_array);
     let mut found: Vec<Media> = images.into_iter().flatten().filter_map(image).collect();
-    if let Some(data) = message.pointer("/audio/data").and_then(Value::as_str).filter(|data| !data.is_empty()) {
+    if let Some(data) =
+        message.pointer("/audio/data").and_then(Value::as_str).filter(|data| !data.is_empty())
+    {
         found.push(media::inline_media(Some("audio/wav".to_owned()), data, Kind::Audio));
     }
     found
@@ -79,7 +83,8 @@ pub(super) fn citations(message: &Value) -> Vec<Citation> {
 /// Reads the lists of sources that some search models put beside the choices: `search_results` and `citations`
 /// (Perplexity), `web_search` (Z.AI), `venice_parameters.web_search_citations` (Venice).
 pub(super) fn sources(answer: &Value) -> Vec<Citation> {
-    let list = |path| answer.pointer(path).and_then(Value::as_array).filter(|list| !list.is_empty());
+    let list =
+        |path| answer.pointer(path).and_then(Value::as_array).filter(|list| !list.is_empty());
     let described = list("/search_results")
         .or_else(|| list("/web_search"))
         .or_else(|| list("/venice_parameters/web_search_citations"));
@@ -87,11 +92,14 @@ pub(super) fn sources(answer: &Value) -> Vec<Citation> {
         return described.iter().filter_map(source).collect();
     }
     let bare = list("/citations").into_iter().flatten();
-    bare.filter_map(|url| Some(Citation { url: url.as_str()?.to_owned(), ..Citation::default() })).collect()
+    bare.filter_map(|url| Some(Citation { url: url.as_str()?.to_owned(), ..Citation::default() }))
+        .collect()
 }
 
 fn source(item: &Value) -> Option<Citation> {
-    let field = |name| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let field = |name| {
+        item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
     Some(Citation {
         url: field("url").or_else(|| field("link"))?,
         title: field("title"),
@@ -101,7 +109,9 @@ fn source(item: &Value) -> Option<Citation> {
 
 /// Reads the proof that Google puts on calls and messages.
 pub(super) fn extra_signature(holder: &Value) -> Option<Signature> {
-    let text = holder.pointer("/extra_content/google/thought_signature").or_else(|| holder.get("thought_signature"));
+    let text = holder
+        .pointer("/extra_content/google/thought_signature")
+        .or_else(|| holder.get("thought_signature"));
     let text = text.and_then(Value::as_str).filter(|text| !text.is_empty())?;
     Some(signature::read(text, OPENAI_CHAT))
 }
@@ -116,9 +126,11 @@ pub(crate) fn finish(word: &str) -> Option<FinishReason> {
     Some(match word {
         "" => return None,
         "stop" | "end_turn" | "stop_sequence" | "eos" => FinishReason::Stop,
-        "length" | "max_tokens" | "max_output_tokens" | "model_length" | "model_context_window_exceeded" => {
-            FinishReason::Length
-        }
+        "length"
+        | "max_tokens"
+        | "max_output_tokens"
+        | "model_length"
+        | "model_context_window_exceeded" => FinishReason::Length,
         "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
         "content_filter" | "sensitive" => FinishReason::ContentFilter,
         "refusal" => FinishReason::Refusal,

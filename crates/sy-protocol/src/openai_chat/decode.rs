@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 use sy_types::Failure;
 use sy_types::chat::{
-    ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling, Tool, ToolChoice, ToolKind,
+    ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling, Tool, ToolChoice,
+    ToolKind,
 };
 
 use super::decode_message;
@@ -25,7 +26,8 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         fields.take(known);
     }
     forget_defaults(&mut fields);
-    let messages = fields.array("messages")?.ok_or_else(|| missing("messages", "an array of messages"))?;
+    let messages =
+        fields.array("messages")?.ok_or_else(|| missing("messages", "an array of messages"))?;
     let mut chat = ChatRequest {
         model: head.model.clone(),
         stream: head.stream,
@@ -75,7 +77,10 @@ fn user(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<String
     let newer = fields.string("safety_identifier")?;
     let Some(user) = fields.string("user")? else { return Ok(newer) };
     if newer.is_some_and(|newer| newer != user) {
-        dropped.push(Dropped::new("safety_identifier", "only one id of the end user is carried: user"));
+        dropped.push(Dropped::new(
+            "safety_identifier",
+            "only one id of the end user is carried: user",
+        ));
     }
     Ok(Some(user))
 }
@@ -133,7 +138,11 @@ fn reasoning(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Reasonin
             Some("disabled") => Some(false),
             Some("enabled" | "adaptive" | "auto") => Some(true),
             Some(other) => {
-                return Err(wrong("thinking.type", "\"enabled\" or \"disabled\"", &Value::from(other)));
+                return Err(wrong(
+                    "thinking.type",
+                    "\"enabled\" or \"disabled\"",
+                    &Value::from(other),
+                ));
             }
         };
         options.budget_tokens = thinking.count("budget_tokens")?.or(options.budget_tokens);
@@ -158,9 +167,9 @@ fn output(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<OutputForma
         "text" => OutputFormat::Text,
         "json_object" => OutputFormat::JsonObject,
         "json_schema" => {
-            let mut schema = format
-                .object("json_schema")?
-                .ok_or_else(|| missing("response_format.json_schema", "an object with name and schema"))?;
+            let mut schema = format.object("json_schema")?.ok_or_else(|| {
+                missing("response_format.json_schema", "an object with name and schema")
+            })?;
             let output = OutputFormat::JsonSchema {
                 name: schema.string("name")?,
                 description: schema.string("description")?,
@@ -208,7 +217,11 @@ fn tool(path: String, declaration: Value, dropped: &mut Vec<Dropped>) -> Result<
     let cache = outer.take("cache_control").is_some();
     let expected = "an object with a name";
     let inner = outer.object(&kind)?.ok_or_else(|| missing(&outer.path(&kind), expected))?;
-    let tool = if kind == "custom" { custom(inner, cache, dropped)? } else { function(inner, cache, dropped)? };
+    let tool = if kind == "custom" {
+        custom(inner, cache, dropped)?
+    } else {
+        function(inner, cache, dropped)?
+    };
     outer.finish(dropped);
     Ok(tool)
 }
@@ -283,7 +296,8 @@ fn tool_choice(fields: &mut Fields) -> Result<Option<ToolChoice>, Failure> {
 
 fn allowed_tools(allowed: &Value) -> ToolChoice {
     let name = |tool: &Value| {
-        let name = ["/function/name", "/custom/name", "/name"].iter().find_map(|path| tool.pointer(path));
+        let name =
+            ["/function/name", "/custom/name", "/name"].iter().find_map(|path| tool.pointer(path));
         name.and_then(Value::as_str).map(str::to_owned)
     };
     let tools = allowed.get("tools").and_then(Value::as_array);

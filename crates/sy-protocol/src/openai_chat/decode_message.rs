@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use sy_types::chat::{
-    Dropped, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Source, Text, ToolCall, ToolResult,
+    Dropped, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Source, Text, ToolCall,
+    ToolResult,
 };
 use sy_types::{Failure, Media as Kind};
 
@@ -26,12 +27,22 @@ struct Seen {
 }
 
 /// Reads the messages.
-pub(super) fn messages(items: Vec<(String, Value)>, dropped: &mut Vec<Dropped>) -> Result<Vec<Message>, Failure> {
+pub(super) fn messages(
+    items: Vec<(String, Value)>,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Vec<Message>, Failure> {
     let mut seen = Seen::default();
-    items.into_iter().map(|(path, item)| message(Fields::of(item, path)?, &mut seen, dropped)).collect()
+    items
+        .into_iter()
+        .map(|(path, item)| message(Fields::of(item, path)?, &mut seen, dropped))
+        .collect()
 }
 
-fn message(mut fields: Fields, seen: &mut Seen, dropped: &mut Vec<Dropped>) -> Result<Message, Failure> {
+fn message(
+    mut fields: Fields,
+    seen: &mut Seen,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Message, Failure> {
     let role = match fields.required_string("role")?.as_str() {
         "system" => Role::System,
         "developer" => Role::Developer,
@@ -61,12 +72,17 @@ fn message(mut fields: Fields, seen: &mut Seen, dropped: &mut Vec<Dropped>) -> R
 }
 
 /// Reads an assistant message: reasoning, content, refusal, calls.
-fn assistant(fields: &mut Fields, seen: &mut Seen, dropped: &mut Vec<Dropped>) -> Result<Vec<Part>, Failure> {
+fn assistant(
+    fields: &mut Fields,
+    seen: &mut Seen,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Vec<Part>, Failure> {
     let plain = fields.string("reasoning_content")?;
     let plain = fields.string("reasoning")?.or(plain).unwrap_or_default();
     let listed = fields.array("reasoning_details")?.unwrap_or_default();
     let listed: Vec<Value> = listed.into_iter().map(|(_, detail)| detail).collect();
-    let mut parts: Vec<Part> = details::read(&listed, &plain).into_iter().map(Part::Reasoning).collect();
+    let mut parts: Vec<Part> =
+        details::read(&listed, &plain).into_iter().map(Part::Reasoning).collect();
     parts.extend(body(fields, dropped)?);
     if let Some(refusal) = fields.string("refusal")?.filter(|text| !text.is_empty()) {
         parts.push(Part::Refusal(refusal));
@@ -107,7 +123,8 @@ fn tool_call(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<ToolCall,
     let signature = fields.take("extra_content").map(|extra| json!({ "extra_content": extra }));
     let id = fields.string("id")?.unwrap_or_default();
     let kind = if is_custom { "custom" } else { "function" };
-    let mut inner = fields.object(kind)?.ok_or_else(|| missing(&fields.path(kind), "an object with a name"))?;
+    let mut inner =
+        fields.object(kind)?.ok_or_else(|| missing(&fields.path(kind), "an object with a name"))?;
     let name = inner.required_string("name")?;
     let arguments = match inner.take(if is_custom { "input" } else { "arguments" }) {
         None => String::new(),
@@ -135,7 +152,12 @@ fn result(mut fields: Fields, seen: &Seen, dropped: &mut Vec<Dropped>) -> Result
     let legacy = name.as_ref().and_then(|name| seen.legacy.get(name)).cloned();
     let call_id = match fields.string("tool_call_id")?.or(legacy) {
         Some(id) => id,
-        None => return Err(missing(&fields.path("tool_call_id"), "the id of the call that this answers")),
+        None => {
+            return Err(missing(
+                &fields.path("tool_call_id"),
+                "the id of the call that this answers",
+            ));
+        }
     };
     name = name.or_else(|| seen.names.get(&call_id).cloned());
     let mut parts = body(&mut fields, dropped)?;
@@ -178,7 +200,10 @@ fn part(path: String, item: Value, dropped: &mut Vec<Dropped>) -> Result<Part, F
         "refusal" => Part::Refusal(fields.required_string("refusal")?),
         "thinking" => {
             fields.take("closed");
-            let text = fields.take("thinking").map(|inside| content::thinking(&inside)).unwrap_or_default();
+            let text = fields
+                .take("thinking")
+                .map(|inside| content::thinking(&inside))
+                .unwrap_or_default();
             Part::Reasoning(Reasoning { text, ..Reasoning::default() })
         }
         "image_url" => Part::Media(image(&mut fields)?),
@@ -187,7 +212,10 @@ fn part(path: String, item: Value, dropped: &mut Vec<Dropped>) -> Result<Part, F
         "file" => Part::Media(file(&mut fields, dropped)?),
         "document_url" => {
             let address = url(&mut fields, "document_url")?;
-            Part::Media(Media { name: fields.string("document_name")?, ..media::from_url(&address, Kind::Pdf) })
+            Part::Media(Media {
+                name: fields.string("document_name")?,
+                ..media::from_url(&address, Kind::Pdf)
+            })
         }
         _ => return Ok(Part::Opaque(Opaque { protocol: OPENAI_CHAT, kind, value: whole })),
     };
@@ -203,12 +231,14 @@ fn url(fields: &mut Fields, key: &str) -> Result<String, Failure> {
     if fields.peek(key).is_some_and(Value::is_string) {
         return fields.required_string(key);
     }
-    let mut inner = fields.object(key)?.ok_or_else(|| missing(&fields.path(key), "an object with a url"))?;
+    let mut inner =
+        fields.object(key)?.ok_or_else(|| missing(&fields.path(key), "an object with a url"))?;
     inner.required_string("url")
 }
 
 fn image(fields: &mut Fields) -> Result<Media, Failure> {
-    let detail = fields.peek("image_url").and_then(|inner| inner.get("detail")).and_then(Value::as_str);
+    let detail =
+        fields.peek("image_url").and_then(|inner| inner.get("detail")).and_then(Value::as_str);
     let detail = detail.and_then(|word| match word {
         "auto" => Some(ImageDetail::Auto),
         "low" => Some(ImageDetail::Low),
@@ -226,7 +256,9 @@ fn audio(fields: &mut Fields) -> Result<Media, Failure> {
         return Ok(inline_or_url(&text, None, Kind::Audio));
     }
     let path = fields.path("input_audio");
-    let mut inner = fields.object("input_audio")?.ok_or_else(|| missing(&path, "an object with data and format"))?;
+    let mut inner = fields
+        .object("input_audio")?
+        .ok_or_else(|| missing(&path, "an object with data and format"))?;
     let mime = inner.string("format")?.map(|format| match format.as_str() {
         "mp3" => "audio/mpeg".to_owned(),
         other => format!("audio/{other}"),
@@ -237,16 +269,25 @@ fn audio(fields: &mut Fields) -> Result<Media, Failure> {
 
 fn file(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Media, Failure> {
     let path = fields.path("file");
-    let mut inner = fields.object("file")?.ok_or_else(|| missing(&path, "an object with file_data or file_id"))?;
+    let mut inner = fields
+        .object("file")?
+        .ok_or_else(|| missing(&path, "an object with file_data or file_id"))?;
     let name = inner.string("filename")?;
     let (data, id) = (inner.string("file_data")?, inner.string("file_id")?);
     inner.finish(dropped);
     let media = match (data, id) {
         (Some(data), _) => inline_or_url(&data, None, Kind::Pdf),
-        (None, Some(id)) => {
-            Media { kind: Kind::Pdf, mime: None, source: Source::FileId(id), name: None, detail: None, cache: false }
+        (None, Some(id)) => Media {
+            kind: Kind::Pdf,
+            mime: None,
+            source: Source::FileId(id),
+            name: None,
+            detail: None,
+            cache: false,
+        },
+        (None, None) => {
+            return Err(missing(&format!("{path}.file_data"), "a data URL, or else a file_id"));
         }
-        (None, None) => return Err(missing(&format!("{path}.file_data"), "a data URL, or else a file_id")),
     };
     Ok(Media { name, ..media })
 }

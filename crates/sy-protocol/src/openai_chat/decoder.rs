@@ -78,8 +78,11 @@ impl Decoder {
         if !sources.is_empty() {
             self.sources = sources;
         }
-        let counts =
-            [chunk.get("usage"), chunk.pointer("/x_groq/usage"), choice.and_then(|choice| choice.get("usage"))];
+        let counts = [
+            chunk.get("usage"),
+            chunk.pointer("/x_groq/usage"),
+            choice.and_then(|choice| choice.get("usage")),
+        ];
         if let Some(usage) = counts.into_iter().flatten().find_map(usage::read)
             && self.usage.replace(usage) != Some(usage)
         {
@@ -89,7 +92,13 @@ impl Decoder {
 
     /// Emits `Start`. Azure's first chunk has no choice and only empty words: it is passed over.
     fn start(&mut self, chunk: &Value, has_choice: bool, events: &mut Vec<StreamEvent>) {
-        let word = |field| chunk.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let word = |field| {
+            chunk
+                .get(field)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         let id = word("id");
         if self.started || !(has_choice || id.is_some() || chunk.get("usage").is_some()) {
             return;
@@ -110,20 +119,34 @@ impl Decoder {
                 Piece::Media(media) => self.show(media, events),
             }
         }
-        let word =
-            |path| delta.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let word = |path| {
+            delta
+                .pointer(path)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         if let Some(text) = word("/refusal") {
             self.refuse(text, events);
         }
         if let Some(text) = word("/audio/transcript") {
             self.say(text, events);
         }
-        for media in content::generated(delta).into_iter().filter(|media| media.kind == sy_types::Media::Image) {
+        for media in content::generated(delta)
+            .into_iter()
+            .filter(|media| media.kind == sy_types::Media::Image)
+        {
             self.show(media, events);
         }
-        let calls = delta.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let calls = delta
+            .get("tool_calls")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let legacy = delta.get("function_call").filter(|call| call.is_object());
-        let legacy = legacy.map(|call| serde_json::json!({ "index": 0, "function": call })).filter(names_or_argues);
+        let legacy = legacy
+            .map(|call| serde_json::json!({ "index": 0, "function": call }))
+            .filter(names_or_argues);
         for call in calls.iter().chain(&legacy) {
             self.close_spoken(events);
             self.calls.push(call, &self.id, &mut self.next, events);
@@ -142,7 +165,11 @@ impl Decoder {
     }
 
     fn reasoning(&mut self, delta: &Value, events: &mut Vec<StreamEvent>) {
-        let details = delta.get("reasoning_details").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let details = delta
+            .get("reasoning_details")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if let (Some(thinking), Some(first)) = (&self.thinking, details.first())
             && thinking.proof.ends_before(first)
         {
@@ -292,10 +319,14 @@ impl StreamDecoder for Decoder {
             return Ok(());
         }
         let chunk: Value = crate::json::read(data).map_err(|error| {
-            failure::malformed(&format!("the provider sent a stream event that is not JSON: {error}"))
+            failure::malformed(&format!(
+                "the provider sent a stream event that is not JSON: {error}"
+            ))
         })?;
         if !chunk.is_object() {
-            return Err(failure::malformed("the provider sent a stream event that is not a JSON object"));
+            return Err(failure::malformed(
+                "the provider sent a stream event that is not a JSON object",
+            ));
         }
         if let Some(failure) = failure::in_band(&chunk, &frame.event, self.read_failure) {
             self.ended = true;
@@ -313,6 +344,7 @@ impl StreamDecoder for Decoder {
 
 /// Returns true when a legacy call says anything (some send an empty one in every chunk).
 fn names_or_argues(call: &Value) -> bool {
-    let filled = |path| call.pointer(path).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let filled =
+        |path| call.pointer(path).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     filled("/function/name") || filled("/function/arguments")
 }

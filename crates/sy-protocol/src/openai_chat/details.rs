@@ -33,8 +33,10 @@ impl Proof {
     /// Returns true when a detail belongs to another block than the ones before it.
     pub(super) fn ends_before(&self, detail: &Value) -> bool {
         let Some(last) = self.skeleton.last() else { return self.foreign.is_some() };
-        let same_place = last.get("type") == detail.get("type") && last.get("index") == detail.get("index");
-        let is_foreign = sealed(detail).is_some_and(|seal| signature::read(seal, OPENAI_CHAT).protocol != OPENAI_CHAT);
+        let same_place =
+            last.get("type") == detail.get("type") && last.get("index") == detail.get("index");
+        let is_foreign = sealed(detail)
+            .is_some_and(|seal| signature::read(seal, OPENAI_CHAT).protocol != OPENAI_CHAT);
         match kind(detail) {
             "reasoning.encrypted" => self.is_complete || (is_foreign && !same_place),
             _ => !same_place || (self.is_complete && !text(detail).is_empty()),
@@ -59,7 +61,10 @@ impl Proof {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         match self.skeleton.last_mut() {
-            Some(last) if last.get("type") == bare.get("type") && last.get("index") == bare.get("index") => {
+            Some(last)
+                if last.get("type") == bare.get("type")
+                    && last.get("index") == bare.get("index") =>
+            {
                 last.extend(bare);
             }
             _ => self.skeleton.push(bare),
@@ -89,7 +94,8 @@ pub(super) fn id(detail: &Value) -> Option<String> {
 
 /// Returns true for a block whose text is withheld.
 pub(super) fn is_redacted(detail: &Value) -> bool {
-    kind(detail) == "reasoning.encrypted" && detail.get("format").and_then(Value::as_str) == Some(CLAUDE)
+    kind(detail) == "reasoning.encrypted"
+        && detail.get("format").and_then(Value::as_str) == Some(CLAUDE)
 }
 
 /// Reads the details of a whole message. `plain` is the message's plain reasoning text, used where the details hold none.
@@ -114,8 +120,15 @@ pub(super) fn read(details: &[Value], plain: &str) -> Vec<Reasoning> {
             }
         }
     }
-    let sealed = |(reasoning, proof): (Reasoning, Proof)| Reasoning { signature: proof.signature(), ..reasoning };
-    blocks.into_iter().map(sealed).filter(|block| !block.text.is_empty() || block.signature.is_some()).collect()
+    let sealed = |(reasoning, proof): (Reasoning, Proof)| Reasoning {
+        signature: proof.signature(),
+        ..reasoning
+    };
+    blocks
+        .into_iter()
+        .map(sealed)
+        .filter(|block| !block.text.is_empty() || block.signature.is_some())
+        .collect()
 }
 
 /// Writes the details of a whole message; nothing where no part carries a proof.
@@ -133,10 +146,15 @@ pub(super) fn write_proof(part: &Reasoning, index: usize) -> Vec<Value> {
 
 fn write_one(part: &Reasoning, index: usize, with_text: bool) -> Vec<Value> {
     let Some(signature) = &part.signature else {
-        return vec![json!({ "type": "reasoning.text", "text": part.text, "format": "unknown", "index": index })];
+        return vec![
+            json!({ "type": "reasoning.text", "text": part.text, "format": "unknown", "index": index }),
+        ];
     };
     if let Some(list) = own_list(signature) {
-        return list.into_iter().map(|detail| if with_text { filled(detail, &part.text) } else { detail }).collect();
+        return list
+            .into_iter()
+            .map(|detail| if with_text { filled(detail, &part.text) } else { detail })
+            .collect();
     }
     let protocol = signature.protocol;
     let seal = signature::write(signature, OPENAI_CHAT);

@@ -5,7 +5,9 @@
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
-use sy_types::chat::{BlockStart, ChatRequest, Delta, Reasoning, StreamEvent, ToolCall, ToolKind, Usage};
+use sy_types::chat::{
+    BlockStart, ChatRequest, Delta, Reasoning, StreamEvent, ToolCall, ToolKind, Usage,
+};
 use sy_types::{Failure, Media as Kind};
 
 use super::{content, details, failure, relay, response, usage};
@@ -58,8 +60,8 @@ pub(super) fn custom_tools(info: &ReplyInfo<'_>) -> Vec<String> {
 impl Encoder {
     /// Makes an encoder for the answer to a request.
     pub(super) fn new(info: &ReplyInfo<'_>) -> Self {
-        let asked =
-            info.inbound.protocol() != Some(OPENAI_CHAT) || relay::asks_for_usage(info.inbound.body()) == Ok(true);
+        let asked = info.inbound.protocol() != Some(OPENAI_CHAT)
+            || relay::asks_for_usage(info.inbound.body()) == Ok(true);
         Self {
             head: String::new(),
             model: info.inbound.head().model.clone(),
@@ -75,7 +77,13 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, id: Option<&str>, model: Option<&str>, created: Option<i64>, out: &mut BytesMut) {
+    fn start(
+        &mut self,
+        id: Option<&str>,
+        model: Option<&str>,
+        created: Option<i64>,
+        out: &mut BytesMut,
+    ) {
         let word = |text: &str| String::from_utf8_lossy(&crate::json::write(text)).into_owned();
         self.head = format!(
             r#"{{"id":{},"object":"chat.completion.chunk","created":{},"model":{},"#,
@@ -113,15 +121,24 @@ impl Encoder {
         let open = match block {
             BlockStart::Text => Open::Text,
             BlockStart::Refusal => Open::Refusal,
-            BlockStart::Reasoning { id, redacted } => {
-                Open::Reasoning(Reasoning { id: id.clone(), redacted: *redacted, ..Reasoning::default() })
-            }
+            BlockStart::Reasoning { id, redacted } => Open::Reasoning(Reasoning {
+                id: id.clone(),
+                redacted: *redacted,
+                ..Reasoning::default()
+            }),
             BlockStart::ToolCall { id, name, custom } => {
                 let position = self.calls;
                 self.calls += 1;
                 let (id, name, arguments) = (id.clone(), name.clone(), String::new());
                 let is_custom = *custom || self.custom.contains(&name);
-                let call = ToolCall { id, name, arguments, custom: *custom, signature: None, cache: false };
+                let call = ToolCall {
+                    id,
+                    name,
+                    arguments,
+                    custom: *custom,
+                    signature: None,
+                    cache: false,
+                };
                 Open::Call { call, position, is_sent: false, is_custom }
             }
             BlockStart::Media(media) if media.kind == Kind::Audio => {
@@ -216,7 +233,9 @@ fn extend_call(
             call.arguments.clear();
             written
         }
-        Delta::Signature(signature) if *is_sent => json!({ "extra_content": content::extra_content(signature) }),
+        Delta::Signature(signature) if *is_sent => {
+            json!({ "extra_content": content::extra_content(signature) })
+        }
         Delta::Signature(signature) => {
             call.signature = Some(signature.clone());
             return None;
@@ -231,11 +250,15 @@ fn extend_call(
 
 impl StreamEncoder for Encoder {
     fn encode(&mut self, event: &StreamEvent, out: &mut BytesMut) {
-        if self.head.is_empty() && !matches!(event, StreamEvent::Start { .. } | StreamEvent::Failed(_)) {
+        if self.head.is_empty()
+            && !matches!(event, StreamEvent::Start { .. } | StreamEvent::Failed(_))
+        {
             self.start(None, None, None, out);
         }
         match event {
-            StreamEvent::Start { id, model, created } => self.start(id.as_deref(), model.as_deref(), *created, out),
+            StreamEvent::Start { id, model, created } => {
+                self.start(id.as_deref(), model.as_deref(), *created, out)
+            }
             StreamEvent::BlockStart { index, block } => self.begin(*index, block, out),
             StreamEvent::Delta { index, delta } => self.extend(*index, delta, out),
             StreamEvent::BlockStop { index } => self.end(*index, out),

@@ -36,7 +36,8 @@ pub(super) fn in_band(value: &Value, event: &[u8], read: ReadFailure) -> Option<
     }
     let is_flat = event == b"error" || value.get("object").and_then(Value::as_str) == Some("error");
     let has_answer = present(value.get("choices")) || present(value.get("usage"));
-    let has_words = present(value.get("message")) || present(value.get("detail")) || present(value.get("msg"));
+    let has_words =
+        present(value.get("message")) || present(value.get("detail")) || present(value.get("msg"));
     (is_flat || (!has_answer && has_words)).then(|| read(Reported::of(value), 0))
 }
 
@@ -48,7 +49,10 @@ pub(super) fn malformed(what: &str) -> Failure {
 /// Writes a failure as OpenAI does.
 pub(super) fn encode(failure: &Failure) -> Value {
     let (kind, code) = words(failure.kind);
-    let code = code.or_else(|| missing(failure)).or(failure.code.as_deref()).unwrap_or(failure.kind.name());
+    let code = code
+        .or_else(|| missing(failure))
+        .or(failure.code.as_deref())
+        .unwrap_or(failure.kind.name());
     json!({ "error": { "message": failure.message, "type": kind, "param": failure.param, "code": code } })
 }
 
@@ -83,9 +87,10 @@ fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
         ErrorKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
         ErrorKind::QuotaExceeded => ("insufficient_quota", Some("insufficient_quota")),
         ErrorKind::Timeout => ("timeout_error", None),
-        ErrorKind::Unavailable | ErrorKind::Malformed | ErrorKind::Cancelled | ErrorKind::Internal => {
-            ("server_error", None)
-        }
+        ErrorKind::Unavailable
+        | ErrorKind::Malformed
+        | ErrorKind::Cancelled
+        | ErrorKind::Internal => ("server_error", None),
     }
 }
 
@@ -99,15 +104,31 @@ mod tests {
     #[track_caller]
     fn check(value: &Value, event: &str, expected: Option<(ErrorKind, &str)>) {
         let failure = in_band(value, event.as_bytes(), read);
-        assert_eq!(failure.as_ref().map(|failure| (failure.kind, failure.message.as_str())), expected, "{value}");
+        assert_eq!(
+            failure.as_ref().map(|failure| (failure.kind, failure.message.as_str())),
+            expected,
+            "{value}"
+        );
     }
 
     #[test]
     fn every_shape_of_an_error_inside_an_answer_is_seen() {
-        check(&json!({"error": {"message": "m", "code": 429}}), "", Some((ErrorKind::RateLimited, "m")));
+        check(
+            &json!({"error": {"message": "m", "code": 429}}),
+            "",
+            Some((ErrorKind::RateLimited, "m")),
+        );
         check(&json!({"error": "m"}), "", Some((ErrorKind::Unavailable, "m")));
-        check(&json!({"object": "error", "message": "m", "code": 400}), "", Some((ErrorKind::Invalid, "m")));
-        check(&json!({"choices": [{"error": {"message": "m", "code": 502}}]}), "", Some((ErrorKind::Unavailable, "m")));
+        check(
+            &json!({"object": "error", "message": "m", "code": 400}),
+            "",
+            Some((ErrorKind::Invalid, "m")),
+        );
+        check(
+            &json!({"choices": [{"error": {"message": "m", "code": 502}}]}),
+            "",
+            Some((ErrorKind::Unavailable, "m")),
+        );
         check(&json!({"message": "m"}), "error", Some((ErrorKind::Unavailable, "m")));
         check(&json!({"error": null, "choices": []}), "", None);
         check(&json!({"id": "x", "type": "ping"}), "", None);
@@ -134,8 +155,11 @@ mod tests {
 
     #[test]
     fn the_code_that_clients_look_for_wins_over_the_providers() {
-        let written =
-            encode(&Failure::provider(ErrorKind::ContextOverflow, "m").with_code("1261").with_param("messages"));
+        let written = encode(
+            &Failure::provider(ErrorKind::ContextOverflow, "m")
+                .with_code("1261")
+                .with_param("messages"),
+        );
         let expected = json!({"error": {"message": "m", "type": "invalid_request_error", "param": "messages",
             "code": "context_length_exceeded"}});
         assert_eq!(written, expected);

@@ -48,7 +48,9 @@ pub(crate) fn made_up(answer: &str, index: usize, name: &str) -> String {
 /// FNV-1a, 64 bits (parameters: draft-eastlake-fnv, read 2026-11-21); the standard hasher may change between versions.
 fn hash(words: &[&str]) -> u64 {
     let bytes = words.iter().flat_map(|word| word.bytes().chain([0xFF]));
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
 }
 
 #[cfg(test)]
@@ -71,7 +73,10 @@ mod tests {
     #[test]
     fn other_ids_get_the_form_and_stay_apart() {
         let nine = |id| accepted(ToolCallIds::NineAlphanumeric, id).into_owned();
-        assert!(nine("call_1").len() == 9 && nine("call_1").bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert!(
+            nine("call_1").len() == 9
+                && nine("call_1").bytes().all(|byte| byte.is_ascii_alphanumeric())
+        );
         assert_eq!(nine("call_1"), nine("call_1"));
         assert_ne!(nine("call_REDACTED_1"), nine("call_REDACTED_2"));
         let word = |id| accepted(ToolCallIds::WordCharacters, id).into_owned();
@@ -81,7 +86,12 @@ mod tests {
 
     #[test]
     fn made_up_ids_differ_by_answer_index_and_name() {
-        let ids = [made_up("a", 0, "t"), made_up("b", 0, "t"), made_up("a", 1, "t"), made_up("a", 0, "u")];
+        let ids = [
+            made_up("a", 0, "t"),
+            made_up("b", 0, "t"),
+            made_up("a", 1, "t"),
+            made_up("a", 0, "u"),
+        ];
         let unlike: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(unlike.len(), 4);
         assert_eq!(made_up("a", 0, "t"), ids[0]);

@@ -28,7 +28,9 @@ use serde_json::{Value, json};
 use sy_types::chat::{ChatRequest, ChatResponse};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
-use crate::face::{Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream};
+use crate::face::{
+    Built, Downstream, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder, Upstream,
+};
 use crate::frame::Frame;
 use crate::ids::OPENAI_CHAT;
 use crate::inbound::Head;

@@ -23,7 +23,8 @@ use crate::patch::Spans;
 // Made once: making a finder costs as much as using it on a frame.
 static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"choices\""));
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
-static FINISH_REASON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"finish_reason\""));
+static FINISH_REASON: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new("\"finish_reason\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 /// Returns true when a body asks for usage at the end of a stream.
@@ -45,7 +46,9 @@ pub(crate) fn usage_edit(outgoing: &Outgoing<'_>) -> Result<Option<Value>, Failu
     if !adds_usage(outgoing) {
         return Ok(None);
     }
-    let mut options = stream_options(outgoing.inbound.body())?.filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let mut options = stream_options(outgoing.inbound.body())?
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({}));
     if let Value::Object(options) = &mut options {
         options.insert("include_usage".to_owned(), Value::Bool(true));
     }
@@ -99,7 +102,8 @@ impl StreamDecoder for RelayDecoder {
         }
         let before = events.len();
         self.decoder.decode(frame, events)?;
-        self.has_content |= events.get(before..).unwrap_or_default().iter().any(StreamEvent::is_content);
+        self.has_content |=
+            events.get(before..).unwrap_or_default().iter().any(StreamEvent::is_content);
         Ok(())
     }
 

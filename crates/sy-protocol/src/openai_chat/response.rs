@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use sy_types::Failure;
 use sy_types::Media as Kind;
-use sy_types::chat::{ChatResponse, Citation, Dropped, FinishReason, Media, Part, Reasoning, Text, ToolCall};
+use sy_types::chat::{
+    ChatResponse, Citation, Dropped, FinishReason, Media, Part, Reasoning, Text, ToolCall,
+};
 
 use super::calls;
 use super::content::{self, Piece};
@@ -20,8 +22,9 @@ use crate::media;
 
 /// Reads a whole answer of status 200.
 pub(crate) fn decode(body: &[u8], read_failure: ReadFailure) -> Result<ChatResponse, Failure> {
-    let answer: Value = crate::json::read(body)
-        .map_err(|error| failure::malformed(&format!("the provider's answer is not JSON: {error}")))?;
+    let answer: Value = crate::json::read(body).map_err(|error| {
+        failure::malformed(&format!("the provider's answer is not JSON: {error}"))
+    })?;
     if let Some(failure) = failure::in_band(&answer, b"", read_failure) {
         return Err(failure);
     }
@@ -29,9 +32,13 @@ pub(crate) fn decode(body: &[u8], read_failure: ReadFailure) -> Result<ChatRespo
         return Err(failure::malformed("the provider's answer holds no choice"));
     };
     let Some(message) = choice.get("message").filter(|message| message.is_object()) else {
-        return Err(failure::malformed("the first choice of the provider's answer holds no message"));
+        return Err(failure::malformed(
+            "the first choice of the provider's answer holds no message",
+        ));
     };
-    let word = |field| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let word = |field| {
+        answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
     let id = word("id");
     let mut parts = read_message(message, id.as_deref().unwrap_or_default());
     cite(&mut parts, content::sources(&answer));
@@ -69,7 +76,8 @@ fn unmapped(answer: &Value, choice: &Value, message: &Value) -> Vec<Dropped> {
 
 /// Reads a message into parts: reasoning, text, refusal, pictures and sound, calls.
 fn read_message(message: &Value, answer: &str) -> Vec<Part> {
-    let (mut plain, mut text, mut refusal) = (content::reasoning(message).to_owned(), String::new(), String::new());
+    let (mut plain, mut text, mut refusal) =
+        (content::reasoning(message).to_owned(), String::new(), String::new());
     let mut media = Vec::new();
     for piece in content::pieces(message.get("content")) {
         match piece {
@@ -85,8 +93,13 @@ fn read_message(message: &Value, answer: &str) -> Vec<Part> {
         text.push_str(word("/audio/transcript"));
     }
     media.extend(content::generated(message));
-    let details = message.get("reasoning_details").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut parts: Vec<Part> = details::read(details, &plain).into_iter().map(Part::Reasoning).collect();
+    let details = message
+        .get("reasoning_details")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut parts: Vec<Part> =
+        details::read(details, &plain).into_iter().map(Part::Reasoning).collect();
     let mut calls = read_calls(message, answer);
     let mut signature = content::extra_signature(message);
     if let (Some(first), Some(_)) = (calls.first_mut(), &signature) {
@@ -106,7 +119,8 @@ fn read_message(message: &Value, answer: &str) -> Vec<Part> {
 }
 
 fn read_calls(message: &Value, answer: &str) -> Vec<ToolCall> {
-    let listed = message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let listed =
+        message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let legacy = message.get("function_call").map(|call| json!({ "function": call }));
     let mut found = Vec::new();
     for call in listed.iter().chain(&legacy) {
@@ -134,7 +148,10 @@ fn read_calls(message: &Value, answer: &str) -> Vec<ToolCall> {
 
 /// Hangs sources that stand beside the choices on the text, where it does not name them itself.
 fn cite(parts: &mut [Part], sources: Vec<Citation>) {
-    let text = parts.iter_mut().rev().find_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+    let text = parts
+        .iter_mut()
+        .rev()
+        .find_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
     let Some(text) = text else { return };
     for source in sources {
         if text.citations.iter().all(|known| known.url != source.url) {
@@ -195,7 +212,10 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
         }
     }
     let has_other = !calls.is_empty() || !refusal.is_empty();
-    message.insert("content".to_owned(), if has_text || !has_other { text.into() } else { Value::Null });
+    message.insert(
+        "content".to_owned(),
+        if has_text || !has_other { text.into() } else { Value::Null },
+    );
     message.insert("refusal".to_owned(), Some(refusal).filter(|text| !text.is_empty()).into());
     if reasoning.iter().any(|part| !part.text.is_empty()) {
         let text: String = reasoning.iter().map(|part| part.text.as_str()).collect();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_types::chat::{
-    BlockStart, ChatRequest, ChatResponse, Citation, Delta, Fold, Message, Part, Reasoning, ReasoningOptions, Role,
-    Signature, StreamEvent, Text, ToolCall, ToolChoice, ToolResult,
+    BlockStart, ChatRequest, ChatResponse, Citation, Delta, Fold, Message, Part, Reasoning,
+    ReasoningOptions, Role, Signature, StreamEvent, Text, ToolCall, ToolChoice, ToolResult,
 };
 use sy_types::target::{MaxTokensField, ReasoningRequest, StructuredOutput, ToolCallIds};
 use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, Interleaved, ModelInfo, Target, Timeouts};
@@ -74,17 +74,30 @@ fn check_stream(chunks: &[Value], expected: &[&str]) {
 fn word(part: &Part) -> String {
     match part {
         Part::Text(text) => {
-            let cited: Vec<&str> = text.citations.iter().map(|citation| citation.url.as_str()).collect();
-            let signed = text.signature.as_ref().map(|signature| format!(" !{}", signature.value)).unwrap_or_default();
+            let cited: Vec<&str> =
+                text.citations.iter().map(|citation| citation.url.as_str()).collect();
+            let signed = text
+                .signature
+                .as_ref()
+                .map(|signature| format!(" !{}", signature.value))
+                .unwrap_or_default();
             format!("text {} {cited:?}{signed}", text.text).replace(" []", "")
         }
         Part::Refusal(text) => format!("refusal {text}"),
         Part::Reasoning(part) => {
-            let signed = part.signature.as_ref().map(|signature| format!(" !{}", signature.value)).unwrap_or_default();
+            let signed = part
+                .signature
+                .as_ref()
+                .map(|signature| format!(" !{}", signature.value))
+                .unwrap_or_default();
             format!("thought {}{signed}", part.text)
         }
         Part::ToolCall(call) => {
-            let signed = call.signature.as_ref().map(|signature| format!(" !{}", signature.value)).unwrap_or_default();
+            let signed = call
+                .signature
+                .as_ref()
+                .map(|signature| format!(" !{}", signature.value))
+                .unwrap_or_default();
             format!("call {} {} {}{signed}", call.id, call.name, call.arguments)
         }
         other => format!("{other:?}"),
@@ -92,7 +105,8 @@ fn word(part: &Part) -> String {
 }
 
 fn call(index: Value, id: Value, name: Value, arguments: Value) -> Value {
-    let mut call = json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}});
+    let mut call =
+        json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}});
     call.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     delta(json!({ "tool_calls": [call] }))
 }
@@ -208,7 +222,11 @@ fn details_carry_reasoning_and_its_proof() {
             delta(json!({"content": "t"})),
             end("stop"),
         ],
-        &[r#"thought ab ![{"type":"reasoning.text","format":"f","index":0,"signature":"S"}]"#, "text t", "Stop"],
+        &[
+            r#"thought ab ![{"type":"reasoning.text","format":"f","index":0,"signature":"S"}]"#,
+            "text t",
+            "Stop",
+        ],
     );
     // Plain text beside the details is the same text; a proof of another protocol is unwrapped.
     check_stream(
@@ -248,7 +266,10 @@ fn googles_proofs_stay_with_their_call_or_text() {
         ],
         &["call c f {} !G", "ToolCalls"],
     );
-    check_stream(&[delta(json!({"content": "x", "extra_content": extra})), end("stop")], &["text x !G", "Stop"]);
+    check_stream(
+        &[delta(json!({"content": "x", "extra_content": extra})), end("stop")],
+        &["text x !G", "Stop"],
+    );
 }
 
 #[test]
@@ -268,7 +289,10 @@ fn only_a_whole_stream_finishes() {
     check(&text, None);
     check(&format!("{text}data: [DONE]\n\n"), Some("Stop"));
     check(&format!("{text}data: {}\n\n", end("length")), Some("Length"));
-    check(&format!("{text}data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", end("length"), end("length")), Some("Length"));
+    check(
+        &format!("{text}data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", end("length"), end("length")),
+        Some("Length"),
+    );
     check(&format!("{text}data: {}\n\n", end("")), None);
     check("data: [DONE]\n\n", None);
     check("", None);
@@ -279,12 +303,16 @@ fn errors_in_a_stream_are_failures_and_broken_frames_are_malformed() {
     let text = format!("data: {}\n\n", delta(json!({"content": "x"})));
     for decoder in [OpenAiChat.stream_decoder(), OpenAiChat.relay_decoder()] {
         let mut decoder = decoder;
-        let stream = format!("{text}data: {{\"error\":{{\"message\":\"m\",\"code\":429}}}}\n\ndata: [DONE]\n\n");
+        let stream = format!(
+            "{text}data: {{\"error\":{{\"message\":\"m\",\"code\":429}}}}\n\ndata: [DONE]\n\n"
+        );
         let events = decode(&mut *decoder, &stream).unwrap();
         let Some(StreamEvent::Failed(failure)) = events.last() else { panic!("{events:?}") };
         assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::RateLimited, "m"));
     }
-    for broken in ["data: nonsense\n\n", "data: [1]\n\n", "data: {\"choices\":[\n\n", "data: <html>\n\n"] {
+    for broken in
+        ["data: nonsense\n\n", "data: [1]\n\n", "data: {\"choices\":[\n\n", "data: <html>\n\n"]
+    {
         for decoder in [OpenAiChat.stream_decoder(), OpenAiChat.relay_decoder()] {
             let mut decoder = decoder;
             let failure = decode(&mut *decoder, &format!("{text}{broken}")).unwrap_err();
@@ -296,32 +324,44 @@ fn errors_in_a_stream_are_failures_and_broken_frames_are_malformed() {
 #[test]
 fn usage_alone_is_told_from_usage_beside_content() {
     let check = |data: &str, expected: bool| {
-        let batch = FrameReader::new(Framing::Sse, 1 << 20).push(&Bytes::from(format!("data: {data}\n\n"))).unwrap();
+        let batch = FrameReader::new(Framing::Sse, 1 << 20)
+            .push(&Bytes::from(format!("data: {data}\n\n")))
+            .unwrap();
         assert_eq!(OpenAiChat.is_usage_only(&batch.frames[0]), expected, "{data}");
     };
     check(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, true);
     check(r#"{"choices":[],"usage" : { "prompt_tokens":1}}"#, true);
     check(r#"{"choices":[],"usage":null}"#, false);
-    check(r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#, false);
+    check(
+        r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#,
+        false,
+    );
     check(r#"{"choices":[{"delta":{"content":"\"usage\":{"}}]}"#, false);
     check("[DONE]", false);
 }
 
 /// Encodes events for a chat client whose request is given and shows the data lines.
 fn encoded(request: &Value, events: &[StreamEvent]) -> Vec<String> {
-    let inbound = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
+    let inbound =
+        Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
     let info = ReplyInfo { inbound: &inbound, request_id: "r1", now: 7 };
     let (mut encoder, mut out) = (OpenAiChat.stream_encoder(&info), BytesMut::new());
     events.iter().for_each(|event| encoder.encode(event, &mut out));
     let text = String::from_utf8(out.to_vec()).unwrap();
-    text.split_terminator("\n\n").map(|line| line.strip_prefix("data: ").unwrap().to_owned()).collect()
+    text.split_terminator("\n\n")
+        .map(|line| line.strip_prefix("data: ").unwrap().to_owned())
+        .collect()
 }
 
 fn sample() -> ChatResponse {
     let foreign = |value: &str| Some(Signature { protocol: OLLAMA_CHAT, value: value.to_owned() });
     ChatResponse {
         parts: vec![
-            Part::Reasoning(Reasoning { text: "hm".to_owned(), signature: foreign("P"), ..Reasoning::default() }),
+            Part::Reasoning(Reasoning {
+                text: "hm".to_owned(),
+                signature: foreign("P"),
+                ..Reasoning::default()
+            }),
             Part::text("hi"),
             Part::ToolCall(ToolCall {
                 id: "c".to_owned(),
@@ -342,7 +382,9 @@ fn sample() -> ChatResponse {
 fn our_stream_is_what_sdks_expect() {
     let head = r#"{"id":"chatcmpl-r1","object":"chat.completion.chunk","created":7,"model":"m","#;
     let chunk = |delta: &str, finish: &str, tail: &str| {
-        format!(r#"{head}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{tail}}}"#)
+        format!(
+            r#"{head}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{tail}}}"#
+        )
     };
     let deltas = [
         r#"{"role":"assistant","content":""}"#,
@@ -352,8 +394,10 @@ fn our_stream_is_what_sdks_expect() {
         r#"{"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"input\":\"go\"}"},"extra_content":{"google":{"thought_signature":"sy1.ollama_chat.G"}},"index":0}]}"#,
     ];
     let check = |options: Value, tail: &str, usage: Option<String>| {
-        let request = json!({"model": "m", "messages": [], "stream": true, "stream_options": options});
-        let mut expected: Vec<String> = deltas.iter().map(|delta| chunk(delta, "null", tail)).collect();
+        let request =
+            json!({"model": "m", "messages": [], "stream": true, "stream_options": options});
+        let mut expected: Vec<String> =
+            deltas.iter().map(|delta| chunk(delta, "null", tail)).collect();
         expected.push(chunk("{}", "\"tool_calls\"", tail));
         expected.extend(usage);
         expected.push("[DONE]".to_owned());
@@ -371,7 +415,8 @@ fn our_stream_is_what_sdks_expect() {
 #[test]
 fn arguments_stream_on_after_the_second_piece() {
     let request = json!({"model": "m", "messages": []});
-    let arguments = |text: &str| StreamEvent::Delta { index: 0, delta: Delta::Arguments(text.to_owned()) };
+    let arguments =
+        |text: &str| StreamEvent::Delta { index: 0, delta: Delta::Arguments(text.to_owned()) };
     let block = BlockStart::ToolCall { id: "c".to_owned(), name: "f".to_owned(), custom: false };
     let events = [
         StreamEvent::Start { id: None, model: None, created: None },
@@ -384,7 +429,10 @@ fn arguments_stream_on_after_the_second_piece() {
     ];
     let pieces: Vec<Value> = encoded(&request, &events)[1..]
         .iter()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["choices"][0]["delta"]["tool_calls"][0].clone())
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["choices"][0]["delta"]["tool_calls"][0]
+                .clone()
+        })
         .collect();
     let expected = [
         json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1"}, "index": 0}),
@@ -402,13 +450,18 @@ fn a_call_of_a_declared_custom_tool_comes_back_as_one() {
     let found: Vec<Value> = lines
         .iter()
         .filter_map(|line| {
-            serde_json::from_str::<Value>(line).ok()?.pointer("/choices/0/delta/tool_calls/0/custom").cloned()
+            serde_json::from_str::<Value>(line)
+                .ok()?
+                .pointer("/choices/0/delta/tool_calls/0/custom")
+                .cloned()
         })
         .collect();
     assert_eq!(found, [expected["custom"].clone()]);
-    let inbound = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
+    let inbound =
+        Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
     let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 7 };
-    let whole: Value = serde_json::from_slice(&OpenAiChat.encode_response(&info, &sample())).unwrap();
+    let whole: Value =
+        serde_json::from_slice(&OpenAiChat.encode_response(&info, &sample())).unwrap();
     assert_eq!(whole["choices"][0]["message"]["tool_calls"][0]["custom"], expected["custom"]);
 }
 
@@ -417,7 +470,9 @@ fn a_failure_may_be_the_first_word_of_a_stream() {
     let inbound = Inbound::from_chat(ChatRequest::default());
     let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 7 };
     let mut out = BytesMut::new();
-    OpenAiChat.stream_encoder(&info).fail(&Failure::provider(ErrorKind::Unavailable, "gone"), &mut out);
+    OpenAiChat
+        .stream_encoder(&info)
+        .fail(&Failure::provider(ErrorKind::Unavailable, "gone"), &mut out);
     let line = r#"data: {"error":{"message":"gone","type":"server_error","param":null,"code":"provider_unavailable"}}"#;
     assert_eq!(out, format!("{line}\n\n").as_bytes());
 }
@@ -448,7 +503,9 @@ fn proofs_survive_a_whole_answer_and_the_clients_echo() {
     assert_eq!(words(&decoded(&request).messages[0].parts), words(&response.parts));
     // To a target that takes details, its own proof goes as it was made; the others are reported.
     let dialect = Dialect { reasoning_request: ReasoningRequest::Object, ..Dialect::default() };
-    let built = OpenAiChat.build(&decoded(&request), &target(dialect, ModelInfo::default()), false).unwrap();
+    let built = OpenAiChat
+        .build(&decoded(&request), &target(dialect, ModelInfo::default()), false)
+        .unwrap();
     let details = &built.body["messages"][0]["reasoning_details"];
     assert_eq!(
         details[0],
@@ -456,14 +513,18 @@ fn proofs_survive_a_whole_answer_and_the_clients_echo() {
     );
     assert_eq!((&details[1]["data"], details.as_array().unwrap().len()), (&json!("E"), 2));
     let fields: Vec<&str> = built.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
-    let expected =
-        ["messages[0].parts[3].signature", "messages[0].parts[1].signature", "messages[0].parts[2].signature"];
+    let expected = [
+        "messages[0].parts[3].signature",
+        "messages[0].parts[1].signature",
+        "messages[0].parts[2].signature",
+    ];
     assert_eq!(fields, expected);
 }
 
 #[track_caller]
 fn decoded(request: &Value) -> ChatRequest {
-    let inbound = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
+    let inbound =
+        Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default()).unwrap();
     inbound.chat().unwrap().clone()
 }
 
@@ -472,7 +533,8 @@ fn a_wrong_field_is_named_with_what_was_expected() {
     let check = |extra: Value, message: &str| {
         let mut request = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
         request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let parsed = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default());
+        let parsed =
+            Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default());
         let failure = parsed.and_then(|inbound| inbound.chat().cloned()).unwrap_err();
         assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Invalid, message));
     };
@@ -521,19 +583,28 @@ fn what_has_no_place_is_reported_and_defaults_are_not() {
     ];
     assert_eq!(fields, expected);
     assert_eq!(chat.user.as_deref(), Some("u"));
-    assert!(matches!(&chat.messages[0].parts[0], Part::Opaque(opaque) if opaque.kind == "image_gen"));
+    assert!(
+        matches!(&chat.messages[0].parts[0], Part::Opaque(opaque) if opaque.kind == "image_gen")
+    );
 }
 
 #[test]
 fn older_forms_are_read_like_the_newer() {
-    let older = decoded(&json!({"model": "m", "max_tokens": 5, "stop": "x", "function_call": {"name": "f"},
+    let older = decoded(
+        &json!({"model": "m", "max_tokens": 5, "stop": "x", "function_call": {"name": "f"},
         "functions": [{"name": "f"}], "messages": [
             {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}},
-            {"role": "function", "name": "f", "content": "r"}]}));
-    assert_eq!((older.max_output_tokens, older.stop.as_slice()), (Some(5), ["x".to_owned()].as_slice()));
+            {"role": "function", "name": "f", "content": "r"}]}),
+    );
+    assert_eq!(
+        (older.max_output_tokens, older.stop.as_slice()),
+        (Some(5), ["x".to_owned()].as_slice())
+    );
     assert_eq!(older.tool_choice, Some(ToolChoice::Named("f".to_owned())));
     let [Part::ToolCall(call)] = older.messages[0].parts.as_slice() else { panic!("{older:?}") };
-    let [Part::ToolResult(result)] = older.messages[1].parts.as_slice() else { panic!("{older:?}") };
+    let [Part::ToolResult(result)] = older.messages[1].parts.as_slice() else {
+        panic!("{older:?}")
+    };
     assert_eq!((&call.id, result.joined_text().as_str()), (&result.call_id, "r"));
 }
 
@@ -559,12 +630,20 @@ fn every_way_to_ask_for_reasoning_is_read() {
 
 /// Builds a small request for a dialect and looks at some fields of the body.
 #[track_caller]
-fn check_build(dialect: Dialect, info: ModelInfo, change: fn(&mut ChatRequest), expected: Value, dropped: &[&str]) {
+fn check_build(
+    dialect: Dialect,
+    info: ModelInfo,
+    change: fn(&mut ChatRequest),
+    expected: Value,
+    dropped: &[&str],
+) {
     let mut chat = decoded(&json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}));
     change(&mut chat);
     let built = OpenAiChat.build(&chat, &target(dialect, info), true).unwrap();
     let mut body = Value::Object(built.body);
-    body.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "model" | "messages" | "stream"));
+    body.as_object_mut()
+        .unwrap()
+        .retain(|key, _| !matches!(key.as_str(), "model" | "messages" | "stream"));
     assert_eq!(body, expected);
     let fields: Vec<&str> = built.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
     assert_eq!(fields, dropped);
@@ -582,9 +661,21 @@ fn quiet() -> Dialect {
 #[test]
 fn a_dialect_decides_names_and_what_is_left_out() {
     let none = ModelInfo::default;
-    check_build(Dialect::default(), none(), |_| {}, json!({"stream_options": {"include_usage": true}}), &[]);
+    check_build(
+        Dialect::default(),
+        none(),
+        |_| {},
+        json!({"stream_options": {"include_usage": true}}),
+        &[],
+    );
     let newer = Dialect { max_tokens_field: MaxTokensField::MaxCompletionTokens, ..quiet() };
-    check_build(newer, none(), |chat| chat.max_output_tokens = Some(9), json!({"max_completion_tokens": 9}), &[]);
+    check_build(
+        newer,
+        none(),
+        |chat| chat.max_output_tokens = Some(9),
+        json!({"max_completion_tokens": 9}),
+        &[],
+    );
     let mut small = none();
     small.limits.output = 5;
     check_build(
@@ -595,7 +686,13 @@ fn a_dialect_decides_names_and_what_is_left_out() {
         &["max_output_tokens"],
     );
     let cold = Dialect { temperature: false, ..quiet() };
-    check_build(cold, none(), |chat| chat.sampling.temperature = Some(0.5), json!({}), &["temperature"]);
+    check_build(
+        cold,
+        none(),
+        |chat| chat.sampling.temperature = Some(0.5),
+        json!({}),
+        &["temperature"],
+    );
     let strict = Dialect { tool_call_ids: ToolCallIds::NineAlphanumeric, ..quiet() };
     let notes = |chat: &mut ChatRequest| {
         chat.user = Some("u".to_owned());
@@ -604,7 +701,13 @@ fn a_dialect_decides_names_and_what_is_left_out() {
         chat.prompt_cache_key = Some("k".to_owned());
     };
     check_build(strict, none(), notes, json!({}), &["top_k", "seed", "user", "prompt_cache_key"]);
-    check_build(quiet(), none(), notes, json!({"seed": 1, "user": "u"}), &["top_k", "prompt_cache_key"]);
+    check_build(
+        quiet(),
+        none(),
+        notes,
+        json!({"seed": 1, "user": "u"}),
+        &["top_k", "prompt_cache_key"],
+    );
 }
 
 #[test]
@@ -615,11 +718,29 @@ fn reasoning_is_asked_for_in_the_targets_words() {
     let budget = |chat: &mut ChatRequest| chat.reasoning.budget_tokens = Some(9_000);
     let none = ModelInfo::default;
     use ReasoningRequest::{Effort, None as Nothing, Object, Thinking};
-    check_build(with(Effort), none(), high, json!({"reasoning_effort": "high"}), &["reasoning.effort"]);
-    check_build(with(Effort), variants(&["xhigh"]), high, json!({"reasoning_effort": "xhigh"}), &[]);
+    check_build(
+        with(Effort),
+        none(),
+        high,
+        json!({"reasoning_effort": "high"}),
+        &["reasoning.effort"],
+    );
+    check_build(
+        with(Effort),
+        variants(&["xhigh"]),
+        high,
+        json!({"reasoning_effort": "xhigh"}),
+        &[],
+    );
     check_build(with(Effort), none(), budget, json!({"reasoning_effort": "high"}), &[]);
     check_build(with(Effort), none(), off, json!({}), &["reasoning"]);
-    check_build(with(Effort), variants(&["none", "low"]), off, json!({"reasoning_effort": "none"}), &[]);
+    check_build(
+        with(Effort),
+        variants(&["none", "low"]),
+        off,
+        json!({"reasoning_effort": "none"}),
+        &[],
+    );
     check_build(with(Object), none(), high, json!({"reasoning": {"effort": "xhigh"}}), &[]);
     check_build(with(Object), none(), budget, json!({"reasoning": {"max_tokens": 9000}}), &[]);
     check_build(with(Object), none(), off, json!({"reasoning": {"enabled": false}}), &[]);
@@ -639,7 +760,8 @@ fn tools_and_choices_fit_the_target() {
         chat.tool_choice = Some(ToolChoice::Named("f".to_owned()));
     };
     let f = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}});
-    let input = json!({"type": "string", "description": "The whole input of the tool, as free text."});
+    let input =
+        json!({"type": "string", "description": "The whole input of the tool, as free text."});
     let g = json!({"type": "function", "function": {"name": "g", "parameters":
         {"type": "object", "properties": {"input": input}, "required": ["input"]}}});
     let named = json!({"type": "function", "function": {"name": "f"}});
@@ -655,7 +777,9 @@ fn tools_and_choices_fit_the_target() {
     check_build(auto, ModelInfo::default(), tools, expected, &["tools[1].format", "tool_choice"]);
     let auto = Dialect { forced_tool_choice: false, ..quiet() };
     let none = |chat: &mut ChatRequest| {
-        chat.tools = decoded(&json!({"model": "m", "messages": [], "tools": [{"function": {"name": "f"}}]})).tools;
+        chat.tools =
+            decoded(&json!({"model": "m", "messages": [], "tools": [{"function": {"name": "f"}}]}))
+                .tools;
         chat.tool_choice = Some(ToolChoice::None);
     };
     check_build(auto, ModelInfo::default(), none, json!({}), &[]);
@@ -664,7 +788,8 @@ fn tools_and_choices_fit_the_target() {
             &json!({"model": "m", "messages": [], "tools": [{"function": {"name": "f"}}, {"function": {"name": "h"}}]}),
         )
         .tools;
-        chat.tool_choice = Some(ToolChoice::Allowed { names: vec!["f".to_owned()], required: true });
+        chat.tool_choice =
+            Some(ToolChoice::Allowed { names: vec!["f".to_owned()], required: true });
     };
     let expected = json!({"tools": [f], "tool_choice": "required"});
     check_build(quiet(), ModelInfo::default(), allowed, expected, &["tool_choice.allowed_tools"]);
@@ -717,7 +842,10 @@ fn built_messages(dialect: Dialect, info: ModelInfo) -> (Value, Vec<String>) {
         ..ChatRequest::default()
     };
     let built = OpenAiChat.build(&chat, &target(dialect, info), false).unwrap();
-    (built.body["messages"].clone(), built.dropped.into_iter().map(|dropped| dropped.field).collect())
+    (
+        built.body["messages"].clone(),
+        built.dropped.into_iter().map(|dropped| dropped.field).collect(),
+    )
 }
 
 #[test]
@@ -733,20 +861,30 @@ fn history_is_written_in_the_targets_form() {
         {"role": "assistant", "content": "done"},
     ]);
     assert_eq!(messages, expected);
-    assert_eq!(dropped, ["messages[2].parts[0].parts[1]", "messages[2].parts[0].is_error", "cache_control"]);
+    assert_eq!(
+        dropped,
+        ["messages[2].parts[0].parts[1]", "messages[2].parts[0].is_error", "cache_control"]
+    );
 }
 
 #[test]
 fn a_call_and_its_result_keep_one_id_in_every_form() {
     for rule in [ToolCallIds::Any, ToolCallIds::NineAlphanumeric, ToolCallIds::WordCharacters] {
-        let (messages, _) = built_messages(Dialect { tool_call_ids: rule, ..Dialect::default() }, ModelInfo::default());
+        let (messages, _) = built_messages(
+            Dialect { tool_call_ids: rule, ..Dialect::default() },
+            ModelInfo::default(),
+        );
         assert_eq!(messages[1]["tool_calls"][0]["id"], messages[2]["tool_call_id"], "{rule:?}");
     }
 }
 
 #[test]
 fn claude_keeps_its_cache_marks_and_openai_its_developer() {
-    let dialect = Dialect { tool_call_ids: ToolCallIds::WordCharacters, developer_role: true, ..Dialect::default() };
+    let dialect = Dialect {
+        tool_call_ids: ToolCallIds::WordCharacters,
+        developer_role: true,
+        ..Dialect::default()
+    };
     let (messages, dropped) = built_messages(dialect, ModelInfo::default());
     let marked = json!([{"type": "text", "text": "r", "cache_control": {"type": "ephemeral"}}]);
     assert_eq!((&messages[2]["content"], &messages[0]["role"]), (&marked, &json!("developer")));
@@ -768,7 +906,8 @@ fn reasoning_goes_back_where_it_is_wanted() {
 #[test]
 fn a_relay_changes_only_the_model_and_forces_usage_where_told() {
     let check = |body: &str, force_usage: bool, stream: bool, expected: &str, adds: bool| {
-        let inbound = Inbound::parse(&OpenAiChat, Bytes::from(body.to_owned()), &Hints::default()).unwrap();
+        let inbound =
+            Inbound::parse(&OpenAiChat, Bytes::from(body.to_owned()), &Hints::default()).unwrap();
         let target = target(Dialect { force_usage, ..Dialect::default() }, ModelInfo::default());
         let outgoing = Outgoing { target: &target, inbound: &inbound, stream };
         let encoded = encode(&OpenAiChat, &outgoing).unwrap();
@@ -779,7 +918,13 @@ fn a_relay_changes_only_the_model_and_forces_usage_where_told() {
     let plain = r#"{ "model":"a/b", "x": 1.0,"stream":true, "messages":[] }"#;
     let changed = r#"{ "model":"wire-m", "x": 1.0,"stream":true, "messages":[] }"#;
     check(plain, false, true, changed, false);
-    check(plain, true, true, &changed.replacen('{', r#"{"stream_options":{"include_usage":true},"#, 1), true);
+    check(
+        plain,
+        true,
+        true,
+        &changed.replacen('{', r#"{"stream_options":{"include_usage":true},"#, 1),
+        true,
+    );
     check(plain, true, false, &changed.replace("true", "false"), false);
     let asked = r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#;
     check(asked, true, true, &asked.replace("\"a\"", "\"wire-m\""), false);
@@ -794,23 +939,36 @@ fn a_relay_changes_only_the_model_and_forces_usage_where_told() {
 
 #[test]
 fn citations_and_pictures_survive_a_whole_answer() {
-    let citation = Citation { url: "u".to_owned(), title: Some("t".to_owned()), quote: Some("q".to_owned()) };
+    let citation =
+        Citation { url: "u".to_owned(), title: Some("t".to_owned()), quote: Some("q".to_owned()) };
     let picture = crate::media::from_url("data:image/png;base64,AAAA", sy_types::Media::Image);
-    let sound = crate::media::inline_media(Some("audio/wav".to_owned()), "BBBB", sy_types::Media::Audio);
+    let sound =
+        crate::media::inline_media(Some("audio/wav".to_owned()), "BBBB", sy_types::Media::Audio);
     let text = Text { text: "x".to_owned(), citations: vec![citation], ..Text::default() };
     let parts = vec![Part::Text(text), Part::Media(picture), Part::Media(sound)];
     let response = ChatResponse { parts: parts.clone(), ..ChatResponse::default() };
-    let inbound = Inbound::from_chat(ChatRequest { reasoning: ReasoningOptions::default(), ..ChatRequest::default() });
+    let inbound = Inbound::from_chat(ChatRequest {
+        reasoning: ReasoningOptions::default(),
+        ..ChatRequest::default()
+    });
     let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 7 };
-    assert_eq!(OpenAiChat.decode_response(&OpenAiChat.encode_response(&info, &response)).unwrap().parts, parts);
+    assert_eq!(
+        OpenAiChat.decode_response(&OpenAiChat.encode_response(&info, &response)).unwrap().parts,
+        parts
+    );
 }
 
 #[test]
 fn an_answer_without_a_choice_is_malformed() {
     for body in ["", "{}", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, "<html>"] {
-        assert_eq!(OpenAiChat.decode_response(body.as_bytes()).unwrap_err().kind, ErrorKind::Malformed, "{body}");
+        assert_eq!(
+            OpenAiChat.decode_response(body.as_bytes()).unwrap_err().kind,
+            ErrorKind::Malformed,
+            "{body}"
+        );
     }
-    let failure = OpenAiChat.decode_response(br#"{"error":{"message":"m","code":429}}"#).unwrap_err();
+    let failure =
+        OpenAiChat.decode_response(br#"{"error":{"message":"m","code":429}}"#).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::RateLimited);
 }
 
@@ -829,8 +987,10 @@ fn an_unusual_answer_is_not_only_looked_at() {
         let mut answer = usual.clone();
         *answer.pointer_mut(pointer).unwrap() = value;
         let body = answer.to_string();
-        let (looked_at, read) =
-            (OpenAiChat.relay_response(body.as_bytes()), OpenAiChat.decode_response(body.as_bytes()));
+        let (looked_at, read) = (
+            OpenAiChat.relay_response(body.as_bytes()),
+            OpenAiChat.decode_response(body.as_bytes()),
+        );
         match (looked_at, read) {
             (Ok(looked_at), Ok(read)) => {
                 assert_eq!(looked_at.usage, read.usage, "{body}");

@@ -13,14 +13,16 @@ pub(super) fn read(value: &Value) -> Option<Usage> {
         return None;
     }
     let (mut input, mut output) = (prompt.unwrap_or(0), completion.unwrap_or(0));
-    let most = |paths: &[&str]| paths.iter().filter_map(|path| count(value, path)).max().unwrap_or(0);
+    let most =
+        |paths: &[&str]| paths.iter().filter_map(|path| count(value, path)).max().unwrap_or(0);
     let cache_read = most(&[
         "prompt_tokens_details.cached_tokens",
         "prompt_cache_hit_tokens",
         "cache_read_input_tokens",
         "cached_tokens",
     ]);
-    let cache_write = most(&["prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"]);
+    let cache_write =
+        most(&["prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"]);
     let mut reasoning = most(&["completion_tokens_details.reasoning_tokens", "reasoning_tokens"]);
     let beside = count(value, "total_tokens").unwrap_or(0).saturating_sub(input + output);
     if beside > 0 {
@@ -53,7 +55,9 @@ pub(super) fn write(usage: &Usage) -> Value {
 /// Reads the count at a path of keys with a point between them.
 fn count(value: &Value, path: &str) -> Option<u64> {
     let value = path.split('.').try_fold(value, |inner, key| inner.get(key))?;
-    value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
 }
 
 #[cfg(test)]
@@ -79,7 +83,10 @@ mod tests {
                 "completion_tokens_details": {"reasoning_tokens": 3}}),
             [9, 5, 2, 4, 3],
         );
-        check(&json!({"prompt_tokens": 9, "completion_tokens": 4, "prompt_cache_hit_tokens": 8}), [9, 8, 0, 4, 0]);
+        check(
+            &json!({"prompt_tokens": 9, "completion_tokens": 4, "prompt_cache_hit_tokens": 8}),
+            [9, 8, 0, 4, 0],
+        );
     }
 
     #[test]
@@ -89,7 +96,10 @@ mod tests {
                 "completion_tokens_details": {"reasoning_tokens": 228}}),
             [12, 0, 0, 229, 228],
         );
-        check(&json!({"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}), [35, 0, 0, 74, 62]);
+        check(
+            &json!({"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}),
+            [35, 0, 0, 74, 62],
+        );
         check(
             &json!({"prompt_tokens": 11, "completion_tokens": 15, "total_tokens": 401,
                 "prompt_tokens_details": {"audio_tokens": 375, "cached_tokens": 9}}),

@@ -9,8 +9,8 @@ use sy_types::chat::{BlockStart, Delta, Part, Signature, StreamEvent};
 
 use super::proof::Proof;
 use super::seen::{
-    Block, Call, Item, Kind, Source, Thought, agrees, begin, call_start, close, close_item, content_index, find,
-    thought_part,
+    Block, Call, Item, Kind, Source, Thought, agrees, begin, call_start, close, close_item,
+    content_index, find, thought_part,
 };
 use super::{parts, response};
 
@@ -53,13 +53,19 @@ impl Blocks {
             "response.reasoning_summary_text.delta" => {
                 self.thought(value, Source::Summary, value.get("delta"), events);
             }
-            "response.reasoning_text.delta" => self.thought(value, Source::Content, value.get("delta"), events),
-            "response.reasoning_summary_text.done" => self.whole_thought(value, Source::Summary, events),
+            "response.reasoning_text.delta" => {
+                self.thought(value, Source::Content, value.get("delta"), events)
+            }
+            "response.reasoning_summary_text.done" => {
+                self.whole_thought(value, Source::Summary, events)
+            }
             "response.reasoning_text.done" => self.whole_thought(value, Source::Content, events),
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.arguments(value, &response::arguments(value.get("delta")), events);
             }
-            "response.function_call_arguments.done" => self.whole_arguments(value, "arguments", events),
+            "response.function_call_arguments.done" => {
+                self.whole_arguments(value, "arguments", events)
+            }
             "response.custom_tool_call_input.done" => self.whole_arguments(value, "input", events),
             _ => {}
         }
@@ -69,7 +75,8 @@ impl Blocks {
     pub(super) fn take_output(&mut self, output: &[Value], events: &mut Vec<StreamEvent>) {
         let is_new = self.items.is_empty();
         for (at, item) in output.iter().enumerate() {
-            let is_open = self.items.iter().any(|known| known.output_index == at as u64 && !known.done);
+            let is_open =
+                self.items.iter().any(|known| known.output_index == at as u64 && !known.done);
             if is_new || is_open {
                 self.done(&json!({"output_index": at, "item": item}), events);
             }
@@ -97,12 +104,15 @@ impl Blocks {
                 Some(Proof::Owned { .. }) => Kind::Reasoning(None),
                 proof => {
                     let redacted = matches!(proof, Some(Proof::Reasoning { redacted: true, .. }));
-                    opened = Some(BlockStart::Reasoning { id: response::text(inner, "id"), redacted });
+                    opened =
+                        Some(BlockStart::Reasoning { id: response::text(inner, "id"), redacted });
                     Kind::Reasoning(Some(Thought { index: next, at: None }))
                 }
             },
             "function_call" | "custom_tool_call" => {
-                let is_known = |key: &str| inner.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+                let is_known = |key: &str| {
+                    inner.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+                };
                 opened = (is_known("call_id") && is_known("name")).then(|| call_start(0, inner));
                 let index = opened.is_some().then_some(next);
                 Kind::Call(Call { index, has_arguments: false, held: String::new() })
@@ -117,8 +127,16 @@ impl Blocks {
         }
     }
 
-    fn text(&mut self, value: &Value, text: Option<&Value>, refusal: bool, events: &mut Vec<StreamEvent>) {
-        let Some(text) = text.and_then(Value::as_str).filter(|text| !text.is_empty()) else { return };
+    fn text(
+        &mut self,
+        value: &Value,
+        text: Option<&Value>,
+        refusal: bool,
+        events: &mut Vec<StreamEvent>,
+    ) {
+        let Some(text) = text.and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+            return;
+        };
         let Some(block) = self.block(value, refusal, events) else { return };
         block.has_text = true;
         let index = block.index;
@@ -126,7 +144,13 @@ impl Blocks {
     }
 
     /// Takes a text that an event repeats whole: it counts where no delta came.
-    fn whole_text(&mut self, value: &Value, text: Option<&Value>, refusal: bool, events: &mut Vec<StreamEvent>) {
+    fn whole_text(
+        &mut self,
+        value: &Value,
+        text: Option<&Value>,
+        refusal: bool,
+        events: &mut Vec<StreamEvent>,
+    ) {
         let content_index = content_index(value);
         let has_text = match find(&mut self.items, value) {
             Some(Item { done: true, .. }) => true,
@@ -149,7 +173,12 @@ impl Blocks {
     }
 
     /// Returns the open block of a content part. The first event of a part opens it and closes the part before it.
-    fn block(&mut self, value: &Value, refusal: bool, events: &mut Vec<StreamEvent>) -> Option<&mut Block> {
+    fn block(
+        &mut self,
+        value: &Value,
+        refusal: bool,
+        events: &mut Vec<StreamEvent>,
+    ) -> Option<&mut Block> {
         let content_index = content_index(value);
         let next = self.next;
         let item = find(&mut self.items, value)?;
@@ -164,15 +193,28 @@ impl Blocks {
             close(blocks, events);
             let block = if refusal { BlockStart::Refusal } else { BlockStart::Text };
             events.push(StreamEvent::BlockStart { index: next, block });
-            blocks.push(Block { content_index, index: next, has_text: false, citations: 0, open: true });
+            blocks.push(Block {
+                content_index,
+                index: next,
+                has_text: false,
+                citations: 0,
+                open: true,
+            });
             self.next = next + 1;
         }
         blocks.iter_mut().find(|block| block.content_index == content_index && block.open)
     }
 
     /// Takes a content part that came whole and adds what the deltas left out.
-    fn content(&mut self, content_index: u64, value: &Value, part: &Value, events: &mut Vec<StreamEvent>) {
-        let place = json!({"output_index": value.get("output_index"), "content_index": content_index});
+    fn content(
+        &mut self,
+        content_index: u64,
+        value: &Value,
+        part: &Value,
+        events: &mut Vec<StreamEvent>,
+    ) {
+        let place =
+            json!({"output_index": value.get("output_index"), "content_index": content_index});
         match response::message_part(part) {
             Some(Part::Text(text)) => {
                 self.whole_text(&place, part.get("text"), false, events);
@@ -192,15 +234,24 @@ impl Blocks {
     fn known_citations(&mut self, place: &Value) -> usize {
         let content_index = content_index(place);
         match find(&mut self.items, place) {
-            Some(Item { kind: Kind::Message(blocks), .. }) => {
-                blocks.iter().find(|block| block.content_index == content_index).map_or(0, |block| block.citations)
-            }
+            Some(Item { kind: Kind::Message(blocks), .. }) => blocks
+                .iter()
+                .find(|block| block.content_index == content_index)
+                .map_or(0, |block| block.citations),
             _ => 0,
         }
     }
 
-    fn thought(&mut self, value: &Value, source: Source, text: Option<&Value>, events: &mut Vec<StreamEvent>) {
-        let Some(text) = text.and_then(Value::as_str).filter(|text| !text.is_empty()) else { return };
+    fn thought(
+        &mut self,
+        value: &Value,
+        source: Source,
+        text: Option<&Value>,
+        events: &mut Vec<StreamEvent>,
+    ) {
+        let Some(text) = text.and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+            return;
+        };
         let part = thought_part(value, source);
         if let Some(Item { kind: Kind::Other, done: false, .. }) = find(&mut self.items, value) {
             let added = json!({
@@ -209,7 +260,9 @@ impl Blocks {
             });
             self.added(&added, events);
         }
-        let Some(Item { kind: Kind::Reasoning(Some(thought)), done: false, .. }) = find(&mut self.items, value) else {
+        let Some(Item { kind: Kind::Reasoning(Some(thought)), done: false, .. }) =
+            find(&mut self.items, value)
+        else {
             return;
         };
         let text = match thought.at {
@@ -226,7 +279,9 @@ impl Blocks {
     fn whole_thought(&mut self, value: &Value, source: Source, events: &mut Vec<StreamEvent>) {
         let part = thought_part(value, source);
         let is_known = match find(&mut self.items, value) {
-            Some(Item { kind: Kind::Reasoning(Some(Thought { at: Some((_, last)), .. })), .. }) => *last >= part,
+            Some(Item {
+                kind: Kind::Reasoning(Some(Thought { at: Some((_, last)), .. })), ..
+            }) => *last >= part,
             _ => false,
         };
         if !is_known {
@@ -321,7 +376,10 @@ impl Blocks {
             return self.owned_proof(signature, events);
         }
         let text = response::reasoning_text(inner);
-        let Some(Item { kind: Kind::Reasoning(Some(thought)), .. }) = find(&mut self.items, value) else { return };
+        let Some(Item { kind: Kind::Reasoning(Some(thought)), .. }) = find(&mut self.items, value)
+        else {
+            return;
+        };
         let index = thought.index;
         if thought.at.is_none() && !text.is_empty() {
             events.push(StreamEvent::Delta { index, delta: Delta::Text(text) });
@@ -357,7 +415,8 @@ impl Blocks {
         if call.index.is_none() {
             events.push(StreamEvent::BlockStart { index, block: call_start(place, inner) });
         }
-        let rest = if call.has_arguments { std::mem::take(&mut call.held) } else { whole.arguments };
+        let rest =
+            if call.has_arguments { std::mem::take(&mut call.held) } else { whole.arguments };
         if !rest.is_empty() {
             events.push(StreamEvent::Delta { index, delta: Delta::Arguments(rest) });
         }

@@ -39,12 +39,15 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Result
     if offers_tools {
         set("tools", Value::Array(declared));
     }
-    let is_forced =
-        matches!(chat.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { .. }));
+    let is_forced = matches!(
+        chat.tool_choice,
+        Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { .. })
+    );
     if is_forced && !offers_tools {
         dropped.push(Dropped::new("tool_choice", "no tool is left to choose"));
     } else if let Some(choice) = &chat.tool_choice {
-        tools::build_choice(choice, &chat.tools, target, &mut dropped).map(|choice| set("tool_choice", choice));
+        tools::build_choice(choice, &chat.tools, target, &mut dropped)
+            .map(|choice| set("tool_choice", choice));
     }
     if let Some(parallel) = chat.parallel_tool_calls {
         set("parallel_tool_calls", Value::Bool(parallel));
@@ -60,7 +63,11 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Result
     Ok(Built { body, dropped })
 }
 
-fn max_output_tokens(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>) -> Option<u64> {
+fn max_output_tokens(
+    chat: &ChatRequest,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> Option<u64> {
     let asked = chat.max_output_tokens?;
     let most = target.info.limits.output;
     if most > 0 && asked > most {
@@ -68,17 +75,29 @@ fn max_output_tokens(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Drop
         return Some(most.max(MIN_OUTPUT_TOKENS));
     }
     if asked < MIN_OUTPUT_TOKENS {
-        dropped.push(Dropped::new("max_output_tokens", "raised to 16, the least this protocol accepts"));
+        dropped.push(Dropped::new(
+            "max_output_tokens",
+            "raised to 16, the least this protocol accepts",
+        ));
     }
     Some(asked.max(MIN_OUTPUT_TOKENS))
 }
 
-fn reasoning_options(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn reasoning_options(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let options = &chat.reasoning;
     let is_off = reasoning::is_off(options);
-    let effort = if is_off { Some(sy_types::chat::Effort::None) } else { reasoning::effort(options) };
-    let is_asked = !is_off && (effort.is_some() || options.enabled == Some(true) || options.visible == Some(true));
-    if target.info.capabilities.reasoning == Some(false) || target.dialect.reasoning_request == ReasoningRequest::None {
+    let effort =
+        if is_off { Some(sy_types::chat::Effort::None) } else { reasoning::effort(options) };
+    let is_asked = !is_off
+        && (effort.is_some() || options.enabled == Some(true) || options.visible == Some(true));
+    if target.info.capabilities.reasoning == Some(false)
+        || target.dialect.reasoning_request == ReasoningRequest::None
+    {
         if is_asked {
             dropped.push(Dropped::new("reasoning", "the target takes no wishes about reasoning"));
         }
@@ -100,9 +119,15 @@ fn reasoning_options(chat: &ChatRequest, target: &Target, body: &mut Map<String,
     }
 }
 
-fn sampling(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn sampling(
+    chat: &ChatRequest,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let sampling = &chat.sampling;
-    let takes_temperature = target.dialect.temperature && target.info.capabilities.temperature != Some(false);
+    let takes_temperature =
+        target.dialect.temperature && target.info.capabilities.temperature != Some(false);
     if let Some(temperature) = sampling.temperature {
         if takes_temperature {
             body.insert("temperature".to_owned(), json!(temperature));
@@ -125,13 +150,21 @@ fn sampling(chat: &ChatRequest, target: &Target, body: &mut Map<String, Value>, 
     }
 }
 
-fn output(format: &OutputFormat, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
+fn output(
+    format: &OutputFormat,
+    target: &Target,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
     let takes_schema = target.dialect.structured_output == StructuredOutput::JsonSchema;
     let format = match format {
         OutputFormat::Text => return,
         OutputFormat::JsonObject => json!({"type": "json_object"}),
         OutputFormat::JsonSchema { .. } if !takes_schema => {
-            dropped.push(Dropped::new("response_format.json_schema", "the target only knows JSON objects"));
+            dropped.push(Dropped::new(
+                "response_format.json_schema",
+                "the target only knows JSON objects",
+            ));
             json!({"type": "json_object"})
         }
         OutputFormat::JsonSchema { name, description, schema, strict } => {
@@ -154,8 +187,12 @@ fn output(format: &OutputFormat, target: &Target, body: &mut Map<String, Value>,
 /// A name is demanded, of letters, digits, `_` and `-`.
 fn schema_name(name: Option<&str>) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let name: String =
-        name.unwrap_or_default().chars().take(MAX_SCHEMA_NAME).map(|c| if is_allowed(c) { c } else { '_' }).collect();
+    let name: String = name
+        .unwrap_or_default()
+        .chars()
+        .take(MAX_SCHEMA_NAME)
+        .map(|c| if is_allowed(c) { c } else { '_' })
+        .collect();
     if name.is_empty() { "answer".to_owned() } else { name }
 }
 

@@ -29,7 +29,8 @@ const HARMLESS: [(&str, &[Value]); 6] = [
 pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     let mut fields = Fields::root(body)?;
     refuse_stored_state(&fields)?;
-    let mut chat = ChatRequest { model: head.model.clone(), stream: head.stream, ..ChatRequest::default() };
+    let mut chat =
+        ChatRequest { model: head.model.clone(), stream: head.stream, ..ChatRequest::default() };
     let mut dropped = Vec::new();
     fields.take("model");
     fields.take("stream");
@@ -49,7 +50,10 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     let user = fields.string("user")?;
     chat.user = fields.string("safety_identifier")?;
     if user.is_some() && chat.user.is_some() && user != chat.user {
-        dropped.push(Dropped::new("user", "only one id of the end user is carried: safety_identifier"));
+        dropped.push(Dropped::new(
+            "user",
+            "only one id of the end user is carried: safety_identifier",
+        ));
     }
     chat.user = chat.user.or(user);
     chat.metadata = metadata(&mut fields)?;
@@ -63,7 +67,8 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
 /// Refuses what only the servers that stored it can resolve.
 fn refuse_stored_state(fields: &Fields) -> Result<(), Failure> {
     let refuse = |field: &str, message: &str| {
-        Err(Failure::new(ErrorKind::Unsupported, Side::Caller, format!("{field}: {message}")).with_param(field))
+        Err(Failure::new(ErrorKind::Unsupported, Side::Caller, format!("{field}: {message}"))
+            .with_param(field))
     };
     if fields.peek("previous_response_id").is_some() {
         return refuse(
@@ -94,11 +99,16 @@ fn refuse_stored_state(fields: &Fields) -> Result<(), Failure> {
 
 /// Takes the fields whose value asks for nothing, or for what this face does anyway.
 fn settle(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
-    for (index, (path, entry)) in fields.array("include")?.unwrap_or_default().into_iter().enumerate() {
+    for (index, (path, entry)) in
+        fields.array("include")?.unwrap_or_default().into_iter().enumerate()
+    {
         // Proofs of reasoning are always sent, because the conversation is never stored.
         if entry != json!("reasoning.encrypted_content") {
             let name = entry.as_str().map_or_else(|| index.to_string(), str::to_owned);
-            dropped.push(Dropped::new(format!("{path} ({name})"), "no counterpart in other protocols"));
+            dropped.push(Dropped::new(
+                format!("{path} ({name})"),
+                "no counterpart in other protocols",
+            ));
         }
     }
     for (name, values) in HARMLESS {
@@ -108,7 +118,9 @@ fn settle(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Failure
             Some(Value::String(word)) => {
                 matches!(word.as_str(), "auto" | "default" | "disabled") && !is_cutting(name, word)
             }
-            Some(value) => (name == "top_logprobs" && value.as_u64() == Some(0)) || name == "stream_options",
+            Some(value) => {
+                (name == "top_logprobs" && value.as_u64() == Some(0)) || name == "stream_options"
+            }
         };
         if is_default {
             fields.take(name);
@@ -128,7 +140,8 @@ fn reasoning(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Reasonin
     if let Some(word) = reasoning.string("effort")? {
         let path = reasoning.path("effort");
         let expected = "none, minimal, low, medium, high, xhigh or max";
-        let effort = Effort::parse(&word).ok_or_else(|| wrong(&path, expected, &Value::String(word)))?;
+        let effort =
+            Effort::parse(&word).ok_or_else(|| wrong(&path, expected, &Value::String(word)))?;
         options.effort = Some(effort);
         options.enabled = (effort == Effort::None).then_some(false);
     }
@@ -153,7 +166,8 @@ fn output(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<OutputForma
         "json_object" => Ok(OutputFormat::JsonObject),
         "json_schema" => {
             let path = format.path("schema");
-            let schema = format.take("schema").ok_or_else(|| missing(&path, "a JSON Schema object"))?;
+            let schema =
+                format.take("schema").ok_or_else(|| missing(&path, "a JSON Schema object"))?;
             Ok(OutputFormat::JsonSchema {
                 name: format.string("name")?,
                 description: format.string("description")?,
@@ -161,7 +175,11 @@ fn output(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<OutputForma
                 strict: format.bool("strict")?,
             })
         }
-        _ => Err(wrong(&format.path("type"), "text, json_object or json_schema", &Value::String(kind))),
+        _ => Err(wrong(
+            &format.path("type"),
+            "text, json_object or json_schema",
+            &Value::String(kind),
+        )),
     }
 }
 

@@ -42,7 +42,13 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Makes a decoder that reads everything.
     pub(super) fn full() -> Self {
-        Self { lean: false, started: false, ended: false, saw_content: false, blocks: Blocks::default() }
+        Self {
+            lean: false,
+            started: false,
+            ended: false,
+            saw_content: false,
+            blocks: Blocks::default(),
+        }
     }
 
     /// Makes a decoder for a relayed stream.

@@ -58,7 +58,8 @@ impl Echo {
         let seed: String = info.request_id.chars().filter(char::is_ascii_alphanumeric).collect();
         let repeated = repeated(info);
         let (mut custom, mut namespaces) = (HashSet::new(), HashMap::new());
-        let tools = repeated.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let tools =
+            repeated.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         learn(tools, &mut custom, &mut namespaces);
         Self {
             id: format!("resp_{seed}"),
@@ -111,7 +112,12 @@ impl Echo {
     }
 
     /// Writes the response object of an answer that ended. Clients want token counts in it, so unknown ones are zero.
-    pub(super) fn ended(&self, reason: &FinishReason, output: Vec<Value>, usage: Option<Usage>) -> Value {
+    pub(super) fn ended(
+        &self,
+        reason: &FinishReason,
+        output: Vec<Value>,
+        usage: Option<Usage>,
+    ) -> Value {
         let incomplete = incomplete(reason);
         let status = if incomplete.is_some() { "incomplete" } else { "completed" };
         let mut response = self.object(status, output, encode_usage(usage.unwrap_or_default()));
@@ -152,7 +158,10 @@ fn incomplete(reason: &FinishReason) -> Option<&'static str> {
         FinishReason::Length => Some("max_output_tokens"),
         FinishReason::ContentFilter | FinishReason::Refusal => Some("content_filter"),
         FinishReason::Error => Some("error"),
-        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Pause | FinishReason::Other(_) => None,
+        FinishReason::Stop
+        | FinishReason::ToolCalls
+        | FinishReason::Pause
+        | FinishReason::Other(_) => None,
     }
 }
 

@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 use sy_types::Media as Kind;
-use sy_types::chat::{ChatResponse, Citation, FinishReason, Media, Part, Reasoning, Signature, Source, ToolCall};
+use sy_types::chat::{
+    ChatResponse, Citation, FinishReason, Media, Part, Reasoning, Signature, Source, ToolCall,
+};
 
 use super::echo::Echo;
 use super::{history, parts, proof};
@@ -30,12 +32,20 @@ fn encode_part(echo: &Echo, part: &Part, output: &mut Vec<Value>) {
         Part::Text(text) => {
             if !text.text.is_empty() || !text.citations.is_empty() {
                 let id = echo.item_id("msg", index);
-                output.push(message(&id, "completed", vec![text_part(&text.text, &text.citations)]));
+                output.push(message(
+                    &id,
+                    "completed",
+                    vec![text_part(&text.text, &text.citations)],
+                ));
                 signed = text.signature.as_ref().map(|signature| (id, signature));
             }
         }
         Part::Refusal(text) => {
-            output.push(message(&echo.item_id("msg", index), "completed", vec![refusal_part(text)]));
+            output.push(message(
+                &echo.item_id("msg", index),
+                "completed",
+                vec![refusal_part(text)],
+            ));
         }
         Part::Reasoning(thought) => output.push(reasoning(&echo.item_id("rs", index), thought)),
         Part::ToolCall(call) => {
@@ -43,7 +53,9 @@ fn encode_part(echo: &Echo, part: &Part, output: &mut Vec<Value>) {
             signed = call.signature.as_ref().map(|signature| (call.id.clone(), signature));
         }
         Part::Media(media) => output.extend(picture(&echo.item_id("ig", index), media)),
-        Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => output.push(opaque.value.clone()),
+        Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => {
+            output.push(opaque.value.clone())
+        }
         Part::Opaque(_) | Part::ToolResult(_) => {}
     }
     if let Some((owner, signature)) = signed {
@@ -63,7 +75,8 @@ pub(super) fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
 /// Writes a text part.
 pub(super) fn text_part(text: &str, citations: &[Citation]) -> Value {
     let length = text.chars().count();
-    let annotations: Vec<Value> = citations.iter().map(|citation| parts::annotation(citation, length)).collect();
+    let annotations: Vec<Value> =
+        citations.iter().map(|citation| parts::annotation(citation, length)).collect();
     json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
 }
 
@@ -74,7 +87,8 @@ pub(super) fn refusal_part(text: &str) -> Value {
 
 /// Writes a reasoning item.
 pub(super) fn reasoning(id: &str, reasoning: &Reasoning) -> Value {
-    let mut item = json!({"id": id, "type": "reasoning", "summary": history::summary(&reasoning.text)});
+    let mut item =
+        json!({"id": id, "type": "reasoning", "summary": history::summary(&reasoning.text)});
     if let (Some(proof), Value::Object(map)) = (proof::write(reasoning), &mut item) {
         map.insert("encrypted_content".to_owned(), Value::String(proof));
     }
@@ -132,7 +146,8 @@ pub(super) fn free_text(arguments: &str) -> String {
 pub(super) fn picture(id: &str, media: &Media) -> Option<Value> {
     match (media.kind, &media.source) {
         (Kind::Image, Source::Base64(data)) => {
-            let format = media.mime.as_deref().and_then(|mime| mime.strip_prefix("image/")).unwrap_or("png");
+            let format =
+                media.mime.as_deref().and_then(|mime| mime.strip_prefix("image/")).unwrap_or("png");
             Some(json!({
                 "id": id,
                 "type": "image_generation_call",

@@ -7,7 +7,9 @@
 use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 use sy_types::Failure;
-use sy_types::chat::{BlockStart, Citation, Delta, Reasoning, Signature, StreamEvent, ToolCall, Usage};
+use sy_types::chat::{
+    BlockStart, Citation, Delta, Reasoning, Signature, StreamEvent, ToolCall, Usage,
+};
 
 use super::echo::Echo;
 use super::{encode, failure, parts};
@@ -85,11 +87,15 @@ impl Encoder {
 
     fn block_start(&mut self, index: usize, start: &BlockStart, out: &mut BytesMut) {
         let content = match start {
-            BlockStart::Text => Content::Text { text: String::new(), citations: Vec::new(), signature: None },
-            BlockStart::Refusal => Content::Refusal(String::new()),
-            BlockStart::Reasoning { id, redacted } => {
-                Content::Reasoning(Reasoning { id: id.clone(), redacted: *redacted, ..Reasoning::default() })
+            BlockStart::Text => {
+                Content::Text { text: String::new(), citations: Vec::new(), signature: None }
             }
+            BlockStart::Refusal => Content::Refusal(String::new()),
+            BlockStart::Reasoning { id, redacted } => Content::Reasoning(Reasoning {
+                id: id.clone(),
+                redacted: *redacted,
+                ..Reasoning::default()
+            }),
             BlockStart::ToolCall { id, name, custom } => Content::Call(ToolCall {
                 id: id.clone(),
                 name: name.clone(),
@@ -141,14 +147,17 @@ impl Encoder {
             Content::Reasoning(_) | Content::Call(_) | Content::Written => None,
         };
         let item = match &block.content {
-            Content::Text { .. } | Content::Refusal(_) => encode::message(&id, "in_progress", Vec::new()),
+            Content::Text { .. } | Content::Refusal(_) => {
+                encode::message(&id, "in_progress", Vec::new())
+            }
             Content::Reasoning(_) => encode::reasoning(&id, &Reasoning::default()),
             Content::Call(call) => encode::tool_call(&self.echo, place, call, "in_progress"),
             Content::Written => Value::Null,
         };
         self.send(out, "response.output_item.added", json!({"output_index": place, "item": item}));
         if let Some(part) = part {
-            let fields = json!({"item_id": id, "output_index": place, "content_index": 0, "part": part});
+            let fields =
+                json!({"item_id": id, "output_index": place, "content_index": 0, "part": part});
             self.send(out, "response.content_part.added", fields);
         }
         (place, id)
@@ -170,8 +179,7 @@ impl Encoder {
             (Content::Text { text, .. }, Delta::Text(more)) if !more.is_empty() => {
                 text.push_str(more);
                 let (place, id) = self.open_item(block, out);
-                let fields =
-                    json!({"item_id": id, "output_index": place, "content_index": 0, "delta": more, "logprobs": []});
+                let fields = json!({"item_id": id, "output_index": place, "content_index": 0, "delta": more, "logprobs": []});
                 self.send(out, "response.output_text.delta", fields);
             }
             (Content::Text { text, citations, .. }, Delta::Citation(citation)) => {
@@ -183,7 +191,9 @@ impl Encoder {
                     "annotation_index": at, "annotation": annotation});
                 self.send(out, "response.output_text.annotation.added", fields);
             }
-            (Content::Text { signature, .. }, Delta::Signature(proof)) => *signature = Some(proof.clone()),
+            (Content::Text { signature, .. }, Delta::Signature(proof)) => {
+                *signature = Some(proof.clone())
+            }
             (Content::Refusal(text), Delta::Text(more)) if !more.is_empty() => {
                 text.push_str(more);
                 let (place, id) = self.open_item(block, out);
@@ -199,9 +209,15 @@ impl Encoder {
                     let fields = with(&part, "part", json!({"type": "summary_text", "text": ""}));
                     self.send(out, "response.reasoning_summary_part.added", fields);
                 }
-                self.send(out, "response.reasoning_summary_text.delta", with(&part, "delta", json!(more)));
+                self.send(
+                    out,
+                    "response.reasoning_summary_text.delta",
+                    with(&part, "delta", json!(more)),
+                );
             }
-            (Content::Reasoning(thought), Delta::Signature(proof)) => thought.signature = Some(proof.clone()),
+            (Content::Reasoning(thought), Delta::Signature(proof)) => {
+                thought.signature = Some(proof.clone())
+            }
             (Content::Call(call), Delta::Arguments(more)) if !more.is_empty() => {
                 call.arguments.push_str(more);
                 // A custom tool that was offered as a function is unwrapped at its end: its input is inside the arguments.
@@ -232,8 +248,7 @@ impl Encoder {
         let item = match block.content {
             Content::Text { text, citations, signature } => {
                 let part = encode::text_part(&text, &citations);
-                let fields =
-                    json!({"item_id": id, "output_index": place, "content_index": 0, "text": text, "logprobs": []});
+                let fields = json!({"item_id": id, "output_index": place, "content_index": 0, "text": text, "logprobs": []});
                 self.send(out, "response.output_text.done", fields);
                 self.message_stop(place, &id, &part, out);
                 self.proof(&id, signature.as_ref(), out);
@@ -251,7 +266,8 @@ impl Encoder {
                     let part = json!({"item_id": id, "output_index": place, "summary_index": 0});
                     let fields = with(&part, "text", json!(thought.text));
                     self.send(out, "response.reasoning_summary_text.done", fields);
-                    let fields = with(&part, "part", json!({"type": "summary_text", "text": thought.text}));
+                    let fields =
+                        with(&part, "part", json!({"type": "summary_text", "text": thought.text}));
                     self.send(out, "response.reasoning_summary_part.done", fields);
                 }
                 encode::reasoning(&id, &thought)
@@ -266,7 +282,8 @@ impl Encoder {
     }
 
     fn message_stop(&mut self, place: usize, id: &str, part: &Value, out: &mut BytesMut) {
-        let fields = json!({"item_id": id, "output_index": place, "content_index": 0, "part": part});
+        let fields =
+            json!({"item_id": id, "output_index": place, "content_index": 0, "part": part});
         self.send(out, "response.content_part.done", fields);
     }
 
@@ -279,10 +296,15 @@ impl Encoder {
                     let fields = with(&at, "delta", json!(input));
                     self.send(out, "response.custom_tool_call_input.delta", fields);
                 }
-                self.send(out, "response.custom_tool_call_input.done", with(&at, "input", json!(input)));
+                self.send(
+                    out,
+                    "response.custom_tool_call_input.done",
+                    with(&at, "input", json!(input)),
+                );
             }
             None => {
-                let fields = with(&with(&at, "name", json!(call.name)), "arguments", json!(call.arguments));
+                let fields =
+                    with(&with(&at, "name", json!(call.name)), "arguments", json!(call.arguments));
                 self.send(out, "response.function_call_arguments.done", fields);
             }
         }
@@ -336,7 +358,8 @@ impl StreamEncoder for Encoder {
                 for block in std::mem::take(&mut self.open) {
                     self.block_stop(block, out);
                 }
-                let response = self.echo.ended(reason, std::mem::take(&mut self.output), self.usage);
+                let response =
+                    self.echo.ended(reason, std::mem::take(&mut self.output), self.usage);
                 let is_whole = response.get("status").and_then(Value::as_str) == Some("completed");
                 let kind = if is_whole { "response.completed" } else { "response.incomplete" };
                 self.send(out, kind, json!({"response": response}));

@@ -20,9 +20,10 @@ fn words(kind: ErrorKind) -> (&'static str, &'static str) {
         ErrorKind::Unsupported => ("invalid_request_error", "unsupported"),
         ErrorKind::RateLimited => ("rate_limit_error", "rate_limit_exceeded"),
         ErrorKind::QuotaExceeded => ("insufficient_quota", "insufficient_quota"),
-        ErrorKind::Unavailable | ErrorKind::Malformed | ErrorKind::Cancelled | ErrorKind::Internal => {
-            ("server_error", "server_error")
-        }
+        ErrorKind::Unavailable
+        | ErrorKind::Malformed
+        | ErrorKind::Cancelled
+        | ErrorKind::Internal => ("server_error", "server_error"),
         ErrorKind::Timeout => ("timeout_error", "timeout_error"),
     }
 }
@@ -49,7 +50,10 @@ pub(super) fn object(failure: &Failure) -> Value {
 /// Returns the message for a stream. Codex waits as long as the words say, since a stream has no headers left for it.
 pub(super) fn stream_message(failure: &Failure) -> String {
     match failure.retry_after {
-        Some(wait) if failure.kind == ErrorKind::RateLimited && !failure.message.contains("try again in") => {
+        Some(wait)
+            if failure.kind == ErrorKind::RateLimited
+                && !failure.message.contains("try again in") =>
+        {
             format!("{} Please try again in {}s.", failure.message, wait.as_secs().max(1))
         }
         _ => failure.message.clone(),

@@ -17,9 +17,19 @@ use crate::ids::OPENAI_RESPONSES;
 const MAX_CALL_ID: usize = 64;
 
 /// Returns the instructions and the input items.
-pub(super) fn build(messages: &[Message], target: &Target, dropped: &mut Vec<Dropped>) -> (Option<String>, Vec<Value>) {
+pub(super) fn build(
+    messages: &[Message],
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> (Option<String>, Vec<Value>) {
     let instructions = messages.first().and_then(leading_text);
-    let mut items = Items { target, list: Vec::new(), custom: custom_ids(messages), dropped, path: String::new() };
+    let mut items = Items {
+        target,
+        list: Vec::new(),
+        custom: custom_ids(messages),
+        dropped,
+        path: String::new(),
+    };
     for (index, message) in messages.iter().enumerate().skip(usize::from(instructions.is_some())) {
         items.message(index, message);
     }
@@ -70,7 +80,10 @@ struct Items<'a> {
 impl Items<'_> {
     fn message(&mut self, index: usize, message: &Message) {
         if message.name.is_some() {
-            self.dropped.push(Dropped::new(format!("messages[{index}].name"), "the Responses API has no names"));
+            self.dropped.push(Dropped::new(
+                format!("messages[{index}].name"),
+                "the Responses API has no names",
+            ));
         }
         let mut content = Vec::new();
         for (at, part) in message.parts.iter().enumerate() {
@@ -137,7 +150,8 @@ impl Items<'_> {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
         };
-        self.list.push(json!({"type": "message", "role": role, "content": std::mem::take(content)}));
+        self.list
+            .push(json!({"type": "message", "role": role, "content": std::mem::take(content)}));
     }
 
     fn text(&mut self, role: Role, text: &Text) -> Value {
@@ -153,7 +167,8 @@ impl Items<'_> {
         part.insert("text".to_owned(), Value::from(text.text.as_str()));
         if !text.citations.is_empty() {
             let length = text.text.chars().count();
-            let annotations = text.citations.iter().map(|citation| parts::annotation(citation, length)).collect();
+            let annotations =
+                text.citations.iter().map(|citation| parts::annotation(citation, length)).collect();
             part.insert("annotations".to_owned(), Value::Array(annotations));
         }
         Value::Object(part)
@@ -212,7 +227,9 @@ impl Items<'_> {
                 Part::Text(text) => output.push(json!({"type": "input_text", "text": text.text})),
                 Part::Refusal(text) => output.push(json!({"type": "input_text", "text": text})),
                 Part::Media(media) => output.extend(self.media(media)),
-                Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => output.push(opaque.value.clone()),
+                Part::Opaque(opaque) if opaque.protocol == OPENAI_RESPONSES => {
+                    output.push(opaque.value.clone())
+                }
                 Part::Opaque(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
                     self.report("it has no place in the result of a tool");
                 }
@@ -228,23 +245,34 @@ impl Items<'_> {
             _ if output.is_empty() => json!(""),
             _ => Value::Array(output),
         };
-        self.list.push(json!({"type": kind, "call_id": self.call_id(&result.call_id), "output": output}));
+        self.list.push(
+            json!({"type": kind, "call_id": self.call_id(&result.call_id), "output": output}),
+        );
     }
 
     /// Brings a call id into the form that the target accepts; the same id always gives the same form.
     fn call_id<'b>(&self, id: &'b str) -> Cow<'b, str> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         match self.target.dialect.tool_call_ids {
-            ToolCallIds::NineAlphanumeric if id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            ToolCallIds::NineAlphanumeric
+                if id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()) =>
+            {
                 Cow::Borrowed(id)
             }
-            ToolCallIds::NineAlphanumeric => Cow::Owned(format!("{:016x}", hash(id)).chars().take(9).collect()),
+            ToolCallIds::NineAlphanumeric => {
+                Cow::Owned(format!("{:016x}", hash(id)).chars().take(9).collect())
+            }
             ToolCallIds::WordCharacters if !id.chars().all(is_word) => {
-                let clean: String = id.chars().take(40).map(|c| if is_word(c) { c } else { '_' }).collect();
+                let clean: String =
+                    id.chars().take(40).map(|c| if is_word(c) { c } else { '_' }).collect();
                 Cow::Owned(format!("{clean}_{:016x}", hash(id)))
             }
-            ToolCallIds::Any | ToolCallIds::WordCharacters if id.len() <= MAX_CALL_ID => Cow::Borrowed(id),
-            ToolCallIds::Any | ToolCallIds::WordCharacters => Cow::Owned(format!("call_{:016x}", hash(id))),
+            ToolCallIds::Any | ToolCallIds::WordCharacters if id.len() <= MAX_CALL_ID => {
+                Cow::Borrowed(id)
+            }
+            ToolCallIds::Any | ToolCallIds::WordCharacters => {
+                Cow::Owned(format!("call_{:016x}", hash(id)))
+            }
         }
     }
 }
@@ -256,5 +284,7 @@ pub(super) fn summary(text: &str) -> Value {
 
 /// FNV-1a: stable over runs and builds, which a call id must be.
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -5,7 +5,9 @@
 //! stay as they are inside the assistant message; it deliberately resolves no reference to a stored item.
 
 use serde_json::{Value, json};
-use sy_types::chat::{ChatRequest, Dropped, Message, Opaque, Part, Reasoning, Role, Signature, ToolCall, ToolResult};
+use sy_types::chat::{
+    ChatRequest, Dropped, Message, Opaque, Part, Reasoning, Role, Signature, ToolCall, ToolResult,
+};
 use sy_types::{ErrorKind, Failure, Side};
 
 use super::proof::{self, Proof};
@@ -17,13 +19,23 @@ use crate::ids::OPENAI_RESPONSES;
 ///
 /// # Errors
 /// `Invalid`, naming the field at fault; `Unsupported` for a reference to a stored item.
-pub(super) fn decode(fields: &mut Fields, chat: &mut ChatRequest, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
+pub(super) fn decode(
+    fields: &mut Fields,
+    chat: &mut ChatRequest,
+    dropped: &mut Vec<Dropped>,
+) -> Result<(), Failure> {
     let path = fields.path("input");
     match fields.take("input") {
         None => return Err(missing(&path, "a string or an array of items")),
         Some(Value::String(text)) => chat.messages.push(Message::text(Role::User, text)),
         Some(Value::Array(items)) => {
-            let mut history = History { chat, dropped, proofs: Vec::new(), message_ids: Vec::new(), after_text: false };
+            let mut history = History {
+                chat,
+                dropped,
+                proofs: Vec::new(),
+                message_ids: Vec::new(),
+                after_text: false,
+            };
             for (path, item) in indexed(&path, items) {
                 history.item(Fields::of(item, path.as_str())?, &path)?;
             }
@@ -55,7 +67,9 @@ impl History<'_> {
         let after_text = std::mem::take(&mut self.after_text);
         match kind.as_str() {
             "message" => return self.message(fields, after_text),
-            "function_call" | "custom_tool_call" => self.call(&mut fields, kind == "custom_tool_call")?,
+            "function_call" | "custom_tool_call" => {
+                self.call(&mut fields, kind == "custom_tool_call")?
+            }
             "function_call_output" | "custom_tool_call_output" => self.result(&mut fields)?,
             "reasoning" => self.reasoning(&mut fields)?,
             "additional_tools" => {
@@ -70,7 +84,8 @@ impl History<'_> {
             _ => {
                 let mut value = fields.into_map();
                 value.insert("type".to_owned(), Value::from(kind.as_str()));
-                let opaque = Opaque { protocol: OPENAI_RESPONSES, kind, value: Value::Object(value) };
+                let opaque =
+                    Opaque { protocol: OPENAI_RESPONSES, kind, value: Value::Object(value) };
                 self.say(Part::Opaque(opaque));
                 return Ok(());
             }
@@ -113,7 +128,9 @@ impl History<'_> {
         self.after_text = true;
         let last = self.chat.messages.len().wrapping_sub(1);
         let place = match self.chat.messages.last_mut() {
-            Some(message) if message.role == Role::Assistant && (!after_text || awaits_results(message)) => {
+            Some(message)
+                if message.role == Role::Assistant && (!after_text || awaits_results(message)) =>
+            {
                 let at = message.parts.len();
                 message.parts.extend(content);
                 (last, at)
@@ -153,7 +170,8 @@ impl History<'_> {
         let parts = parts::decode_content(&path, output, self.dropped)?;
         let name = fields.string("name")?.or_else(|| self.name_of(&call_id));
         fields.take("caller");
-        let result = Part::ToolResult(ToolResult { call_id, name, parts, is_error: false, cache: false });
+        let result =
+            Part::ToolResult(ToolResult { call_id, name, parts, is_error: false, cache: false });
         match self.chat.messages.last_mut() {
             Some(message) if message.role == Role::Tool => message.parts.push(result),
             _ => self.chat.messages.push(Message::new(Role::Tool, vec![result])),
@@ -163,8 +181,11 @@ impl History<'_> {
 
     fn reasoning(&mut self, fields: &mut Fields) -> Result<(), Failure> {
         let item = json!({"summary": fields.take("summary"), "content": fields.take("content")});
-        let mut reasoning =
-            Reasoning { id: fields.string("id")?, text: response::reasoning_text(&item), ..Reasoning::default() };
+        let mut reasoning = Reasoning {
+            id: fields.string("id")?,
+            text: response::reasoning_text(&item),
+            ..Reasoning::default()
+        };
         match fields.string("encrypted_content")?.map(|text| proof::read(&text)) {
             None => {}
             Some(Proof::Reasoning { signature, redacted }) => {
@@ -201,7 +222,11 @@ impl History<'_> {
         for (owner, signature) in std::mem::take(&mut self.proofs) {
             let place = self.message_ids.iter().find(|(id, _, _)| *id == owner);
             if let Some((_, message, part)) = place {
-                let part = self.chat.messages.get_mut(*message).and_then(|message| message.parts.get_mut(*part));
+                let part = self
+                    .chat
+                    .messages
+                    .get_mut(*message)
+                    .and_then(|message| message.parts.get_mut(*part));
                 if let Some(Part::Text(text)) = part {
                     text.signature = Some(signature);
                 }

@@ -103,7 +103,9 @@ impl Downstream for OpenAiResponses {
     }
 
     fn encode_count(&self, tokens: u64) -> Bytes {
-        Bytes::from(crate::json::write(&json!({"object": "response.input_tokens", "input_tokens": tokens})))
+        Bytes::from(crate::json::write(
+            &json!({"object": "response.input_tokens", "input_tokens": tokens}),
+        ))
     }
 }
 

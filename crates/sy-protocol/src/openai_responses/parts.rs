@@ -24,9 +24,10 @@ pub(super) fn decode_content(
     match value {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::text(text)]),
-        Some(Value::Array(items)) => {
-            indexed(path, items).into_iter().map(|(path, item)| decode_part(&path, item, dropped)).collect()
-        }
+        Some(Value::Array(items)) => indexed(path, items)
+            .into_iter()
+            .map(|(path, item)| decode_part(&path, item, dropped))
+            .collect(),
         Some(other) => Err(wrong(path, "a string or an array of parts", &other)),
     }
 }
@@ -39,7 +40,9 @@ fn decode_part(path: &str, value: Value, dropped: &mut Vec<Dropped>) -> Result<P
         None => return Err(crate::fields::missing(&fields.path("type"), "a string")),
     };
     let part = match kind.as_str() {
-        "input_text" | "output_text" | "text" | "summary_text" => decode_text(&mut fields, dropped)?,
+        "input_text" | "output_text" | "text" | "summary_text" => {
+            decode_text(&mut fields, dropped)?
+        }
         "refusal" => Part::Refusal(fields.required_string("refusal")?),
         "input_image" => decode_image(&mut fields)?,
         "input_file" => decode_file(&mut fields)?,
@@ -58,8 +61,14 @@ fn decode_text(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Part, 
     let text = fields.required_string("text")?;
     let annotations = fields.take("annotations");
     let citations = citations(annotations.as_ref());
-    if annotations.and_then(|list| list.as_array().map(Vec::len)).is_some_and(|count| count > citations.len()) {
-        dropped.push(Dropped::new(fields.path("annotations"), "only sources at an address can be carried"));
+    if annotations
+        .and_then(|list| list.as_array().map(Vec::len))
+        .is_some_and(|count| count > citations.len())
+    {
+        dropped.push(Dropped::new(
+            fields.path("annotations"),
+            "only sources at an address can be carried",
+        ));
     }
     if fields.peek("logprobs") == Some(&json!([])) {
         fields.take("logprobs");
@@ -83,7 +92,9 @@ fn decode_image(fields: &mut Fields) -> Result<Part, Failure> {
     let mut image = match (url, fields.string("file_id")?) {
         (Some(url), _) => media::from_url(&url, Kind::Image),
         (None, Some(id)) => uploaded(id, Kind::Image),
-        (None, None) => return Err(crate::fields::missing(&fields.path("image_url"), "a URL or a data URL")),
+        (None, None) => {
+            return Err(crate::fields::missing(&fields.path("image_url"), "a URL or a data URL"));
+        }
     };
     image.detail = match fields.string("detail")?.as_deref() {
         None => None,
@@ -107,10 +118,15 @@ fn decode_file(fields: &mut Fields) -> Result<Part, Failure> {
     let mut file = match (inline, url, fields.string("file_id")?) {
         (Some(text), _, _) if text.starts_with("data:") => media::from_url(&text, Kind::Pdf),
         (Some(base64), _, _) => media::inline_media(None, &base64, Kind::Pdf),
-        (None, Some(url), _) => Media { source: Source::Url(url), ..uploaded(String::new(), Kind::Pdf) },
+        (None, Some(url), _) => {
+            Media { source: Source::Url(url), ..uploaded(String::new(), Kind::Pdf) }
+        }
         (None, None, Some(id)) => uploaded(id, Kind::Pdf),
         (None, None, None) => {
-            return Err(crate::fields::missing(&fields.path("file_data"), "file_data, file_url or file_id"));
+            return Err(crate::fields::missing(
+                &fields.path("file_data"),
+                "file_data, file_url or file_id",
+            ));
         }
     };
     file.name = name;
@@ -183,7 +199,9 @@ pub(super) fn build_media(media: &Media) -> Result<Value, &'static str> {
             let data = String::from_utf8_lossy(data);
             Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
         }
-        (Kind::Audio, Source::Url(_) | Source::FileId(_)) => Err("only inline sound has a place in this protocol"),
+        (Kind::Audio, Source::Url(_) | Source::FileId(_)) => {
+            Err("only inline sound has a place in this protocol")
+        }
         (Kind::Pdf | Kind::Text, source) => Ok(build_file(media, source)),
     }
 }

@@ -35,11 +35,18 @@ pub(super) enum Proof {
 /// Reads an `encrypted_content`.
 pub(super) fn read(text: &str) -> Proof {
     if let Some((owner, rest)) = text.strip_prefix(OWNED).and_then(split_owner) {
-        return Proof::Owned { owner: owner.to_owned(), signature: signature::read(rest, OPENAI_RESPONSES) };
+        return Proof::Owned {
+            owner: owner.to_owned(),
+            signature: signature::read(rest, OPENAI_RESPONSES),
+        };
     }
     match text.strip_prefix(REDACTED) {
-        Some(rest) => Proof::Reasoning { signature: signature::read(rest, OPENAI_RESPONSES), redacted: true },
-        None => Proof::Reasoning { signature: signature::read(text, OPENAI_RESPONSES), redacted: false },
+        Some(rest) => {
+            Proof::Reasoning { signature: signature::read(rest, OPENAI_RESPONSES), redacted: true }
+        }
+        None => {
+            Proof::Reasoning { signature: signature::read(text, OPENAI_RESPONSES), redacted: false }
+        }
     }
 }
 
@@ -70,7 +77,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let signature = Signature { protocol: OPENAI_RESPONSES, value: "gAAAA.x".to_owned() };
         for redacted in [false, true] {
-            let reasoning = Reasoning { signature: Some(signature.clone()), redacted, ..Reasoning::default() };
+            let reasoning =
+                Reasoning { signature: Some(signature.clone()), redacted, ..Reasoning::default() };
             let expected = Proof::Reasoning { signature: signature.clone(), redacted };
             assert_eq!(read(&write(&reasoning).unwrap()), expected);
         }

@@ -5,7 +5,9 @@
 
 use serde_json::Value;
 use sy_types::Media as Kind;
-use sy_types::chat::{ChatResponse, Dropped, FinishReason, Opaque, Part, Reasoning, Signature, Text, ToolCall, Usage};
+use sy_types::chat::{
+    ChatResponse, Dropped, FinishReason, Opaque, Part, Reasoning, Signature, Text, ToolCall, Usage,
+};
 use sy_types::{ErrorKind, Failure};
 
 use super::parts;
@@ -20,7 +22,10 @@ use crate::media;
 /// `Malformed` when it cannot be read, or the failure that the body reports.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     let value: Value = crate::json::read(body).map_err(|error| {
-        Failure::provider(ErrorKind::Malformed, format!("the provider's answer is not JSON: {error}"))
+        Failure::provider(
+            ErrorKind::Malformed,
+            format!("the provider's answer is not JSON: {error}"),
+        )
     })?;
     if let Some(failure) = reported_failure(&value) {
         return Err(failure);
@@ -50,9 +55,10 @@ pub(super) fn reported_failure(value: &Value) -> Option<Failure> {
     let status = value.get("status").and_then(Value::as_str);
     match status {
         Some("failed") => Some(Reported::of(value).into_failure(0)),
-        Some("cancelled") => {
-            Some(Failure::provider(ErrorKind::Unavailable, "the provider cancelled the answer before it was complete"))
-        }
+        Some("cancelled") => Some(Failure::provider(
+            ErrorKind::Unavailable,
+            "the provider cancelled the answer before it was complete",
+        )),
         _ if has_error => Some(Reported::of(value).into_failure(0)),
         _ => None,
     }
@@ -63,7 +69,8 @@ pub(super) fn finish(response: &Value, calls_tools: bool) -> Option<FinishReason
     match response.get("status").and_then(Value::as_str) {
         Some("queued" | "in_progress") => None,
         Some("incomplete") => {
-            let reason = response.get("incomplete_details").and_then(|details| details.get("reason"));
+            let reason =
+                response.get("incomplete_details").and_then(|details| details.get("reason"));
             Some(match reason.and_then(Value::as_str) {
                 Some("content_filter") => FinishReason::ContentFilter,
                 Some("max_output_tokens" | "max_tokens" | "length") | None => FinishReason::Length,
@@ -79,7 +86,9 @@ pub(super) fn finish(response: &Value, calls_tools: bool) -> Option<FinishReason
 /// Reads token counts. Zero in and zero out is how servers without counts fill the field.
 pub(super) fn usage(value: &Value) -> Option<Usage> {
     let count = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64);
-    let detail = |group: &str, key: &str| value.get(group).and_then(|details| count(details, key)).unwrap_or(0);
+    let detail = |group: &str, key: &str| {
+        value.get(group).and_then(|details| count(details, key)).unwrap_or(0)
+    };
     let input = count(value, "input_tokens").unwrap_or(0);
     let mut output = count(value, "output_tokens").unwrap_or(0);
     let reasoning = detail("output_tokens_details", "reasoning_tokens");
@@ -104,7 +113,9 @@ fn decode_item(index: usize, item: &Value, response: &mut ChatResponse) {
             Some(Proof::Owned { signature, .. }) => attach(&mut response.parts, signature),
             _ => response.parts.push(Part::Reasoning(reasoning(item))),
         },
-        "function_call" | "custom_tool_call" => response.parts.push(Part::ToolCall(call(index, item))),
+        "function_call" | "custom_tool_call" => {
+            response.parts.push(Part::ToolCall(call(index, item)))
+        }
         _ => response.parts.push(other(item)),
     }
 }
@@ -141,7 +152,11 @@ pub(super) fn message_part(part: &Value) -> Option<Part> {
     match part.get("type").and_then(Value::as_str).unwrap_or_default() {
         "output_text" | "text" => {
             let citations = parts::citations(part.get("annotations"));
-            Some(Part::Text(Text { text: text(part, "text").unwrap_or_default(), citations, ..Text::default() }))
+            Some(Part::Text(Text {
+                text: text(part, "text").unwrap_or_default(),
+                citations,
+                ..Text::default()
+            }))
         }
         "refusal" => Some(Part::Refusal(text(part, "refusal").unwrap_or_default())),
         _ => None,
@@ -166,7 +181,8 @@ pub(super) fn proof_of(item: &Value) -> Option<Proof> {
 /// Returns the summary, or the reasoning itself where there is none. Parts are set apart by an empty line.
 pub(super) fn reasoning_text(item: &Value) -> String {
     let joined = |key: &str| {
-        let texts = array(item, key).iter().filter_map(|part| part.get("text").and_then(Value::as_str));
+        let texts =
+            array(item, key).iter().filter_map(|part| part.get("text").and_then(Value::as_str));
         texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
     };
     let summary = joined("summary");
@@ -204,7 +220,11 @@ pub(super) fn other(item: &Value) -> Part {
             let format = text(item, "output_format").unwrap_or_else(|| "png".to_owned());
             Part::Media(media::inline_media(Some(format!("image/{format}")), base64, Kind::Image))
         }
-        _ => Part::Opaque(Opaque { protocol: OPENAI_RESPONSES, kind: kind.to_owned(), value: item.clone() }),
+        _ => Part::Opaque(Opaque {
+            protocol: OPENAI_RESPONSES,
+            kind: kind.to_owned(),
+            value: item.clone(),
+        }),
     }
 }
 

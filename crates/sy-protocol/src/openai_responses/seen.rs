@@ -91,7 +91,8 @@ pub(super) fn close(blocks: &mut [Block], events: &mut Vec<StreamEvent>) {
 pub(super) fn close_item(item: &mut Item, events: &mut Vec<StreamEvent>) {
     match &mut item.kind {
         Kind::Message(blocks) => close(blocks, events),
-        Kind::Reasoning(Some(Thought { index, .. })) | Kind::Call(Call { index: Some(index), .. }) => {
+        Kind::Reasoning(Some(Thought { index, .. }))
+        | Kind::Call(Call { index: Some(index), .. }) => {
             events.push(StreamEvent::BlockStop { index: *index });
         }
         Kind::Other | Kind::Reasoning(None) | Kind::Call(_) => {}

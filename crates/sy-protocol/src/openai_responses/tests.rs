@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_types::chat::{
-    BlockStart, ChatRequest, ChatResponse, Delta, FinishReason, Fold, Message, Part, Reasoning, Role, Signature,
-    StreamEvent, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Usage,
+    BlockStart, ChatRequest, ChatResponse, Delta, FinishReason, Fold, Message, Part, Reasoning,
+    Role, Signature, StreamEvent, Tool, ToolCall, ToolChoice, ToolKind, ToolResult, Usage,
 };
 use sy_types::target::{Timeouts, ToolCallIds};
 use sy_types::{AuthScheme, Dialect, ErrorKind, Failure, ModelInfo, Side, Target};
@@ -84,7 +84,10 @@ fn stream_for(request: &Value, events: &[StreamEvent]) -> Vec<Value> {
 }
 
 fn kinds(frames: &[Value]) -> Vec<&str> {
-    frames.iter().map(|frame| frame["type"].as_str().unwrap().trim_start_matches("response.")).collect()
+    frames
+        .iter()
+        .map(|frame| frame["type"].as_str().unwrap().trim_start_matches("response."))
+        .collect()
 }
 
 #[test]
@@ -104,7 +107,8 @@ fn the_flat_history_becomes_messages() {
         {"role": "assistant", "content": "second"},
     ]}))
     .unwrap();
-    let roles: Vec<(Role, usize)> = chat.messages.iter().map(|message| (message.role, message.parts.len())).collect();
+    let roles: Vec<(Role, usize)> =
+        chat.messages.iter().map(|message| (message.role, message.parts.len())).collect();
     let expected = [
         (Role::System, 1),
         (Role::Developer, 1),
@@ -116,7 +120,10 @@ fn the_flat_history_becomes_messages() {
     ];
     assert_eq!(roles, expected);
     let Part::Reasoning(thought) = &chat.messages[3].parts[0] else { panic!("reasoning first") };
-    assert_eq!((thought.text.as_str(), thought.signature.as_ref().unwrap().protocol), ("a\n\nb", OPENAI_RESPONSES));
+    assert_eq!(
+        (thought.text.as_str(), thought.signature.as_ref().unwrap().protocol),
+        ("a\n\nb", OPENAI_RESPONSES)
+    );
     let Part::ToolResult(result) = &chat.messages[4].parts[1] else { panic!("a result") };
     assert_eq!((result.name.as_deref(), result.joined_text().as_str()), (Some("patch"), "two"));
     assert_eq!(chat.unmapped, []);
@@ -130,16 +137,36 @@ fn ill_typed_fields_are_named() {
     };
     check(json!({"model": "m"}), "input", ErrorKind::Invalid);
     check(json!({"model": "m", "input": 3}), "input", ErrorKind::Invalid);
-    check(json!({"model": "m", "input": [{"role": "robot", "content": "x"}]}), "input[0].role", ErrorKind::Invalid);
+    check(
+        json!({"model": "m", "input": [{"role": "robot", "content": "x"}]}),
+        "input[0].role",
+        ErrorKind::Invalid,
+    );
     check(
         json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_text"}]}]}),
         "input[0].content[0].text",
         ErrorKind::Invalid,
     );
-    check(json!({"model": "m", "input": "x", "tools": [{"type": "function"}]}), "tools[0].name", ErrorKind::Invalid);
-    check(json!({"model": "m", "input": "x", "tool_choice": "must"}), "tool_choice", ErrorKind::Invalid);
-    check(json!({"model": "m", "input": "x", "temperature": "hot"}), "temperature", ErrorKind::Invalid);
-    check(json!({"model": "m", "input": "x", "reasoning": {"effort": "huge"}}), "reasoning.effort", ErrorKind::Invalid);
+    check(
+        json!({"model": "m", "input": "x", "tools": [{"type": "function"}]}),
+        "tools[0].name",
+        ErrorKind::Invalid,
+    );
+    check(
+        json!({"model": "m", "input": "x", "tool_choice": "must"}),
+        "tool_choice",
+        ErrorKind::Invalid,
+    );
+    check(
+        json!({"model": "m", "input": "x", "temperature": "hot"}),
+        "temperature",
+        ErrorKind::Invalid,
+    );
+    check(
+        json!({"model": "m", "input": "x", "reasoning": {"effort": "huge"}}),
+        "reasoning.effort",
+        ErrorKind::Invalid,
+    );
 }
 
 #[test]
@@ -153,7 +180,10 @@ fn what_refers_to_stored_state_is_refused_not_dropped() {
     check("background", json!(true));
     check("prompt", json!({"id": "pmpt_1"}));
     let item = json!({"type": "item_reference", "id": "msg_1"});
-    assert_eq!(decode(&json!({"model": "m", "input": [item]})).unwrap_err().kind, ErrorKind::Unsupported);
+    assert_eq!(
+        decode(&json!({"model": "m", "input": [item]})).unwrap_err().kind,
+        ErrorKind::Unsupported
+    );
     let defaults = json!({"model": "m", "input": "x", "previous_response_id": null, "background": false,
         "store": false, "truncation": "disabled", "service_tier": "auto", "include": ["reasoning.encrypted_content"]});
     assert_eq!(decode(&defaults).unwrap().unmapped, []);
@@ -196,20 +226,31 @@ fn calls_go_out_in_the_form_the_client_declared() {
     let request = codex_request();
     let owned = inbound(&request);
     let info = ReplyInfo { inbound: &owned, request_id: "req-7", now: 5 };
-    let whole: Value = serde_json::from_slice(&OpenAiResponses.encode_response(&info, &answer)).unwrap();
+    let whole: Value =
+        serde_json::from_slice(&OpenAiResponses.encode_response(&info, &answer)).unwrap();
     let frames = stream_for(&request, &answer.to_events());
     let streamed = &frames.last().unwrap()["response"];
     for response in [&whole, streamed] {
         let output = &response["output"];
-        assert_eq!((&output[0]["type"], &output[0]["input"]), (&json!("custom_tool_call"), &json!("*** Begin")));
-        assert_eq!((&output[1]["type"], &output[1]["namespace"]), (&json!("function_call"), &json!("mcp__docs")));
+        assert_eq!(
+            (&output[0]["type"], &output[0]["input"]),
+            (&json!("custom_tool_call"), &json!("*** Begin"))
+        );
+        assert_eq!(
+            (&output[1]["type"], &output[1]["namespace"]),
+            (&json!("function_call"), &json!("mcp__docs"))
+        );
         assert_eq!(output[2].get("namespace"), None);
         assert_eq!(response["tools"], request["tools"]);
     }
     assert_eq!(whole["output"], streamed["output"]);
     let custom: Vec<&Value> = frames.iter().filter(|frame| frame["output_index"] == 0).collect();
-    let expected =
-        ["output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done", "output_item.done"];
+    let expected = [
+        "output_item.added",
+        "custom_tool_call_input.delta",
+        "custom_tool_call_input.done",
+        "output_item.done",
+    ];
     assert_eq!(kinds(&custom.into_iter().cloned().collect::<Vec<_>>()), expected);
 }
 
@@ -232,7 +273,8 @@ fn a_stream_has_the_order_of_the_real_one() {
         usage: Some(Usage { input: 5, cache_read: 2, cache_write: 1, output: 4, reasoning: 3 }),
         ..ChatResponse::default()
     };
-    let frames = stream_for(&json!({"model": "m", "input": "x", "temperature": 0.5}), &answer.to_events());
+    let frames =
+        stream_for(&json!({"model": "m", "input": "x", "temperature": 0.5}), &answer.to_events());
     let expected = "created in_progress output_item.added reasoning_summary_part.added reasoning_summary_text.delta \
         reasoning_summary_text.done reasoning_summary_part.done output_item.done output_item.added content_part.added \
         output_text.delta output_text.done content_part.done output_item.done output_item.added \
@@ -269,7 +311,8 @@ fn a_failure_is_told_in_both_forms_and_only_once() {
         (&json!("rate_limit_exceeded"), &json!("slow down"))
     );
     let response = &frames[1]["response"];
-    let expected = json!({"code": "rate_limit_exceeded", "message": "slow down Please try again in 11s."});
+    let expected =
+        json!({"code": "rate_limit_exceeded", "message": "slow down Please try again in 11s."});
     assert_eq!((&response["status"], &response["error"]), (&json!("failed"), &expected));
     for frame in &frames {
         let events = events_of(Decoder::full(), std::slice::from_ref(frame)).unwrap();
@@ -293,7 +336,10 @@ fn each_kind_of_failure_reads_back_as_itself() {
         let failure = Failure::new(kind, Side::Provider, "why").with_param("x");
         let body = OpenAiResponses.encode_failure(&failure, status, "req-7");
         let again = OpenAiResponses.decode_failure(status, &body);
-        assert_eq!((again.kind, again.message.as_str(), again.param.as_deref()), (kind, "why", Some("x")));
+        assert_eq!(
+            (again.kind, again.message.as_str(), again.param.as_deref()),
+            (kind, "why", Some("x"))
+        );
     }
 }
 
@@ -313,8 +359,7 @@ fn check_stream(frames: &[Value], expected: &[Part]) {
 fn a_stream_without_deltas_is_read_from_what_repeats_them() {
     let message = json!({"type": "message", "id": "a", "role": "assistant",
         "content": [{"type": "output_text", "text": "hi", "annotations": []}]});
-    let added =
-        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}});
+    let added = json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}});
     let done = json!({"type": "response.output_item.done", "output_index": 0, "item": message});
     let text_done = json!({"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "hi"});
     let closing = json!({"type": "response.completed", "response": {"output": [message]}});
@@ -342,7 +387,8 @@ fn items_are_told_apart_by_place_not_by_id() {
 
 #[test]
 fn items_without_a_place_follow_each_other() {
-    let text = |text: &str| json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
+    let text =
+        |text: &str| json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
     check_stream(
         &[
             json!({"type": "response.output_item.added", "item": {"type": "message"}}),
@@ -359,8 +405,7 @@ fn items_without_a_place_follow_each_other() {
 #[test]
 fn an_item_that_ends_as_another_is_closed_and_the_other_is_given_out() {
     let added = |kind: &str| json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": kind}});
-    let thought =
-        json!({"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "hm"});
+    let thought = json!({"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "hm"});
     let done = json!({"type": "response.output_item.done", "output_index": 0,
         "item": {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}});
     let frames = [
@@ -392,18 +437,17 @@ fn arguments_may_come_before_the_name_or_as_an_object() {
     let early = json!({"type": "response.function_call_arguments.delta", "output_index": 0, "delta": "{\"a\":1}"});
     check_stream(&[early, done(json!("{\"a\":1}"))], &expected);
     check_stream(&[done(json!({"a": 1}))], &expected);
-    let nameless =
-        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "function_call", "name": ""}});
+    let nameless = json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "function_call", "name": ""}});
     check_stream(&[nameless, done(json!("{\"a\":1}"))], &expected);
 }
 
 #[test]
 fn an_endless_call_without_a_name_is_not_held_back_for_ever() {
     let piece = "x".repeat(300_000);
-    let delta =
-        json!({"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "i", "delta": piece});
+    let delta = json!({"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "i", "delta": piece});
     let closing = json!({"type": "response.completed", "response": {"output": []}});
-    let parts = parts_of(&events_of(Decoder::full(), &[vec![delta; 5], vec![closing]].concat()).unwrap());
+    let parts =
+        parts_of(&events_of(Decoder::full(), &[vec![delta; 5], vec![closing]].concat()).unwrap());
     let [Part::ToolCall(call)] = parts.as_slice() else { panic!("one call") };
     assert_eq!((call.id.as_str(), call.arguments.len()), ("i", 1_500_000));
 }
@@ -422,7 +466,10 @@ fn reasoning_is_taken_from_one_of_its_two_fields() {
             redacted: false,
         })
     };
-    check_stream(&[summary(0, "a"), summary(1, "b"), raw.clone(), done.clone()], &[thought(None, "a\n\nb")]);
+    check_stream(
+        &[summary(0, "a"), summary(1, "b"), raw.clone(), done.clone()],
+        &[thought(None, "a\n\nb")],
+    );
     check_stream(&[raw, summary(0, "a"), done.clone()], &[thought(None, "raw")]);
     check_stream(&[done], &[thought(Some("rs_1"), "a\n\nb")]);
 }
@@ -430,13 +477,19 @@ fn reasoning_is_taken_from_one_of_its_two_fields() {
 #[test]
 fn errors_inside_a_stream_end_it() {
     let check = |frame: Value, kind: ErrorKind, message: &str| {
-        let events = events_of(Decoder::full(), &[frame.clone(), json!({"type": "response.completed"})]).unwrap();
+        let events =
+            events_of(Decoder::full(), &[frame.clone(), json!({"type": "response.completed"})])
+                .unwrap();
         let [StreamEvent::Failed(failure)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((failure.kind, failure.message.as_str()), (kind, message), "{frame}");
         let lean = events_of(Decoder::lean(), &[frame]).unwrap();
         assert_eq!(lean, events);
     };
-    check(json!({"type": "error", "code": "rate_limit_exceeded", "message": "m"}), ErrorKind::RateLimited, "m");
+    check(
+        json!({"type": "error", "code": "rate_limit_exceeded", "message": "m"}),
+        ErrorKind::RateLimited,
+        "m",
+    );
     check(json!({"type": "error", "code": null, "message": "m"}), ErrorKind::Unavailable, "m");
     check(
         json!({"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}),
@@ -454,12 +507,20 @@ fn what_is_not_json_is_a_failure_and_a_broken_stream_has_no_end() {
     for torn in ["{\"type\":\"response.output_text.delta\"", "[]", "oops"] {
         for mut decoder in [Decoder::full(), Decoder::lean()] {
             let frame = Frame { event: Bytes::new(), data: Bytes::from(torn), end: 0 };
-            assert_eq!(decoder.decode(&frame, &mut Vec::new()).unwrap_err().kind, ErrorKind::Malformed, "{torn}");
+            assert_eq!(
+                decoder.decode(&frame, &mut Vec::new()).unwrap_err().kind,
+                ErrorKind::Malformed,
+                "{torn}"
+            );
         }
     }
     let created = json!({"type": "response.created", "response": {"id": "r", "model": "m", "created_at": 1.0}});
     let events = events_of(Decoder::full(), &[created]).unwrap();
-    let start = StreamEvent::Start { id: Some("r".to_owned()), model: Some("m".to_owned()), created: Some(1) };
+    let start = StreamEvent::Start {
+        id: Some("r".to_owned()),
+        model: Some("m".to_owned()),
+        created: Some(1),
+    };
     assert_eq!(events, [start]);
 }
 
@@ -467,7 +528,11 @@ fn what_is_not_json_is_a_failure_and_a_broken_stream_has_no_end() {
 fn proofs_of_other_protocols_come_back_through_a_client() {
     let mut signed = call("c1", "f", "{}");
     signed.signature = Some(signature(GEMINI_GENERATE));
-    let hidden = Reasoning { signature: Some(signature(ANTHROPIC_MESSAGES)), redacted: true, ..Reasoning::default() };
+    let hidden = Reasoning {
+        signature: Some(signature(ANTHROPIC_MESSAGES)),
+        redacted: true,
+        ..Reasoning::default()
+    };
     let answer = ChatResponse {
         parts: vec![Part::Reasoning(hidden), Part::ToolCall(signed)],
         finish: Some(FinishReason::ToolCalls),
@@ -476,13 +541,17 @@ fn proofs_of_other_protocols_come_back_through_a_client() {
     let request = json!({"model": "m", "input": "x"});
     let frames = stream_for(&request, &answer.to_events());
     // Clients send the items back in the order in which they were done, or in the order of the output.
-    let done =
-        frames.iter().filter(|frame| frame["type"] == "response.output_item.done").map(|frame| frame["item"].clone());
+    let done = frames
+        .iter()
+        .filter(|frame| frame["type"] == "response.output_item.done")
+        .map(|frame| frame["item"].clone());
     let output = frames.last().unwrap()["response"]["output"].clone();
     for items in [Value::Array(done.collect()), output] {
         let chat = decode(&json!({"model": "m", "input": items})).unwrap();
         let [message] = chat.messages.as_slice() else { panic!("one message: {chat:?}") };
-        let [Part::Reasoning(thought), Part::ToolCall(call)] = message.parts.as_slice() else { panic!("{message:?}") };
+        let [Part::Reasoning(thought), Part::ToolCall(call)] = message.parts.as_slice() else {
+            panic!("{message:?}")
+        };
         // Protocols that are not registered in this build count as our own, so only the flag and the place are looked at.
         assert!(thought.redacted && thought.signature.is_some() && call.signature.is_some());
     }
@@ -491,13 +560,28 @@ fn proofs_of_other_protocols_come_back_through_a_client() {
 #[test]
 fn a_body_keeps_what_it_can_and_reports_the_rest() {
     let mut assistant = Message::text(Role::Assistant, "ok");
-    assistant.parts.push(Part::Reasoning(Reasoning { text: "hm".to_owned(), ..Reasoning::default() }));
+    assistant
+        .parts
+        .push(Part::Reasoning(Reasoning { text: "hm".to_owned(), ..Reasoning::default() }));
     assistant.parts.push(Part::ToolCall(call(&"x".repeat(80), "f", "")));
-    let result =
-        ToolResult { call_id: "x".repeat(80), name: None, parts: vec![Part::text("42")], is_error: true, cache: true };
-    let server = ToolKind::Server { protocol: ANTHROPIC_MESSAGES, declaration: json!({"type": "web_search_20250305"}) };
+    let result = ToolResult {
+        call_id: "x".repeat(80),
+        name: None,
+        parts: vec![Part::text("42")],
+        is_error: true,
+        cache: true,
+    };
+    let server = ToolKind::Server {
+        protocol: ANTHROPIC_MESSAGES,
+        declaration: json!({"type": "web_search_20250305"}),
+    };
     let function = ToolKind::Function { parameters: json!({"type": "object"}), strict: None };
-    let tool = |name: &str, kind: ToolKind| Tool { name: name.to_owned(), description: None, kind, cache: false };
+    let tool = |name: &str, kind: ToolKind| Tool {
+        name: name.to_owned(),
+        description: None,
+        kind,
+        cache: false,
+    };
     let chat = ChatRequest {
         messages: vec![
             Message::text(Role::System, "rules"),
@@ -520,7 +604,10 @@ fn a_body_keeps_what_it_can_and_reports_the_rest() {
     let input = body["input"].as_array().unwrap();
     let order: Vec<&str> = input.iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(order, ["message", "message", "function_call", "function_call_output"]);
-    assert_eq!((&input[2]["call_id"], &input[2]["arguments"]), (&input[3]["call_id"], &json!("{}")));
+    assert_eq!(
+        (&input[2]["call_id"], &input[2]["arguments"]),
+        (&input[3]["call_id"], &json!("{}"))
+    );
     assert!(input[2]["call_id"].as_str().unwrap().len() <= 64);
     assert_eq!(
         body["tools"],
@@ -542,7 +629,8 @@ fn a_body_keeps_what_it_can_and_reports_the_rest() {
 
 #[test]
 fn reasoning_is_asked_for_in_its_encrypted_form() {
-    let mut chat = ChatRequest { messages: vec![Message::text(Role::User, "q")], ..ChatRequest::default() };
+    let mut chat =
+        ChatRequest { messages: vec![Message::text(Role::User, "q")], ..ChatRequest::default() };
     chat.reasoning.budget_tokens = Some(4_000);
     chat.reasoning.visible = Some(true);
     let body = OpenAiResponses.build(&chat, &target(), false).unwrap().body;
@@ -566,7 +654,9 @@ fn call_ids_take_the_form_that_the_target_accepts() {
     };
     check(ToolCallIds::Any, "a:b", |id| id == "a:b");
     check(ToolCallIds::WordCharacters, "a:b", |id| id.starts_with("a_b_"));
-    check(ToolCallIds::NineAlphanumeric, "call_1", |id| id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()));
+    check(ToolCallIds::NineAlphanumeric, "call_1", |id| {
+        id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric())
+    });
 }
 
 #[test]
@@ -580,7 +670,10 @@ fn finish_reasons_have_a_nearest_word() {
         ];
         let frames = stream_for(&json!({"model": "m", "input": "x"}), &events);
         let again = events_of(Decoder::full(), &frames).unwrap();
-        assert_eq!(again.last(), Some(&StreamEvent::Finish { reason: expected, stop_sequence: None }));
+        assert_eq!(
+            again.last(),
+            Some(&StreamEvent::Finish { reason: expected, stop_sequence: None })
+        );
     };
     check(FinishReason::Stop, FinishReason::Stop);
     check(FinishReason::Length, FinishReason::Length);

@@ -25,20 +25,31 @@ pub(super) fn decode(
 ) -> Result<(), Failure> {
     let mut taken: HashSet<String> = tools.iter().map(|tool| tool.name.clone()).collect();
     let is_named = |item: &Value| matches!(kind_of(item), Some("function" | "custom"));
-    taken.extend(items.iter().filter(|(_, item)| is_named(item)).filter_map(|(_, item)| name_of(item)));
+    taken.extend(
+        items.iter().filter(|(_, item)| is_named(item)).filter_map(|(_, item)| name_of(item)),
+    );
     for (path, item) in items {
         let mut fields = Fields::of(item, path)?;
         let kind = fields.required_string("type")?;
         match kind.as_str() {
             "function" => tools.push(function(fields, dropped)?),
             "custom" => tools.push(custom(fields, dropped)?),
-            "namespace" if fields.peek("tools").is_some() => namespace(fields, &mut taken, tools, dropped)?,
+            "namespace" if fields.peek("tools").is_some() => {
+                namespace(fields, &mut taken, tools, dropped)?
+            }
             _ => {
                 let mut declaration = fields.into_map();
                 declaration.insert("type".to_owned(), Value::from(kind.as_str()));
-                let kind_of_tool =
-                    ToolKind::Server { protocol: OPENAI_RESPONSES, declaration: Value::Object(declaration) };
-                tools.push(Tool { name: kind, description: None, kind: kind_of_tool, cache: false });
+                let kind_of_tool = ToolKind::Server {
+                    protocol: OPENAI_RESPONSES,
+                    declaration: Value::Object(declaration),
+                };
+                tools.push(Tool {
+                    name: kind,
+                    description: None,
+                    kind: kind_of_tool,
+                    cache: false,
+                });
             }
         }
     }
@@ -85,7 +96,9 @@ fn function(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Fail
     let parameters = match fields.take("parameters") {
         None => json!({"type": "object", "properties": {}}),
         Some(schema @ Value::Object(_)) => schema,
-        Some(other) => return Err(wrong(&fields.path("parameters"), "a JSON Schema object", &other)),
+        Some(other) => {
+            return Err(wrong(&fields.path("parameters"), "a JSON Schema object", &other));
+        }
     };
     fields.finish(dropped);
     Ok(Tool { name, description, kind: ToolKind::Function { parameters, strict }, cache: false })
@@ -103,7 +116,10 @@ fn custom(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Failur
 ///
 /// # Errors
 /// `Invalid`, naming the field at fault.
-pub(super) fn decode_choice(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<ToolChoice>, Failure> {
+pub(super) fn decode_choice(
+    fields: &mut Fields,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Option<ToolChoice>, Failure> {
     let path = fields.path("tool_choice");
     let choice = match fields.take("tool_choice") {
         None => return Ok(None),
@@ -111,7 +127,9 @@ pub(super) fn decode_choice(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> 
             "auto" => ToolChoice::Auto,
             "none" => ToolChoice::None,
             "required" => ToolChoice::Required,
-            _ => return Err(wrong(&path, "auto, none, required or an object", &Value::String(word))),
+            _ => {
+                return Err(wrong(&path, "auto, none, required or an object", &Value::String(word)));
+            }
         },
         Some(value) => {
             let mut choice = Fields::of(value, path.as_str())?;
@@ -194,7 +212,9 @@ pub(super) fn build_choice(
         return None;
     }
     let named = |name: &String| {
-        let is_custom = tools.iter().any(|tool| tool.name == *name && matches!(tool.kind, ToolKind::Custom { .. }));
+        let is_custom = tools
+            .iter()
+            .any(|tool| tool.name == *name && matches!(tool.kind, ToolKind::Custom { .. }));
         json!({"type": if is_custom { "custom" } else { "function" }, "name": name})
     };
     Some(match choice {

@@ -57,23 +57,48 @@ mod tests {
 
     #[test]
     fn the_code_decides_nested_or_flat_text_or_number() {
-        check(429, r#"{"error":{"code":"1310","message":"m"}}"#, ErrorKind::QuotaExceeded, Some("1310"));
-        check(429, r#"{"error":{"code":1302,"message":"m"}}"#, ErrorKind::RateLimited, Some("1302"));
+        check(
+            429,
+            r#"{"error":{"code":"1310","message":"m"}}"#,
+            ErrorKind::QuotaExceeded,
+            Some("1310"),
+        );
+        check(
+            429,
+            r#"{"error":{"code":1302,"message":"m"}}"#,
+            ErrorKind::RateLimited,
+            Some("1302"),
+        );
         check(429, r#"{"code":1305,"msg":"m"}"#, ErrorKind::RateLimited, Some("1305"));
-        check(400, r#"{"error":{"code":"1261","message":"m"}}"#, ErrorKind::ContextOverflow, Some("1261"));
+        check(
+            400,
+            r#"{"error":{"code":"1261","message":"m"}}"#,
+            ErrorKind::ContextOverflow,
+            Some("1261"),
+        );
         check(500, r#"{"code":"500","message":"m"}"#, ErrorKind::Unavailable, Some("500"));
     }
 
     #[test]
     fn without_a_known_code_the_status_decides() {
         check(401, r#"{"error":{"message":"m"}}"#, ErrorKind::Unauthenticated, None);
-        check(429, r#"{"error":{"code":"9999","message":"m"}}"#, ErrorKind::RateLimited, Some("9999"));
+        check(
+            429,
+            r#"{"error":{"code":"9999","message":"m"}}"#,
+            ErrorKind::RateLimited,
+            Some("9999"),
+        );
     }
 
     #[test]
     fn every_listed_code_has_a_kind() {
-        let known = (1000..=1004).chain([1110, 1111, 1112, 1113, 1120, 1121]).chain([1200, 1230, 1231, 1234]);
-        let known = known.chain(1210..=1215).chain(1220..=1222).chain([1261, 1300, 1301, 1302, 1303, 1304, 1305]);
+        let known = (1000..=1004)
+            .chain([1110, 1111, 1112, 1113, 1120, 1121])
+            .chain([1200, 1230, 1231, 1234]);
+        let known = known
+            .chain(1210..=1215)
+            .chain(1220..=1222)
+            .chain([1261, 1300, 1301, 1302, 1303, 1304, 1305]);
         for code in known.chain(1308..=1311).chain(1313..=1321) {
             assert!(kind_of(code).is_some(), "{code}");
         }
@@ -82,6 +107,9 @@ mod tests {
     #[test]
     fn an_empty_balance_comes_with_a_hint_about_the_endpoint() {
         let failure = decode(429, br#"{"error":{"code":"1113","message":"insufficient balance"}}"#);
-        assert!(failure.kind == ErrorKind::QuotaExceeded && failure.message.contains("/api/coding/paas/v4"));
+        assert!(
+            failure.kind == ErrorKind::QuotaExceeded
+                && failure.message.contains("/api/coding/paas/v4")
+        );
     }
 }

@@ -48,7 +48,9 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     let mut searches = Vec::new();
     for (index, tool) in chat.tools.iter().enumerate() {
         let ToolKind::Server { declaration, .. } = &tool.kind else { continue };
-        if search::is_search(&tool.name) && !declaration.get("web_search_options").is_some_and(Value::is_object) {
+        if search::is_search(&tool.name)
+            && !declaration.get("web_search_options").is_some_and(Value::is_object)
+        {
             searches.push(search::tool(declaration));
             // The plain builder reported it as foreign, or passed it on as its own.
             dropped.retain(|dropped| dropped.field != format!("tools[{index}] ({})", tool.name));
@@ -85,8 +87,10 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
 /// Reads what a client's own fields ask of reasoning.
 pub(super) fn asked(fields: &Map<String, Value>) -> ReasoningOptions {
     let object = fields.get("reasoning").unwrap_or(&Value::Null);
-    let word = object.get("effort").or_else(|| fields.get("reasoning_effort")).and_then(Value::as_str);
-    let kind = fields.get("thinking").and_then(|thinking| thinking.get("type")).and_then(Value::as_str);
+    let word =
+        object.get("effort").or_else(|| fields.get("reasoning_effort")).and_then(Value::as_str);
+    let kind =
+        fields.get("thinking").and_then(|thinking| thinking.get("type")).and_then(Value::as_str);
     ReasoningOptions {
         enabled: match kind {
             Some("disabled") => Some(false),
@@ -156,7 +160,9 @@ fn refuse(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
     ];
     for (field, default) in refused {
         let Some(value) = body.remove(field) else { continue };
-        let is_default = value.is_null() || value == default || value.as_f64() == Some(0.0) && default == json!(0);
+        let is_default = value.is_null()
+            || value == default
+            || value.as_f64() == Some(0.0) && default == json!(0);
         if !is_default {
             dropped.push(Dropped::new(field, "the target does not take it"));
         }
@@ -167,10 +173,12 @@ fn refuse(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
         stops.truncate(MAX_STOPS);
         dropped.push(Dropped::new("stop[4]", "at most four stop texts are taken"));
     }
-    let is_schema = |format: &Value| format.get("type").and_then(Value::as_str) == Some("json_schema");
+    let is_schema =
+        |format: &Value| format.get("type").and_then(Value::as_str) == Some("json_schema");
     if body.get("response_format").is_some_and(is_schema) {
         body.insert("response_format".to_owned(), json!({ "type": "json_object" }));
-        dropped.push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
+        dropped
+            .push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
     }
 }
 
@@ -200,12 +208,18 @@ fn has_tools(body: &Map<String, Value>) -> bool {
 
 /// Writes `thinking`, whose earlier reasoning is to be kept (`clear_thinking: false`), and `reasoning_effort` for the models
 /// whose variants name words for it.
-fn think(body: &mut Map<String, Value>, asked: &ReasoningOptions, target: &Target, dropped: &mut Vec<Dropped>) {
+fn think(
+    body: &mut Map<String, Value>,
+    asked: &ReasoningOptions,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) {
     body.remove("reasoning");
     let own = body.remove("reasoning_effort");
     let info = &target.info;
     let is_off = reasoning::is_off(asked);
-    let is_asked = asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
+    let is_asked =
+        asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
     if info.capabilities.reasoning == Some(false) {
         if is_asked && !is_off {
             dropped.push(Dropped::new("reasoning", "the model does not reason"));
@@ -218,7 +232,9 @@ fn think(body: &mut Map<String, Value>, asked: &ReasoningOptions, target: &Targe
         _ => Map::new(),
     };
     if is_asked {
-        thinking.entry("type").or_insert_with(|| if is_off { "disabled" } else { "enabled" }.into());
+        thinking
+            .entry("type")
+            .or_insert_with(|| if is_off { "disabled" } else { "enabled" }.into());
     }
     if let Some(Value::Object(option)) = target.options.get("thinking") {
         merge_missing(&mut thinking, option);
@@ -230,7 +246,8 @@ fn think(body: &mut Map<String, Value>, asked: &ReasoningOptions, target: &Targe
     if !thinking.is_empty() {
         body.insert("thinking".to_owned(), thinking.into());
     }
-    let asks_degree = (asked.effort.is_some() || asked.budget_tokens.is_some() || own.is_some()) && !is_off;
+    let asks_degree =
+        (asked.effort.is_some() || asked.budget_tokens.is_some() || own.is_some()) && !is_off;
     if !asks_degree {
         return;
     }
@@ -240,7 +257,8 @@ fn think(body: &mut Map<String, Value>, asked: &ReasoningOptions, target: &Targe
         Some(word) => {
             body.insert("reasoning_effort".to_owned(), word.into());
         }
-        None => dropped.push(Dropped::new("reasoning.effort", "the model only knows reasoning on and off")),
+        None => dropped
+            .push(Dropped::new("reasoning.effort", "the model only knows reasoning on and off")),
     }
 }
 
@@ -251,11 +269,17 @@ pub(super) fn holds_data_url(body: &[u8]) -> bool {
 
 /// Takes the `data:…;base64,` in front of inline pictures away: Z.AI wants the bare base64.
 fn strip_data_urls(messages: &mut Value) {
-    let contents = messages.as_array_mut().into_iter().flatten().filter_map(|message| message.get_mut("content"));
+    let contents = messages
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .filter_map(|message| message.get_mut("content"));
     for part in contents.filter_map(Value::as_array_mut).flatten() {
         let Some(Value::String(url)) = part.pointer_mut("/image_url/url") else { continue };
-        let bare =
-            url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")).map(|(_, data)| data.to_owned());
+        let bare = url
+            .strip_prefix("data:")
+            .and_then(|rest| rest.split_once(";base64,"))
+            .map(|(_, data)| data.to_owned());
         if let Some(bare) = bare {
             *url = bare;
         }

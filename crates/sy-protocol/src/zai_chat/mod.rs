@@ -55,7 +55,8 @@ impl Upstream for ZaiChat {
         edits.extend(openai_chat::usage_edit(outgoing)?.map(|value| ("stream_options", value)));
         let changed = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
         edits.extend(changed.map(|(name, value)| (name.as_str(), value.clone())));
-        let removed: Vec<&str> = before.keys().map(String::as_str).filter(|name| !after.contains_key(*name)).collect();
+        let removed: Vec<&str> =
+            before.keys().map(String::as_str).filter(|name| !after.contains_key(*name)).collect();
         outgoing.inbound.patched_without(outgoing.target, edits, &removed)
     }
 

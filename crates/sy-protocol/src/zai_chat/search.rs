@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 /// Returns true for the type or name of a web search tool in any protocol: `web_search`, `web_search_preview`,
 /// `web_search_20250305`, `openrouter:web_search`, `googleSearch`, `google_search`.
 pub(super) fn is_search(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let name: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     name.contains("websearch") || name.contains("googlesearch")
 }
 
@@ -26,8 +27,11 @@ pub(super) fn tool(declaration: &Value) -> Value {
         let size = if size == "high" { "high" } else { "medium" };
         settings.insert("content_size".to_owned(), size.into());
     }
-    let domains = first(&["/allowed_domains", "/filters/allowed_domains", "/parameters/allowed_domains"]);
-    if let Some([Value::String(domain)]) = domains.as_ref().and_then(Value::as_array).map(Vec::as_slice) {
+    let domains =
+        first(&["/allowed_domains", "/filters/allowed_domains", "/parameters/allowed_domains"]);
+    if let Some([Value::String(domain)]) =
+        domains.as_ref().and_then(Value::as_array).map(Vec::as_slice)
+    {
         settings.insert("search_domain_filter".to_owned(), domain.as_str().into());
     }
     json!({ "type": "web_search", "web_search": settings })
@@ -45,7 +49,8 @@ pub(super) fn place(body: &mut Map<String, Value>) {
     if tools.is_empty() {
         return;
     }
-    let kind = |tool: &Value| tool.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind =
+        |tool: &Value| tool.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     for declared in &mut tools {
         if is_search(&kind(declared)) {
             *declared = tool(declared);

@@ -57,7 +57,12 @@ fn a_built_body_has_zais_fields() {
     let chat = ChatRequest {
         messages: vec![Message::text(Role::User, "hi")],
         tools: vec![
-            Tool { name: "now".to_owned(), description: Some(String::new()), kind: function, cache: false },
+            Tool {
+                name: "now".to_owned(),
+                description: Some(String::new()),
+                kind: function,
+                cache: false,
+            },
             search(
                 OPENAI_RESPONSES,
                 "web_search_preview",
@@ -76,7 +81,8 @@ fn a_built_body_has_zais_fields() {
     };
     let inbound = Inbound::from_chat(chat);
     let target = target(json!({"thinking": {"type": "enabled"}}), &[]);
-    let encoded = encode(&ZaiChat, &Outgoing { target: &target, inbound: &inbound, stream: true }).unwrap();
+    let encoded =
+        encode(&ZaiChat, &Outgoing { target: &target, inbound: &inbound, stream: true }).unwrap();
     let body: Value = serde_json::from_slice(&encoded.call.body.concat()).unwrap();
     let expected = json!({"model": "glm-4.7", "messages": [{"role": "user", "content": "hi"}], "stream": true,
         "temperature": 0.01, "do_sample": false, "top_p": 0.99, "tool_choice": "auto", "user_id": "user-1",
@@ -198,7 +204,11 @@ fn inline_pictures_lose_their_prefix() {
 #[test]
 fn a_built_search_needs_no_other_tool() {
     let chat = ChatRequest {
-        tools: vec![search(ProtocolId::new("x"), "web_search_20250305", json!({"allowed_domains": ["a.test"]}))],
+        tools: vec![search(
+            ProtocolId::new("x"),
+            "web_search_20250305",
+            json!({"allowed_domains": ["a.test"]}),
+        )],
         ..ChatRequest::default()
     };
     let built = ZaiChat.build(&chat, &target(json!({}), &[]), false).unwrap();
@@ -230,7 +240,9 @@ fn a_business_code_inside_a_stream_decides() {
         for frame in reader.push(&stream).unwrap().frames {
             decoder.decode(&frame, &mut events).unwrap();
         }
-        let Some(sy_types::chat::StreamEvent::Failed(failure)) = events.last() else { panic!("{events:?}") };
+        let Some(sy_types::chat::StreamEvent::Failed(failure)) = events.last() else {
+            panic!("{events:?}")
+        };
         assert_eq!(failure.kind, sy_types::ErrorKind::RateLimited);
     }
 }

@@ -25,7 +25,10 @@ fn step(kind: ErrorKind, asked: Option<u64>, situation: Situation) -> Step {
 #[track_caller]
 fn waits(step: Step, from_ms: u64, to_ms: u64) {
     let Step::Again(wait) = step else { panic!("{step:?}") };
-    assert!((Duration::from_millis(from_ms)..=Duration::from_millis(to_ms)).contains(&wait), "{wait:?}");
+    assert!(
+        (Duration::from_millis(from_ms)..=Duration::from_millis(to_ms)).contains(&wait),
+        "{wait:?}"
+    );
 }
 
 #[test]
@@ -53,9 +56,13 @@ fn every_kind_has_its_place() {
     ] {
         check(kind, Some(Step::Next), Step::Next);
     }
-    for kind in
-        [ErrorKind::RateLimited, ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Malformed, ErrorKind::Conflict]
-    {
+    for kind in [
+        ErrorKind::RateLimited,
+        ErrorKind::Unavailable,
+        ErrorKind::Timeout,
+        ErrorKind::Malformed,
+        ErrorKind::Conflict,
+    ] {
         check(kind, None, Step::Next);
     }
 }
@@ -69,7 +76,10 @@ fn a_rate_limit_is_waited_for_where_the_provider_says_how_long() {
     assert_eq!(step(rate, Some(7), Situation { prefer_fallback: true, ..chained }), Step::Next);
     assert_eq!(step(rate, Some(61), chained), Step::Next);
     assert_eq!(step(rate, Some(61), HERE), Step::Next);
-    assert_eq!(step(rate, Some(7), Situation { time_left: Duration::from_secs(5), ..HERE }), Step::Next);
+    assert_eq!(
+        step(rate, Some(7), Situation { time_left: Duration::from_secs(5), ..HERE }),
+        Step::Next
+    );
     assert_eq!(step(rate, Some(7), Situation { calls: 4, ..HERE }), Step::Next);
     waits(step(ErrorKind::Unavailable, Some(7), HERE), 7000, 7000);
     assert_eq!(step(ErrorKind::Unavailable, Some(7), chained), Step::Next);

@@ -18,7 +18,9 @@ use crate::watch::Watch;
 #[test]
 fn a_name_cannot_lead_where_an_address_may_not_go() {
     let check = |addresses: &[&str], reach: Reach, expected: Option<&[&str]>| {
-        let parse = |list: &[&str]| list.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>();
+        let parse = |list: &[&str]| {
+            list.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>()
+        };
         let kept = permitted("host", reach, parse(addresses)).ok();
         assert_eq!(kept, expected.map(parse), "{addresses:?}");
     };
@@ -73,7 +75,12 @@ async fn a_connection_that_does_not_stand_in_time_is_a_timeout() {
     }
     let mut target = target("p", "m");
     target.timeouts.connect = Duration::from_millis(150);
-    let missed = send(&Connector::default(), &target, &format!("http://{address}/v1")).await.unwrap_err();
+    let missed =
+        send(&Connector::default(), &target, &format!("http://{address}/v1")).await.unwrap_err();
     assert_eq!(missed.failure.kind, ErrorKind::Timeout);
-    assert!(missed.failure.message.contains("no connection to p within 150ms"), "{}", missed.failure.message);
+    assert!(
+        missed.failure.message.contains("no connection to p within 150ms"),
+        "{}",
+        missed.failure.message
+    );
 }

@@ -68,7 +68,8 @@ async fn leaving_during_a_wait_ends_the_wait() {
     let limited = Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", "900");
     let upstream = FakeUpstream::always(limited).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(5).build();
-    let asked = tokio::time::timeout(Duration::from_millis(100), world.ask(Wire::Chat, "a/m", false)).await;
+    let asked =
+        tokio::time::timeout(Duration::from_millis(100), world.ask(Wire::Chat, "a/m", false)).await;
     assert!(asked.is_err());
     assert_eq!((upstream.hits(), outcome(&world.ear.only())), (1, "gone"));
 }

@@ -31,8 +31,15 @@ async fn check(script: Script, falls_back: bool, kind: ErrorKind) {
         }
         Err(refused) => {
             assert!(!falls_back, "{name}");
-            assert_eq!((refused.failure.kind, refused.failure.side), (kind, Side::Provider), "{name}");
-            assert_eq!((outcome(&record), &*record.provider, record.cost_usd), ("failed", "a", 0.0));
+            assert_eq!(
+                (refused.failure.kind, refused.failure.side),
+                (kind, Side::Provider),
+                "{name}"
+            );
+            assert_eq!(
+                (outcome(&record), &*record.provider, record.cost_usd),
+                ("failed", "a", 0.0)
+            );
             assert_eq!(refused.attempts.len(), 1);
         }
     }
@@ -49,8 +56,12 @@ async fn the_chain_goes_on_where_another_target_may_help() {
     check(Script::hang_up(End::Drop), true, ErrorKind::Internal).await;
     check(Script::hang_up(End::Reset), true, ErrorKind::Internal).await;
     check(Script::never(), true, ErrorKind::Internal).await;
-    check(Script::status(200).header("content-type", "text/html").send("<html></html>"), true, ErrorKind::Internal)
-        .await;
+    check(
+        Script::status(200).header("content-type", "text/html").send("<html></html>"),
+        true,
+        ErrorKind::Internal,
+    )
+    .await;
     check(Script::json(200, "{not json"), true, ErrorKind::Internal).await;
     check(Script::json(200, &b"{\"choices\":"[..]).end(End::Drop), true, ErrorKind::Internal).await;
 }
@@ -83,7 +94,8 @@ async fn a_prompt_that_is_too_long_goes_only_to_larger_windows() {
 
 #[tokio::test]
 async fn every_target_is_named_when_none_answers() {
-    let (first, second) = (bad(Wire::Chat, 401, "bad key").await, bad(Wire::Chat, 503, "busy").await);
+    let (first, second) =
+        (bad(Wire::Chat, 401, "bad key").await, bad(Wire::Chat, 503, "busy").await);
     let world = Plot::new().provider("a", Wire::Chat, &first).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &["nowhere/x", "a/m", "b/m"]).build();
     let refused = world.ask(Wire::Chat, "chain", false).await.unwrap_err();
@@ -101,7 +113,8 @@ async fn every_target_is_named_when_none_answers() {
 
 #[tokio::test]
 async fn no_model_means_the_default_one_and_its_fallbacks() {
-    let (first, second, other) = (bad(Wire::Chat, 500, "no").await, good(Wire::Chat).await, good(Wire::Chat).await);
+    let (first, second, other) =
+        (bad(Wire::Chat, 500, "no").await, good(Wire::Chat).await, good(Wire::Chat).await);
     let world = Plot::new()
         .provider("a", Wire::Chat, &first)
         .provider("b", Wire::Chat, &second)
@@ -122,12 +135,16 @@ async fn an_unknown_model_is_refused_without_a_call() {
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
     let refused = world.ask(Wire::Chat, "a/none", false).await.unwrap_err();
     assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::NotFound, Side::Caller));
-    assert_eq!((upstream.hits(), &*refused.trail.provider, outcome(&world.ear.only())), (0, "", "failed"));
+    assert_eq!(
+        (upstream.hits(), &*refused.trail.provider, outcome(&world.ear.only())),
+        (0, "", "failed")
+    );
 }
 
 #[tokio::test]
 async fn a_wait_that_the_provider_asks_for_is_kept() {
-    let limited = |ms: &str| Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", ms);
+    let limited =
+        |ms: &str| Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", ms);
     let fine = || Script::json(200, Wire::Chat.whole("hello"));
     let upstream = FakeUpstream::sequence([limited("200"), limited("100"), fine()]).await;
     let second = good(Wire::Chat).await;
@@ -141,8 +158,10 @@ async fn a_wait_that_the_provider_asks_for_is_kept() {
 
 #[tokio::test]
 async fn a_wait_beyond_the_longest_is_not_begun() {
-    let upstream =
-        FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after", "30")).await;
+    let upstream = FakeUpstream::always(
+        Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after", "30"),
+    )
+    .await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(3).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
     assert_eq!((upstream.hits(), refused.failure.retry_after), (1, Some(Duration::from_secs(30))));
@@ -151,7 +170,9 @@ async fn a_wait_beyond_the_longest_is_not_begun() {
 #[tokio::test]
 async fn a_lone_target_is_asked_again() {
     let fail = || Script::json(503, Wire::Chat.error(503, "busy"));
-    let upstream = FakeUpstream::sequence([fail(), fail(), Script::json(200, Wire::Chat.whole("hello"))]).await;
+    let upstream =
+        FakeUpstream::sequence([fail(), fail(), Script::json(200, Wire::Chat.whole("hello"))])
+            .await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(2).build();
     assert_eq!(world.ask(Wire::Chat, "a/m", false).await.unwrap().trail.attempts, 3);
     let rejecting = bad(Wire::Chat, 401, "key").await;
@@ -161,8 +182,10 @@ async fn a_lone_target_is_asked_again() {
 
 #[tokio::test]
 async fn a_target_that_was_left_rests_for_the_next_requests() {
-    let limited =
-        FakeUpstream::always(Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", "100")).await;
+    let limited = FakeUpstream::always(
+        Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", "100"),
+    )
+    .await;
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &limited).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &CHAIN).retries(2).build();
@@ -179,8 +202,11 @@ async fn a_target_that_was_left_rests_for_the_next_requests() {
 
 #[tokio::test]
 async fn a_broken_connection_is_mended_without_a_fallback() {
-    let upstream =
-        FakeUpstream::sequence([Script::hang_up(End::Drop), Script::json(200, Wire::Chat.whole("hello"))]).await;
+    let upstream = FakeUpstream::sequence([
+        Script::hang_up(End::Drop),
+        Script::json(200, Wire::Chat.whole("hello")),
+    ])
+    .await;
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &CHAIN).build();

@@ -25,12 +25,23 @@ async fn an_error_inside_a_stream_falls_back_before_content_and_never_after() {
                 let record = world.ear.records().pop().unwrap();
                 assert_eq!(world.ear.records().len(), records + 1);
                 if words == 0 {
-                    assert_eq!((got.words(), second.hits(), outcome(&record)), (3, before + 1, "answered"), "{wire:?}");
+                    assert_eq!(
+                        (got.words(), second.hits(), outcome(&record)),
+                        (3, before + 1, "answered"),
+                        "{wire:?}"
+                    );
                     assert!(got.failure.is_none());
                 } else {
-                    assert_eq!((got.words(), second.hits(), outcome(&record)), (words, before, "broken"), "{wire:?}");
+                    assert_eq!(
+                        (got.words(), second.hits(), outcome(&record)),
+                        (words, before, "broken"),
+                        "{wire:?}"
+                    );
                     assert_eq!(got.failure.unwrap().kind, ErrorKind::Unavailable);
-                    assert!(!got.raw.contains("overloaded"), "the failed frame itself is not relayed");
+                    assert!(
+                        !got.raw.contains("overloaded"),
+                        "the failed frame itself is not relayed"
+                    );
                 }
             }
         }
@@ -41,7 +52,8 @@ async fn an_error_inside_a_stream_falls_back_before_content_and_never_after() {
 async fn signs_of_life_before_content_are_held_and_then_given_on() {
     let mut frames = vec![Bytes::from_static(b": alive\n\n"), Bytes::from_static(b": alive\n\n")];
     frames.extend(Wire::Chat.stream(2));
-    let upstream = FakeUpstream::always(Script::events(frames.clone()).paced(Duration::from_millis(2))).await;
+    let upstream =
+        FakeUpstream::always(Script::events(frames.clone()).paced(Duration::from_millis(2))).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
     let got = read(stream_of(world.ask(Wire::Chat, "a/m", true).await.unwrap())).await;
     let all: Vec<u8> = frames.concat();
@@ -54,7 +66,8 @@ async fn what_is_held_is_bounded() {
     let script = Script::events(vec![noise; 6]).end(End::Stall);
     let upstream = FakeUpstream::always(script).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).idle(5000).build();
-    let asked = tokio::time::timeout(Duration::from_secs(3), world.ask(Wire::Chat, "a/m", true)).await;
+    let asked =
+        tokio::time::timeout(Duration::from_secs(3), world.ask(Wire::Chat, "a/m", true)).await;
     assert!(asked.expect("committed by size").is_ok());
 }
 
@@ -80,7 +93,9 @@ async fn a_stream_that_says_nothing_is_malformed() {
 #[tokio::test]
 async fn tokens_and_cost_are_those_of_the_target_that_answered() {
     for wire in wires() {
-        for (caller, stream) in [(wire, true), (another(wire), true), (wire, false), (another(wire), false)] {
+        for (caller, stream) in
+            [(wire, true), (another(wire), true), (wire, false), (another(wire), false)]
+        {
             let upstream = good(wire).await;
             let world = Plot::new().provider("a", wire, &upstream).build();
             let answer = world.ask(caller, "a/m", stream).await.unwrap();
@@ -94,7 +109,9 @@ async fn tokens_and_cost_are_those_of_the_target_that_answered() {
                 (sy_testkit::wire::INPUT_TOKENS, output),
                 "{wire:?} {caller:?}"
             );
-            assert!(!record.usage_estimated && record.stream == stream && record.first_byte.is_some());
+            assert!(
+                !record.usage_estimated && record.stream == stream && record.first_byte.is_some()
+            );
             assert_eq!(record.relay, caller == wire);
             let cost = (11.0 + 2.0 * output as f64) / 1e6;
             assert!((record.cost_usd - cost).abs() < 1e-12, "{}", record.cost_usd);

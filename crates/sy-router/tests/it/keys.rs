@@ -62,12 +62,16 @@ async fn each_dialect_shows_its_key_in_its_own_way() {
 #[tokio::test]
 async fn a_provider_without_a_key_is_refused_before_any_call() {
     let upstream = good(Wire::Chat).await;
-    let (mut plot, second) = (Plot::new().provider("a", Wire::Chat, &upstream), good(Wire::Chat).await);
+    let (mut plot, second) =
+        (Plot::new().provider("a", Wire::Chat, &upstream), good(Wire::Chat).await);
     // A public address: servers on this machine need no key.
     plot = plot.set("/provider/a/options", json!({"baseURL": "https://api.example.com/v1"}));
     let world = plot.provider("b", Wire::Chat, &second).alias("chain", &["a/m", "b/m"]).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
-    assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::Unauthenticated, Side::Gateway));
+    assert_eq!(
+        (refused.failure.kind, refused.failure.side),
+        (ErrorKind::Unauthenticated, Side::Gateway)
+    );
     assert_eq!(upstream.hits(), 0);
     assert_eq!(&*world.ask(Wire::Chat, "chain", false).await.unwrap().trail.provider, "b");
 }
@@ -77,19 +81,29 @@ async fn a_rejected_key_is_the_providers_word() {
     let upstream = bad(Wire::Chat, 401, "wrong key").await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
-    assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::Unauthenticated, Side::Provider));
+    assert_eq!(
+        (refused.failure.kind, refused.failure.side),
+        (ErrorKind::Unauthenticated, Side::Provider)
+    );
     assert!(!format!("{refused:?}").contains("key-of-a"));
 }
 
 #[tokio::test]
 async fn the_callers_switches_go_only_where_its_body_goes() {
     let (own, foreign) = (good(Wire::Anthropic).await, good(Wire::Chat).await);
-    let world = Plot::new().provider("own", Wire::Anthropic, &own).provider("foreign", Wire::Chat, &foreign).build();
+    let world = Plot::new()
+        .provider("own", Wire::Anthropic, &own)
+        .provider("foreign", Wire::Chat, &foreign)
+        .build();
     let mut headers = HeaderMap::new();
     headers.insert("anthropic-beta", HeaderValue::from_static("x-2026"));
     headers.insert("anthropic-version", HeaderValue::from_static("1999-01-01"));
     for model in ["own/m", "foreign/m"] {
-        world.router.answer(&context(), inbound(Wire::Anthropic, model, false), headers.clone()).await.unwrap();
+        world
+            .router
+            .answer(&context(), inbound(Wire::Anthropic, model, false), headers.clone())
+            .await
+            .unwrap();
     }
     let seen = own.requests().remove(0);
     assert_eq!(seen.header("anthropic-beta"), "x-2026");
@@ -106,15 +120,25 @@ async fn strict_mode_refuses_what_cannot_be_carried_before_any_call() {
     body["logit_bias"] = json!({"5": 1});
     let request = || inbound_of(Wire::Chat, "a/m", false, &body);
     let answer = world.ask_in(&context(), request()).await.unwrap();
-    assert!(answer.trail.dropped.iter().any(|dropped| dropped.field == "logit_bias"), "{:?}", answer.trail.dropped);
+    assert!(
+        answer.trail.dropped.iter().any(|dropped| dropped.field == "logit_bias"),
+        "{:?}",
+        answer.trail.dropped
+    );
     assert_eq!(text_of(answer), "hello");
     assert!(world.ear.only().dropped.iter().any(|dropped| dropped.field == "logit_bias"));
     let strict = RequestContext { strict: true, ..context() };
     let refused = world.ask_in(&strict, request()).await.unwrap_err();
-    assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::Unsupported, Side::Caller));
+    assert_eq!(
+        (refused.failure.kind, refused.failure.side),
+        (ErrorKind::Unsupported, Side::Caller)
+    );
     assert!(refused.failure.message.contains("logit_bias"), "{}", refused.failure.message);
     assert_eq!(upstream.hits(), 1);
-    let world = Plot::new().provider("a", Wire::Anthropic, &upstream).set("/server/strict", json!(true)).build();
+    let world = Plot::new()
+        .provider("a", Wire::Anthropic, &upstream)
+        .set("/server/strict", json!(true))
+        .build();
     world.ask_in(&context(), request()).await.unwrap_err();
     assert_eq!(upstream.hits(), 1);
 }

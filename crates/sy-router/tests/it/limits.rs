@@ -15,7 +15,9 @@ async fn headers_have_a_limit() {
     let world = Plot::new().provider("a", Wire::Chat, &upstream).first_byte(80).build();
     let began = Instant::now();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
-    assert!(refused.failure.kind == ErrorKind::Timeout && began.elapsed() >= Duration::from_millis(80));
+    assert!(
+        refused.failure.kind == ErrorKind::Timeout && began.elapsed() >= Duration::from_millis(80)
+    );
     assert!(refused.failure.message.contains("did not begin"), "{}", refused.failure.message);
     upstream.until_left(0).await;
 }
@@ -23,14 +25,18 @@ async fn headers_have_a_limit() {
 #[tokio::test]
 async fn silence_between_chunks_has_a_limit_but_slow_chunks_do_not() {
     let steady = Script::events(Wire::Chat.stream(8)).paced(TICK);
-    let world = |upstream: &FakeUpstream| Plot::new().provider("a", Wire::Chat, upstream).idle(150).build();
+    let world =
+        |upstream: &FakeUpstream| Plot::new().provider("a", Wire::Chat, upstream).idle(150).build();
     let upstream = FakeUpstream::always(steady).await;
     let got = read(stream_of(world(&upstream).ask(Wire::Chat, "a/m", true).await.unwrap())).await;
     assert!(got.failure.is_none() && got.words() == 8);
     let upstream = FakeUpstream::always(Script::events(Wire::Chat.begun(2)).end(End::Stall)).await;
     let world = world(&upstream);
     let got = read(stream_of(world.ask(Wire::Chat, "a/m", true).await.unwrap())).await;
-    assert_eq!((got.words(), got.failure.unwrap().kind, outcome(&world.ear.only())), (2, ErrorKind::Timeout, "broken"));
+    assert_eq!(
+        (got.words(), got.failure.unwrap().kind, outcome(&world.ear.only())),
+        (2, ErrorKind::Timeout, "broken")
+    );
     upstream.until_left(0).await;
 }
 
@@ -67,7 +73,8 @@ async fn a_connection_is_used_again_after_wholes_and_streams() {
 
 #[tokio::test]
 async fn what_comes_behind_the_end_is_not_waited_for_long() {
-    let script = Script::events(Wire::Chat.stream(1)).send("data: {\"more\":1}\n\n").end(End::Stall);
+    let script =
+        Script::events(Wire::Chat.stream(1)).send("data: {\"more\":1}\n\n").end(End::Stall);
     let upstream = FakeUpstream::always(script).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).idle(5000).build();
     let began = Instant::now();

@@ -63,15 +63,21 @@ fn world(stages: &[Stage], cases: &[Case]) -> World {
     let mut plot = Plot::new().idle(600);
     for (number, stage) in stages.iter().enumerate() {
         let (first, second) = (format!("a{number}"), format!("b{number}"));
-        plot = plot.provider(&first, stage.wire, &stage.failing).provider(&second, stage.wire, &stage.good);
+        plot = plot.provider(&first, stage.wire, &stage.failing).provider(
+            &second,
+            stage.wire,
+            &stage.good,
+        );
         for case in cases.iter().filter(|case| case.wire == stage.wire) {
             let model = case.model();
             for provider in [&first, &second] {
                 let like = plot.value["provider"][provider]["models"]["m"].clone();
                 plot.value["provider"][provider]["models"][&model] = like;
             }
-            plot = plot
-                .alias(&format!("chain-{}", case.number), &[&format!("{first}/{model}"), &format!("{second}/{model}")]);
+            plot = plot.alias(
+                &format!("chain-{}", case.number),
+                &[&format!("{first}/{model}"), &format!("{second}/{model}")],
+            );
         }
     }
     plot.build()
@@ -80,7 +86,10 @@ fn world(stages: &[Stage], cases: &[Case]) -> World {
 async fn check(world: &World, stage: &Stage, case: Case) {
     let Case { number, caller, words, .. } = case;
     let name = format!("chain-{number}");
-    let answer = world.ask(caller, &name, true).await.unwrap_or_else(|refused| panic!("{case:?}: {refused:?}"));
+    let answer = world
+        .ask(caller, &name, true)
+        .await
+        .unwrap_or_else(|refused| panic!("{case:?}: {refused:?}"));
     let provider = answer.trail.provider.to_string();
     let got = read(stream_of(answer)).await;
     let records = world.ear.records().into_iter().filter(|record| record.requested_model == name);
@@ -90,10 +99,23 @@ async fn check(world: &World, stage: &Stage, case: Case) {
         assert_eq!((provider.starts_with('b'), got.words(), fallbacks), (true, 3, 1), "{case:?}");
         assert!(got.failure.is_none() && outcome(&record) == "answered", "{case:?}: {got:?}");
     } else {
-        assert_eq!((provider.starts_with('a'), got.words(), fallbacks), (true, words, 0), "{case:?}");
-        assert!(got.failure.is_some() && !got.finished && outcome(&record) == "broken", "{case:?}: {got:?}");
-        assert!(!got.raw.contains("broken") && !got.raw.contains("overloaded"), "{case:?}: {got:?}");
-        assert!(record.usage.output >= words as u64 && record.cost_usd > 0.0, "{case:?}: {record:?}");
+        assert_eq!(
+            (provider.starts_with('a'), got.words(), fallbacks),
+            (true, words, 0),
+            "{case:?}"
+        );
+        assert!(
+            got.failure.is_some() && !got.finished && outcome(&record) == "broken",
+            "{case:?}: {got:?}"
+        );
+        assert!(
+            !got.raw.contains("broken") && !got.raw.contains("overloaded"),
+            "{case:?}: {got:?}"
+        );
+        assert!(
+            record.usage.output >= words as u64 && record.cost_usd > 0.0,
+            "{case:?}: {record:?}"
+        );
     }
 }
 

@@ -6,7 +6,9 @@ use sy_router::Body;
 use sy_testkit::{FakeUpstream, Script, Wire};
 use sy_types::ErrorKind;
 
-use crate::world::{Plot, another, context, good, inbound_of, outcome, read, stream_of, text_of, wires};
+use crate::world::{
+    Plot, another, context, good, inbound_of, outcome, read, stream_of, text_of, wires,
+};
 
 #[tokio::test]
 async fn a_body_of_the_providers_language_is_relayed_both_ways() {
@@ -46,7 +48,11 @@ async fn another_language_is_translated() {
         let answer = world.ask(another(wire), "a/m", true).await.unwrap();
         assert!(!answer.trail.relay);
         let got = read(stream_of(answer)).await;
-        assert_eq!((got.text.as_str(), got.finished, got.raw.as_str()), ("w0 w1 w2 ", true, ""), "{wire:?}");
+        assert_eq!(
+            (got.text.as_str(), got.finished, got.raw.as_str()),
+            ("w0 w1 w2 ", true, ""),
+            "{wire:?}"
+        );
         assert_eq!(text_of(world.ask(another(wire), "a/m", false).await.unwrap()), "hello");
     }
 }
@@ -59,7 +65,10 @@ async fn a_whole_answer_to_a_streaming_request_becomes_a_stream() {
             let world = Plot::new().provider("a", wire, &upstream).build();
             let got = read(stream_of(world.ask(caller, "a/m", true).await.unwrap())).await;
             assert_eq!((got.text.as_str(), got.finished), ("hello", true), "{wire:?}");
-            assert_eq!((outcome(&world.ear.only()), world.ear.only().usage.output), ("answered", 1));
+            assert_eq!(
+                (outcome(&world.ear.only()), world.ear.only().usage.output),
+                ("answered", 1)
+            );
         }
     }
 }
@@ -96,15 +105,18 @@ async fn a_stream_in_answer_to_a_whole_request_is_folded() {
 #[tokio::test]
 async fn a_usage_frame_that_the_client_did_not_ask_for_is_kept_back() {
     let upstream = good(Wire::Chat).await;
-    let world =
-        Plot::new().provider("a", Wire::Chat, &upstream).set("/provider/a/options/includeUsage", json!(true)).build();
+    let world = Plot::new()
+        .provider("a", Wire::Chat, &upstream)
+        .set("/provider/a/options/includeUsage", json!(true))
+        .build();
     let got = read(stream_of(world.ask(Wire::Chat, "a/m", true).await.unwrap())).await;
     assert_eq!(upstream.requests()[0].json()["stream_options"]["include_usage"], true);
     assert!(!got.raw.contains("prompt_tokens") && got.raw.ends_with("[DONE]\n\n"), "{}", got.raw);
     assert_eq!((got.words(), world.ear.only().usage.output), (3, 3));
     let mut body = Wire::Chat.request("a/m", true);
     body["stream_options"] = json!({"include_usage": true});
-    let answer = world.ask_in(&context(), inbound_of(Wire::Chat, "a/m", true, &body)).await.unwrap();
+    let answer =
+        world.ask_in(&context(), inbound_of(Wire::Chat, "a/m", true, &body)).await.unwrap();
     assert!(read(stream_of(answer)).await.raw.contains("prompt_tokens"));
 }
 
@@ -116,8 +128,12 @@ async fn rate_limit_headers_come_under_one_set_of_names() {
     let upstream = FakeUpstream::always(script).await;
     let world = Plot::new().provider("a", Wire::Anthropic, &upstream).build();
     let answer = world.ask(Wire::Anthropic, "a/m", false).await.unwrap();
-    let found: Vec<String> =
-        answer.trail.rate_limit.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
+    let found: Vec<String> = answer
+        .trail
+        .rate_limit
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+        .collect();
     assert_eq!(found, ["x-ratelimit-remaining-requests=7"]);
 }
 
@@ -138,10 +154,18 @@ async fn a_large_request_arrives_whole() {
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_refused() {
     let piece = Bytes::from(vec![b' '; 8 << 20]);
-    let upstream =
-        FakeUpstream::always((0..9).fold(Script::json(200, "{"), |script, _| script.send(piece.clone()))).await;
+    let upstream = FakeUpstream::always(
+        (0..9).fold(Script::json(200, "{"), |script, _| script.send(piece.clone())),
+    )
+    .await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
     let refused = world.ask(Wire::Chat, "a/m", false).await.unwrap_err();
-    assert!(refused.failure.kind == ErrorKind::Malformed && refused.failure.message.contains("more than"));
-    assert!(matches!(world.ask(Wire::Chat, "a/m", false).await.map(|answer| answer.body), Err(_) | Ok(Body::Whole(_))));
+    assert!(
+        refused.failure.kind == ErrorKind::Malformed
+            && refused.failure.message.contains("more than")
+    );
+    assert!(matches!(
+        world.ask(Wire::Chat, "a/m", false).await.map(|answer| answer.body),
+        Err(_) | Ok(Body::Whole(_))
+    ));
 }

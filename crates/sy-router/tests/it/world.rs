@@ -52,7 +52,12 @@ impl Plot {
     pub(crate) fn new() -> Self {
         Self {
             value: json!({"provider": {}, "alias": {}}),
-            retry: Retry { max_retries: 0, base_delay: 10, max_delay: 1000, backoff_multiplier: 1.0 },
+            retry: Retry {
+                max_retries: 0,
+                base_delay: 10,
+                max_delay: 1000,
+                backoff_multiplier: 1.0,
+            },
             chunk_timeout: None,
             header_timeout: None,
             timeout: None,
@@ -134,7 +139,9 @@ impl Plot {
         .unwrap();
         let ear = Arc::new(Ear::default());
         let observer: Arc<dyn Observer> = Arc::clone(&ear) as Arc<dyn Observer>;
-        let router = Router::new(Parts { catalog, credentials, config, observer, authorities: Vec::new() }).unwrap();
+        let router =
+            Router::new(Parts { catalog, credentials, config, observer, authorities: Vec::new() })
+                .unwrap();
         World { router, ear, _folder: folder }
     }
 }
@@ -163,7 +170,9 @@ pub(crate) fn protocol(wire: Wire) -> ProtocolId {
 
 /// Returns the dialects that are registered: at least the three that every build has.
 pub(crate) fn wires() -> Vec<Wire> {
-    let registered = |wire: &Wire| sy_protocol::REGISTRY.iter().any(|entry| entry.id.as_str() == wire.protocol());
+    let registered = |wire: &Wire| {
+        sy_protocol::REGISTRY.iter().any(|entry| entry.id.as_str() == wire.protocol())
+    };
     let wires: Vec<Wire> = Wire::ALL.into_iter().filter(registered).collect();
     assert!(wires.len() >= 3, "{wires:?}");
     wires
@@ -189,12 +198,21 @@ pub(crate) fn another(wire: Wire) -> Wire {
 
 impl World {
     /// Asks with a context.
-    pub(crate) async fn ask_in(&self, ctx: &RequestContext, inbound: Arc<Inbound>) -> Result<Answer, Refused> {
+    pub(crate) async fn ask_in(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+    ) -> Result<Answer, Refused> {
         self.router.answer(ctx, inbound, HeaderMap::new()).await
     }
 
     /// Asks.
-    pub(crate) async fn ask(&self, wire: Wire, model: &str, stream: bool) -> Result<Answer, Refused> {
+    pub(crate) async fn ask(
+        &self,
+        wire: Wire,
+        model: &str,
+        stream: bool,
+    ) -> Result<Answer, Refused> {
         self.ask_in(&context(), inbound(wire, model, stream)).await
     }
 }
@@ -232,7 +250,9 @@ pub(crate) async fn read(mut stream: AnswerStream) -> Got {
                 got.raw.push_str(std::str::from_utf8(&chunk.raw.unwrap_or_default()).unwrap());
                 for event in chunk.events {
                     match event {
-                        StreamEvent::Delta { delta: Delta::Text(text), .. } => got.text.push_str(&text),
+                        StreamEvent::Delta { delta: Delta::Text(text), .. } => {
+                            got.text.push_str(&text)
+                        }
                         StreamEvent::Finish { .. } => got.finished = true,
                         _ => {}
                     }
@@ -273,7 +293,11 @@ pub(crate) fn text_of(answer: Answer) -> String {
 pub(crate) async fn good(wire: Wire) -> FakeUpstream {
     FakeUpstream::start(move |_, seen| {
         let is_stream = seen.json()["stream"] == true || seen.path.contains("stream");
-        if is_stream { Script::events(wire.stream(3)) } else { Script::json(200, wire.whole("hello")) }
+        if is_stream {
+            Script::events(wire.stream(3))
+        } else {
+            Script::json(200, wire.whole("hello"))
+        }
     })
     .await
 }

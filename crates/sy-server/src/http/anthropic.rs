@@ -11,7 +11,9 @@ use crate::app::App;
 use crate::exchange::{converse, count_tokens};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/messages", post(messages)).route("/v1/messages/count_tokens", post(count))
+    Router::new()
+        .route("/v1/messages", post(messages))
+        .route("/v1/messages/count_tokens", post(count))
 }
 
 /// Answers a chat in Anthropic's messages format.

@@ -35,7 +35,8 @@ pub(super) async fn wrong_method(State(app): State<App>, request: Request) -> Re
     let (parts, _) = request.into_parts();
     let (caller, admitted) = Caller::enter(&app, &parts);
     let failure = admitted.err().unwrap_or_else(|| {
-        let message = format!("{} does not take {}: see GET /openapi.json", parts.uri.path(), parts.method);
+        let message =
+            format!("{} does not take {}: see GET /openapi.json", parts.uri.path(), parts.method);
         Failure::invalid(message).with_code(WRONG_METHOD)
     });
     refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)
@@ -75,12 +76,16 @@ mod tests {
 
     /// Calls a handler of the dialect's surface that panics, and returns the error that is answered.
     async fn answered(dialect: &'static dyn Downstream) -> Value {
-        let routes: Router = Router::new().route("/", get(async || -> &'static str { panic!("on purpose") }));
+        let routes: Router =
+            Router::new().route("/", get(async || -> &'static str { panic!("on purpose") }));
         let request = Request::new(Body::empty());
         let response = guarded(routes, dialect).oneshot(request).await.unwrap();
         assert_eq!(
             (response.status(), &response.headers()["content-type"]),
-            (http::StatusCode::INTERNAL_SERVER_ERROR, &http::HeaderValue::from_static("application/json"))
+            (
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+                &http::HeaderValue::from_static("application/json")
+            )
         );
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -32,10 +32,16 @@ pub(super) async fn act(State(app): State<App>, request: Request) -> Response {
     };
     let dialect = app.dialects.gemini;
     match action.as_str() {
-        "generateContent" | "streamGenerateContent" => converse(&app, dialect, &hints, request).await,
+        "generateContent" | "streamGenerateContent" => {
+            converse(&app, dialect, &hints, request).await
+        }
         "countTokens" => count_tokens(&app, dialect, &hints, request).await,
-        "embedContent" => embed(&app, dialect, EmbedWire::GeminiOne, hints.model.as_deref(), request).await,
-        "batchEmbedContents" => embed(&app, dialect, EmbedWire::GeminiBatch, hints.model.as_deref(), request).await,
+        "embedContent" => {
+            embed(&app, dialect, EmbedWire::GeminiOne, hints.model.as_deref(), request).await
+        }
+        "batchEmbedContents" => {
+            embed(&app, dialect, EmbedWire::GeminiBatch, hints.model.as_deref(), request).await
+        }
         _ => unknown_action(&app, request),
     }
 }
@@ -46,7 +52,8 @@ fn read_path(uri: &http::Uri) -> Option<(Hints, String)> {
     let rest = percent_decode_str(rest).decode_utf8().ok()?;
     let (model, action) = rest.rsplit_once(':')?;
     let sse = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    let hints = Hints { model: Some(model.to_owned()), stream: action == "streamGenerateContent", sse };
+    let hints =
+        Hints { model: Some(model.to_owned()), stream: action == "streamGenerateContent", sse };
     Some((hints, action.to_owned()))
 }
 
@@ -75,7 +82,13 @@ mod tests {
 
     #[test]
     fn the_path_names_model_and_action() {
-        check("/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro", "generateContent", false, false);
+        check(
+            "/v1beta/models/gemini-2.5-pro:generateContent",
+            "gemini-2.5-pro",
+            "generateContent",
+            false,
+            false,
+        );
         check(
             "/v1/models/google/g:streamGenerateContent?alt=sse&key=x",
             "google/g",
@@ -83,7 +96,13 @@ mod tests {
             true,
             true,
         );
-        check("/v1beta/models/ollama%2Fqwen3:8b:countTokens", "ollama/qwen3:8b", "countTokens", false, false);
+        check(
+            "/v1beta/models/ollama%2Fqwen3:8b:countTokens",
+            "ollama/qwen3:8b",
+            "countTokens",
+            false,
+            false,
+        );
         assert!(read_path(&"/v1/models/gpt-5".parse().unwrap()).is_none());
     }
 }

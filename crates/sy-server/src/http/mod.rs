@@ -16,7 +16,9 @@ use axum::extract::DefaultBodyLimit;
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use sy_protocol::Downstream;
-use sy_protocol::registry::{ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, downstream};
+use sy_protocol::registry::{
+    ANTHROPIC_MESSAGES, GEMINI_GENERATE, OPENAI_CHAT, OPENAI_RESPONSES, downstream,
+};
 use sy_types::{Failure, ProtocolId};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -38,8 +40,9 @@ impl Dialects {
     /// # Errors
     /// `Internal` when a protocol that has a surface is not registered.
     pub(crate) fn find() -> Result<Self, Failure> {
-        let face =
-            |id: ProtocolId| downstream(id).ok_or_else(|| Failure::bug(format!("protocol {id} has no client face")));
+        let face = |id: ProtocolId| {
+            downstream(id).ok_or_else(|| Failure::bug(format!("protocol {id} has no client face")))
+        };
         Ok(Self {
             chat: face(OPENAI_CHAT)?,
             responses: face(OPENAI_RESPONSES)?,
@@ -54,7 +57,9 @@ impl Dialects {
         let path = parts.uri.path();
         if path.starts_with("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
             self.gemini
-        } else if path.starts_with("/v1/messages") || parts.headers.contains_key("anthropic-version") {
+        } else if path.starts_with("/v1/messages")
+            || parts.headers.contains_key("anthropic-version")
+        {
             self.messages
         } else {
             self.chat
@@ -85,17 +90,23 @@ pub(crate) fn service(app: App) -> Router {
 }
 
 /// Answers for handlers that panic, in their surface's dialect. The innermost guard answers.
-fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>, dialect: &'static dyn Downstream) -> Router<S> {
+fn guarded<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    dialect: &'static dyn Downstream,
+) -> Router<S> {
     routes.layer(CatchPanicLayer::custom(fallback::Panicked(dialect)))
 }
 
 /// Browsers ask before they call: only listed origins are told yes. Without any, no answer carries a CORS header.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let origins: Vec<HeaderValue> =
+        origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
     if origins.is_empty() {
         return None;
     }
     // Which headers a page may send is not ours to list: SDKs add their own, and the page was let in by name.
-    let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_headers(AllowHeaders::mirror_request());
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_headers(AllowHeaders::mirror_request());
     Some(cors.allow_methods([Method::GET, Method::POST]).expose_headers(crate::reply::SHOWN))
 }

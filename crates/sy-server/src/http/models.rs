@@ -83,7 +83,11 @@ fn listed(app: &App) -> Vec<Listed> {
         .map(|name| Listed {
             id: name.clone(),
             owner: "switchyard".to_owned(),
-            info: Arc::new(ModelInfo { id: name.clone(), name: name.clone(), ..ModelInfo::default() }),
+            info: Arc::new(ModelInfo {
+                id: name.clone(),
+                name: name.clone(),
+                ..ModelInfo::default()
+            }),
         })
         .collect();
     for row in app.catalog.rows() {
@@ -102,17 +106,28 @@ fn listed(app: &App) -> Vec<Listed> {
 
 fn find(app: &App, path: &str) -> Result<Listed, Failure> {
     let id = path.split_once("/models/").map_or("", |(_, id)| id);
-    let id = percent_decode_str(id).decode_utf8().map_err(|_| Failure::invalid("the model id is not UTF-8"))?;
+    let id = percent_decode_str(id)
+        .decode_utf8()
+        .map_err(|_| Failure::invalid("the model id is not UTF-8"))?;
     if app.config().alias.contains_key(&*id) {
         let info = ModelInfo { id: id.to_string(), name: id.to_string(), ..ModelInfo::default() };
-        return Ok(Listed { id: id.to_string(), owner: "switchyard".to_owned(), info: Arc::new(info) });
+        return Ok(Listed {
+            id: id.to_string(),
+            owner: "switchyard".to_owned(),
+            info: Arc::new(info),
+        });
     }
     let resolved = app.router.resolve(&id)?;
     let provider = app.catalog.provider(&resolved.provider);
     let info = provider.and_then(|provider| provider.models.get(&*resolved.model).cloned());
-    let info =
-        info.ok_or_else(|| Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}")))?;
-    Ok(Listed { id: format!("{}/{}", resolved.provider, resolved.model), owner: resolved.provider, info })
+    let info = info.ok_or_else(|| {
+        Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}"))
+    })?;
+    Ok(Listed {
+        id: format!("{}/{}", resolved.provider, resolved.model),
+        owner: resolved.provider,
+        info,
+    })
 }
 
 /// The three shapes in use.
@@ -167,8 +182,9 @@ impl Shape {
         match self {
             Self::OpenAi => json!({"object": "list", "data": entries}),
             Self::Anthropic => {
-                let id =
-                    |entry: Option<&Value>| entry.and_then(|entry| entry.get("id")).cloned().unwrap_or(Value::Null);
+                let id = |entry: Option<&Value>| {
+                    entry.and_then(|entry| entry.get("id")).cloned().unwrap_or(Value::Null)
+                };
                 let (first, last) = (id(entries.first()), id(entries.last()));
                 json!({"data": entries, "has_more": false, "first_id": first, "last_id": last})
             }
@@ -190,7 +206,8 @@ fn full_date(date: &str) -> String {
 /// Returns the unix time of the day's start; 0 where the date is unknown.
 fn unix_day(date: &str) -> i64 {
     let date: Option<jiff::civil::Date> = full_date(date).parse().ok();
-    date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok()).map_or(0, |start| start.timestamp().as_second())
+    date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map_or(0, |start| start.timestamp().as_second())
 }
 
 #[cfg(test)]

@@ -103,7 +103,10 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
@@ -121,7 +124,8 @@ impl Modify for BothVersions {
             }
             paths.insert(first, item.clone());
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-                operation.operation_id = operation.operation_id.take().map(|id| format!("{id}_v1beta"));
+                operation.operation_id =
+                    operation.operation_id.take().map(|id| format!("{id}_v1beta"));
             }
             paths.insert(second, item);
         }

@@ -57,7 +57,12 @@ pub(super) async fn livez(State(app): State<App>, request: Request) -> Response 
     (status = 200, description = "requests can be taken"), (status = 503, description = "the server is stopping")))]
 pub(super) async fn readyz(State(app): State<App>, request: Request) -> Response {
     if app.stopping.is_cancelled() {
-        return open_with(&app, request, StatusCode::SERVICE_UNAVAILABLE, |_| json!({"status": "stopping"}));
+        return open_with(
+            &app,
+            request,
+            StatusCode::SERVICE_UNAVAILABLE,
+            |_| json!({"status": "stopping"}),
+        );
     }
     open(&app, request, |_| json!({"status": "ok"}))
 }
@@ -72,7 +77,9 @@ pub(super) async fn metrics(State(app): State<App>, request: Request) -> Respons
     }
     let text = app.observatory.metrics.render();
     let mut response = done(&app, &caller, &parts, StatusCode::OK, Bytes::from(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
     response
 }
 
@@ -93,7 +100,12 @@ fn open(app: &App, request: Request, value: impl FnOnce(&App) -> Value) -> Respo
     open_with(app, request, StatusCode::OK, value)
 }
 
-fn open_with(app: &App, request: Request, status: StatusCode, value: impl FnOnce(&App) -> Value) -> Response {
+fn open_with(
+    app: &App,
+    request: Request,
+    status: StatusCode,
+    value: impl FnOnce(&App) -> Value,
+) -> Response {
     let (parts, _) = request.into_parts();
     let caller = Caller::unknown(&parts);
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -118,7 +130,8 @@ fn report(app: &App) -> Value {
         .map(|row| json!({"id": row.id, "status": if app.router.is_cooling(&row.id) { "cooling" } else { "ok" }}))
         .collect();
     let stopping = app.stopping.is_cancelled();
-    let degraded = stopping || connected.iter().any(|provider| provider.get("status") == Some(&Value::from("cooling")));
+    let degraded = stopping
+        || connected.iter().any(|provider| provider.get("status") == Some(&Value::from("cooling")));
     json!({
         "status": if degraded { "degraded" } else { "healthy" },
         "timestamp": jiff::Timestamp::now().to_string(),

@@ -24,7 +24,13 @@ pub(super) fn answered(caller: &Caller, path: &str, status: u16, duration: Durat
 }
 
 /// Writes the line of a request that was refused before the router.
-pub(super) fn refused(caller: &Caller, path: &str, status: u16, duration: Duration, failure: &Failure) {
+pub(super) fn refused(
+    caller: &Caller,
+    path: &str,
+    status: u16,
+    duration: Duration,
+    failure: &Failure,
+) {
     info!(
         target: "access",
         id = caller.context.id.as_str(),
@@ -46,8 +52,9 @@ pub(super) fn exchange(record: &Record) {
         }
         Outcome::Answered | Outcome::ClientGone => (None, None),
     };
-    let dropped = (!record.dropped.is_empty())
-        .then(|| record.dropped.iter().map(|dropped| dropped.field.as_str()).collect::<Vec<_>>().join(", "));
+    let dropped = (!record.dropped.is_empty()).then(|| {
+        record.dropped.iter().map(|dropped| dropped.field.as_str()).collect::<Vec<_>>().join(", ")
+    });
     info!(
         target: "access",
         id = record.request_id.as_str(),

@@ -49,7 +49,8 @@ const ENDPOINTS: [&str; 14] = [
 /// Returns the route that a path belongs to, for a label; `other` for what no route serves.
 pub(crate) fn endpoint(path: &str) -> &'static str {
     let exact = ENDPOINTS.iter().find(|known| **known == path);
-    let below = || ENDPOINTS.iter().find(|known| known.ends_with("/models") && path.starts_with(*known));
+    let below =
+        || ENDPOINTS.iter().find(|known| known.ends_with("/models") && path.starts_with(*known));
     exact.or_else(below).copied().unwrap_or("other")
 }
 
@@ -62,12 +63,19 @@ impl Metrics {
     pub(crate) fn new() -> Result<Self, Failure> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(HTTP_DURATION.to_owned()), &HTTP_BUCKETS)
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(MODEL_LATENCY.to_owned()), &MODEL_BUCKETS))
             .and_then(|builder| {
-                builder.set_buckets_for_metric(Matcher::Full(MODEL_FIRST_BYTE.to_owned()), &MODEL_BUCKETS)
+                builder
+                    .set_buckets_for_metric(Matcher::Full(MODEL_LATENCY.to_owned()), &MODEL_BUCKETS)
+            })
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(
+                    Matcher::Full(MODEL_FIRST_BYTE.to_owned()),
+                    &MODEL_BUCKETS,
+                )
             });
-        let recorder =
-            builder.map_err(|error| Failure::bug(format!("constant buckets were refused: {error}")))?.build_recorder();
+        let recorder = builder
+            .map_err(|error| Failure::bug(format!("constant buckets were refused: {error}")))?
+            .build_recorder();
         let this = Self { recorder };
         this.describe();
         Ok(this)
@@ -75,18 +83,36 @@ impl Metrics {
 
     fn describe(&self) {
         with_local_recorder(&self.recorder, || {
-            metrics::describe_counter!(HTTP_REQUESTS, "HTTP requests by method, endpoint and status");
-            metrics::describe_histogram!(HTTP_DURATION, "Seconds until the response headers were ready");
+            metrics::describe_counter!(
+                HTTP_REQUESTS,
+                "HTTP requests by method, endpoint and status"
+            );
+            metrics::describe_histogram!(
+                HTTP_DURATION,
+                "Seconds until the response headers were ready"
+            );
             metrics::describe_counter!(MODEL_REQUESTS, "Exchanges with a provider by outcome");
             metrics::describe_counter!(MODEL_TOKENS, "Tokens by type");
-            metrics::describe_histogram!(MODEL_LATENCY, "Seconds from the request to the end of the answer");
-            metrics::describe_histogram!(MODEL_FIRST_BYTE, "Seconds until the first byte of the answer");
+            metrics::describe_histogram!(
+                MODEL_LATENCY,
+                "Seconds from the request to the end of the answer"
+            );
+            metrics::describe_histogram!(
+                MODEL_FIRST_BYTE,
+                "Seconds until the first byte of the answer"
+            );
             metrics::describe_gauge!(MODEL_COST, "US dollars spent at the catalog's prices");
         });
     }
 
     /// Counts an HTTP request.
-    pub(crate) fn http(&self, method: &'static str, endpoint: &'static str, status: u16, duration: Duration) {
+    pub(crate) fn http(
+        &self,
+        method: &'static str,
+        endpoint: &'static str,
+        status: u16,
+        duration: Duration,
+    ) {
         with_local_recorder(&self.recorder, || {
             counter!(HTTP_REQUESTS, "method" => method, "endpoint" => endpoint, "status" => status.to_string())
                 .increment(1);
@@ -100,7 +126,8 @@ impl Metrics {
             return;
         }
         with_local_recorder(&self.recorder, || {
-            let labels = [("provider", Arc::clone(&record.provider)), ("model", Arc::clone(&record.model))];
+            let labels =
+                [("provider", Arc::clone(&record.provider)), ("model", Arc::clone(&record.model))];
             counter!(MODEL_REQUESTS, "provider" => Arc::clone(&record.provider), "model" => Arc::clone(&record.model), "outcome" => record.outcome.name())
                 .increment(1);
             histogram!(MODEL_LATENCY, &labels).record(record.duration);
@@ -164,7 +191,9 @@ mod tests {
             for _ in 0..2 {
                 metrics.sort_times();
                 let text = metrics.render();
-                let count = text.lines().find(|line| line.starts_with("http_request_duration_seconds_count"));
+                let count = text
+                    .lines()
+                    .find(|line| line.starts_with("http_request_duration_seconds_count"));
                 assert!(format!("{}\n", count.unwrap()).ends_with(expected), "{text}");
             }
         }

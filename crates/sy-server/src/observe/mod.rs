@@ -27,20 +27,39 @@ impl Observatory {
     }
 
     /// Tells of a request that was answered without the router.
-    pub(crate) fn answered(&self, caller: &Caller, method: &Method, endpoint: &'static str, status: StatusCode) {
+    pub(crate) fn answered(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        endpoint: &'static str,
+        status: StatusCode,
+    ) {
         self.counted(caller, method, endpoint, status);
         access_log::answered(caller, endpoint, status.as_u16(), caller.began.elapsed());
     }
 
     /// Tells of a request that was refused before the router.
-    pub(crate) fn refused(&self, caller: &Caller, method: &Method, path: &str, status: StatusCode, failure: &Failure) {
+    pub(crate) fn refused(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        failure: &Failure,
+    ) {
         let endpoint = metrics::endpoint(path);
         self.counted(caller, method, endpoint, status);
         access_log::refused(caller, endpoint, status.as_u16(), caller.began.elapsed(), failure);
     }
 
     /// Counts a request whose access line the router's record brings.
-    pub(crate) fn counted(&self, caller: &Caller, method: &Method, endpoint: &'static str, status: StatusCode) {
+    pub(crate) fn counted(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        endpoint: &'static str,
+        status: StatusCode,
+    ) {
         let method = match *method {
             Method::POST => "POST",
             Method::GET => "GET",
@@ -58,7 +77,8 @@ fn status_of(record: &Record) -> u16 {
         Outcome::ClientGone => 499,
         Outcome::Failed(failure) => {
             let dialect = record.caller_protocol.and_then(sy_protocol::downstream);
-            crate::failure::status(failure, dialect.map_or(503, Downstream::overloaded_status)).as_u16()
+            crate::failure::status(failure, dialect.map_or(503, Downstream::overloaded_status))
+                .as_u16()
         }
     }
 }

@@ -32,9 +32,13 @@ pub fn install_gathered(log: &Log) -> Result<LastLines, String> {
     init(log, lines).map(|()| last)
 }
 
-fn init(log: &Log, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> Result<(), String> {
+fn init(
+    log: &Log,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| {
-        let expected = "expected error, warn, info, debug, trace or a filter like `info,sy_router=debug`";
+        let expected =
+            "expected error, warn, info, debug, trace or a filter like `info,sy_router=debug`";
         format!("log.level: {expected}, got {:?}: {error}", log.level)
     })?;
     let terminal = std::io::stderr().is_terminal();

@@ -9,7 +9,8 @@ use tracing::Level;
 use crate::dialect::{path, refusal};
 use crate::world::{Logs, Plot, TOKEN, good};
 
-const OPEN: [&str; 6] = ["/", "/health", "/livez", "/readyz", "/openapi.json", "/schema/config.json"];
+const OPEN: [&str; 6] =
+    ["/", "/health", "/livez", "/readyz", "/openapi.json", "/schema/config.json"];
 
 #[tokio::test]
 async fn the_token_is_taken_in_each_of_its_forms() {
@@ -27,7 +28,9 @@ async fn the_token_is_taken_in_each_of_its_forms() {
         ]
     };
     for wire in Wire::ALL {
-        for (right, token) in [(true, TOKEN), (false, "sy-not-the-token"), (false, "sy-token-of-the-test")] {
+        for (right, token) in
+            [(true, TOKEN), (false, "sy-not-the-token"), (false, "sy-token-of-the-test")]
+        {
             for (name, value) in forms(token) {
                 let mut path = path(wire, "a/m", false);
                 let mut extra = Vec::new();
@@ -41,7 +44,11 @@ async fn the_token_is_taken_in_each_of_its_forms() {
                     ask = ask.header(name, value);
                 }
                 let answer = ask.send().await;
-                assert_eq!(answer.status, if right { 200 } else { 401 }, "{wire:?} {name}: {answer:?}");
+                assert_eq!(
+                    answer.status,
+                    if right { 200 } else { 401 },
+                    "{wire:?} {name}: {answer:?}"
+                );
                 if !right {
                     let message = refusal(wire, &answer);
                     assert!(!message.contains(token) && message.contains("Bearer"), "{message}");
@@ -52,9 +59,16 @@ async fn the_token_is_taken_in_each_of_its_forms() {
         assert_eq!(answer.status, 401);
         refusal(wire, &answer);
     }
-    assert_eq!(upstream.hits(), Wire::ALL.len() * 6, "only callers with the token reach the provider");
+    assert_eq!(
+        upstream.hits(),
+        Wire::ALL.len() * 6,
+        "only callers with the token reach the provider"
+    );
     for seen in upstream.requests() {
-        assert!(!format!("{seen:?}").contains(TOKEN), "the caller's token went to the provider: {seen:?}");
+        assert!(
+            !format!("{seen:?}").contains(TOKEN),
+            "the caller's token went to the provider: {seen:?}"
+        );
     }
 }
 
@@ -63,13 +77,22 @@ async fn everything_but_health_and_descriptions_needs_the_token() {
     let server = Plot::new().start();
     for path in OPEN {
         let answer = server.get(path).without_token().send().await;
-        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, "application/json"),
+            "{path}"
+        );
     }
     for path in ["/metrics", "/v1/models", "/v1/models/x", "/v1beta/models", "/nothing"] {
         let answer = server.get(path).without_token().send().await;
         assert_eq!(answer.status, 401, "{path}: {answer:?}");
     }
-    for path in ["/v1/embeddings", "/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1beta/models/x:y"] {
+    for path in [
+        "/v1/embeddings",
+        "/v1/messages/count_tokens",
+        "/v1/responses/input_tokens",
+        "/v1beta/models/x:y",
+    ] {
         let answer = server.post(path, "{}").without_token().send().await;
         assert_eq!(answer.status, 401, "{path}: {answer:?}");
     }
@@ -101,7 +124,8 @@ async fn a_foreign_host_is_refused_everywhere_even_with_the_token() {
     );
     let answer = server.raw(two.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 403 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    let absolute = b"GET http://evil.test/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let absolute =
+        b"GET http://evil.test/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let answer = server.raw(absolute).await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
@@ -114,7 +138,9 @@ async fn a_foreign_web_page_may_not_call_even_without_a_token_to_show() {
         .set("/server/allowed_origins", json!(["https://app.test"]))
         .unauthenticated()
         .start();
-    for origin in ["https://evil.test", "null", "http://localhost:1", "https://app.test.evil.test", "file://"] {
+    for origin in
+        ["https://evil.test", "null", "http://localhost:1", "https://app.test.evil.test", "file://"]
+    {
         // What a form or a `fetch` without preflight can send.
         let ask = server.chat(Wire::Chat, "a/m", false).without_token().header("origin", origin);
         let answer = ask.header("content-type", "text/plain").send().await;
@@ -126,7 +152,12 @@ async fn a_foreign_web_page_may_not_call_even_without_a_token_to_show() {
     assert_eq!(upstream.hits(), 0);
     let own = format!("http://{}", server.address);
     for origin in ["https://app.test", &own] {
-        let answer = server.chat(Wire::Chat, "a/m", false).without_token().header("origin", origin).send().await;
+        let answer = server
+            .chat(Wire::Chat, "a/m", false)
+            .without_token()
+            .header("origin", origin)
+            .send()
+            .await;
         assert_eq!(answer.status, 200, "{origin}: {answer:?}");
     }
 }
@@ -140,14 +171,22 @@ async fn a_browser_is_told_that_listed_pages_may_call() {
             .without_token()
             .header("origin", origin)
             .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "authorization,x-stainless-lang,x-switchyard-strict")
+            .header(
+                "access-control-request-headers",
+                "authorization,x-stainless-lang,x-switchyard-strict",
+            )
     };
     let answer = preflight("https://app.test").send().await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://app.test"));
+    assert_eq!(
+        (answer.status, answer.header("access-control-allow-origin")),
+        (200, "https://app.test")
+    );
     let allowed = answer.header("access-control-allow-headers");
     // The SDKs send headers of their own making.
     assert!(
-        ["authorization", "x-stainless-lang", "x-switchyard-strict"].iter().all(|name| allowed.contains(name)),
+        ["authorization", "x-stainless-lang", "x-switchyard-strict"]
+            .iter()
+            .all(|name| allowed.contains(name)),
         "{allowed}"
     );
     let answer = preflight("https://evil.test").send().await;
@@ -204,7 +243,10 @@ async fn a_key_in_the_query_is_in_no_log_line() {
     assert_eq!((right.status, wrong.status, nowhere.status), (200, 401, 404));
     let text = logs.text();
     assert_eq!(logs.access().len(), 3, "{text}");
-    assert!(!text.contains(TOKEN) && !text.contains("canary-wrong-key") && !text.contains("key-of-a"), "{text}");
+    assert!(
+        !text.contains(TOKEN) && !text.contains("canary-wrong-key") && !text.contains("key-of-a"),
+        "{text}"
+    );
     assert!(!upstream.requests()[0].path.contains("key="));
 }
 
@@ -212,9 +254,14 @@ async fn a_key_in_the_query_is_in_no_log_line() {
 fn base64(text: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |bytes: &[u8]| {
-        let number = bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
+        let number = bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte))
+            << (8 * (3 - bytes.len()));
         let letter = |place: usize| {
-            if place > bytes.len() { '=' } else { char::from(LETTERS[(number >> (18 - 6 * place)) as usize & 63]) }
+            if place > bytes.len() {
+                '='
+            } else {
+                char::from(LETTERS[(number >> (18 - 6 * place)) as usize & 63])
+            }
         };
         (0..4).map(letter).collect::<String>()
     };

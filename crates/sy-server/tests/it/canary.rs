@@ -28,9 +28,12 @@ async fn rude() -> FakeUpstream {
     FakeUpstream::start(|number, seen| {
         let wire = wire_of(&seen.path);
         let echo = format!("you sent {:?}", seen.headers);
-        let shown = ["authorization", "x-api-key", "x-goog-api-key", "x-extra-token"].map(|name| seen.header(name));
+        let shown = ["authorization", "x-api-key", "x-goog-api-key", "x-extra-token"]
+            .map(|name| seen.header(name));
         let told = format!("you sent {}", shown.join(" "));
-        let event = String::from_utf8(wire.error_event().to_vec()).unwrap().replace("the engine is overloaded", &told);
+        let event = String::from_utf8(wire.error_event().to_vec())
+            .unwrap()
+            .replace("the engine is overloaded", &told);
         // A number that the number of asked requests does not divide, so that each case meets streams and wholes.
         match number % 11 {
             0 => Script::json(401, wire.error(401, &echo)),
@@ -51,7 +54,9 @@ async fn rude() -> FakeUpstream {
 
 /// Starts a server with one good and one rude provider for each place of a key.
 fn server(good: &FakeUpstream, rude: &FakeUpstream) -> Server {
-    let mut plot = Plot::new().variable("SWITCHYARD_TOKEN", CANARIES[5]).variable("CANARY_API_KEY", CANARIES[2]);
+    let mut plot = Plot::new()
+        .variable("SWITCHYARD_TOKEN", CANARIES[5])
+        .variable("CANARY_API_KEY", CANARIES[2]);
     for (place, upstream) in [("good", good), ("rude", rude)] {
         for (number, wire) in Wire::ALL.into_iter().enumerate() {
             let id = format!("{place}{number}");
@@ -91,7 +96,9 @@ fn assert_clean(what: &str, text: &str) {
 async fn ask_everything(server: &Server) -> Vec<Answer> {
     let mut answers = Vec::new();
     for wire in Wire::ALL {
-        for provider in ["good0", "good1", "good2", "good3", "rude0", "rude1", "rude2", "rude3", "none"] {
+        for provider in
+            ["good0", "good1", "good2", "good3", "rude0", "rude1", "rude2", "rude3", "none"]
+        {
             for stream in [false, true, true, false, true] {
                 answers.push(server.chat(wire, &format!("{provider}/m"), stream).send().await);
             }
@@ -99,20 +106,32 @@ async fn ask_everything(server: &Server) -> Vec<Answer> {
         for body in ["", "{", "{\"model\": 7}"] {
             answers.push(server.post(&path(wire, "x", false), body).send().await);
         }
-        let wrong = server.chat(wire, "good0/m", false).without_token().header("x-api-key", "wrong");
+        let wrong =
+            server.chat(wire, "good0/m", false).without_token().header("x-api-key", "wrong");
         answers.push(wrong.send().await);
         let keyed = format!("{}?key={}", path(wire, "good0/m", false), CANARIES[5]);
-        answers.push(server.post_json(&keyed, &wire.request("good0/m", false)).without_token().send().await);
+        answers.push(
+            server.post_json(&keyed, &wire.request("good0/m", false)).without_token().send().await,
+        );
     }
     for provider in ["good0", "good2", "rude0", "rude1"] {
         let model = format!("{provider}/m");
-        answers.push(server.post_json("/v1/embeddings", &json!({"model": model, "input": "x"})).send().await);
+        answers.push(
+            server.post_json("/v1/embeddings", &json!({"model": model, "input": "x"})).send().await,
+        );
         let body = Wire::Anthropic.request(&model, false);
         answers.push(server.post_json("/v1/messages/count_tokens", &body).send().await);
     }
-    for path in
-        ["/", "/health", "/metrics", "/openapi.json", "/schema/config.json", "/v1/models", "/v1/models/good0/m", "/no"]
-    {
+    for path in [
+        "/",
+        "/health",
+        "/metrics",
+        "/openapi.json",
+        "/schema/config.json",
+        "/v1/models",
+        "/v1/models/good0/m",
+        "/no",
+    ] {
         let query = format!("{path}?key={}", CANARIES[5]);
         answers.push(server.get(&query).send().await);
         answers.push(server.ask(Method::DELETE, &query).send().await);
@@ -131,7 +150,10 @@ fn search_files(folder: &Path, count: &mut usize) {
             search_files(&file, count);
         } else if !SOURCES.contains(&file.file_name().unwrap().to_str().unwrap()) {
             *count += 1;
-            assert_clean(&file.display().to_string(), &String::from_utf8_lossy(&std::fs::read(&file).unwrap()));
+            assert_clean(
+                &file.display().to_string(),
+                &String::from_utf8_lossy(&std::fs::read(&file).unwrap()),
+            );
         }
     }
 }
@@ -143,10 +165,15 @@ async fn no_secret_is_in_any_answer_log_line_counter_or_file() {
     let server = server(&good, &rude);
     let answers = ask_everything(&server).await;
     let (mut right, mut wrong) = (0, 0);
-    let broken = answers.iter().filter(|answer| answer.status == 200 && answer.text().contains("[redacted]"));
+    let broken = answers
+        .iter()
+        .filter(|answer| answer.status == 200 && answer.text().contains("[redacted]"));
     assert!(broken.count() > 3, "streams with an error inside");
     for answer in &answers {
-        assert_clean("an answer", &format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body)));
+        assert_clean(
+            "an answer",
+            &format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body)),
+        );
         if answer.status == 200 { right += 1 } else { wrong += 1 }
     }
     assert!(right > 80 && wrong > 60, "{right} {wrong}");

@@ -97,16 +97,25 @@ impl Ask<'_> {
     pub(crate) async fn begin(self) -> Begun {
         let stream = TcpStream::connect(self.server.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         TaskTracker::new().spawn(connection);
-        let mut request = Request::builder().method(self.method).uri(self.path).body(Full::new(self.body)).unwrap();
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(self.path)
+            .body(Full::new(self.body))
+            .unwrap();
         *request.headers_mut() = self.headers;
         let headers = request.headers_mut();
         if !headers.contains_key("host") {
-            headers.insert("host", HeaderValue::from_str(&self.server.address.to_string()).unwrap());
+            headers
+                .insert("host", HeaderValue::from_str(&self.server.address.to_string()).unwrap());
         }
         if let Some(token) = self.server.token.as_ref().filter(|_| self.shows_token) {
-            headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+            headers.insert(
+                "authorization",
+                HeaderValue::from_str(&format!("Bearer {token}")).unwrap(),
+            );
         }
         let response = tokio::time::timeout(PATIENCE, sender.send_request(request)).await;
         let (parts, body) = response.expect("an answer in time").expect("an answer").into_parts();
@@ -123,7 +132,8 @@ impl Begun {
     /// Returns the next bytes, `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("bytes in time")?;
+            let frame =
+                tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("bytes in time")?;
             match frame.ok()?.into_data() {
                 Ok(data) => return Some(data),
                 Err(_) => continue,
@@ -145,7 +155,12 @@ impl Begun {
                 }
             }
         }
-        Answer { status: self.status.as_u16(), headers: self.headers, body: body.into(), is_complete }
+        Answer {
+            status: self.status.as_u16(),
+            headers: self.headers,
+            body: body.into(),
+            is_complete,
+        }
     }
 }
 

@@ -27,7 +27,11 @@ impl Server {
 /// Returns the text of a whole answer.
 #[track_caller]
 pub(crate) fn text_of(wire: Wire, answer: &Answer) -> String {
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/json"),
+        "{answer:?}"
+    );
     let body = answer.json();
     let text = match wire {
         Wire::Chat => &body["choices"][0]["message"]["content"],
@@ -74,23 +78,35 @@ pub(crate) fn events(body: &str) -> Vec<(String, String)> {
         }
         event
     };
-    body.split("\n\n").filter(|text| !text.is_empty()).map(event).filter(|event| !event.1.is_empty()).collect()
+    body.split("\n\n")
+        .filter(|text| !text.is_empty())
+        .map(event)
+        .filter(|event| !event.1.is_empty())
+        .collect()
 }
 
 /// Reads a stream as a client of the dialect does. Nothing may come behind its end.
 #[track_caller]
 pub(crate) fn read(wire: Wire, answer: &Answer) -> Stream {
-    assert_eq!((answer.status, answer.header("content-type")), (200, "text/event-stream"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "text/event-stream"),
+        "{answer:?}"
+    );
     assert!(answer.is_complete, "the body broke off: {answer:?}");
     let mut stream = Stream::default();
     for (name, data) in events(&answer.text()) {
-        assert!(!stream.is_finished && stream.error.is_none(), "{wire:?}: {name} {data} behind the end");
+        assert!(
+            !stream.is_finished && stream.error.is_none(),
+            "{wire:?}: {name} {data} behind the end"
+        );
         if data == "[DONE]" {
             assert_eq!(wire, Wire::Chat);
             stream.is_finished = true;
             continue;
         }
-        let data: Value = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}"));
+        let data: Value =
+            serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}"));
         if !name.is_empty() {
             assert_eq!(data["type"], name.as_str());
         }
@@ -130,20 +146,33 @@ fn take_in(wire: Wire, data: &Value, stream: &mut Stream) {
 /// Checks that a refusal is in the dialect and returns its message.
 #[track_caller]
 pub(crate) fn refusal(wire: Wire, answer: &Answer) -> String {
-    assert!(answer.status >= 400 && answer.header("content-type") == "application/json", "{wire:?} {answer:?}");
+    assert!(
+        answer.status >= 400 && answer.header("content-type") == "application/json",
+        "{wire:?} {answer:?}"
+    );
     let body = answer.json();
     let error = &body["error"];
-    let message = error["message"].as_str().unwrap_or_else(|| panic!("{wire:?}: no message in {body}"));
+    let message =
+        error["message"].as_str().unwrap_or_else(|| panic!("{wire:?}: no message in {body}"));
     match wire {
         Wire::Chat | Wire::Responses => {
-            assert!(error["type"].is_string() && error.get("param").is_some() && error.get("code").is_some(), "{body}");
+            assert!(
+                error["type"].is_string()
+                    && error.get("param").is_some()
+                    && error.get("code").is_some(),
+                "{body}"
+            );
         }
         Wire::Anthropic => {
             assert!(body["type"] == "error" && error["type"].is_string(), "{body}");
             assert_eq!(body["request_id"], answer.header("x-request-id"));
         }
         Wire::Gemini => {
-            assert!(error["code"] == answer.status && error["status"].is_string(), "{} {body}", answer.status);
+            assert!(
+                error["code"] == answer.status && error["status"].is_string(),
+                "{} {body}",
+                answer.status
+            );
         }
     }
     assert!(message.len() > 10 && !message.ends_with(':'), "{body}");

@@ -10,14 +10,17 @@ use crate::world::Plot;
 /// Reads the routes out of the surfaces' own source: `.route("/path", get(handler).post(handler))`.
 fn routes() -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")).unwrap() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")).unwrap()
+    {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         for route in text.split(".route(").skip(1) {
             let mut quoted = route.split('"');
             let path = quoted.nth(1).expect("a literal path").replace("{*", "{");
             let handlers = quoted.next().unwrap().split("\n").next().unwrap();
             for method in ["get", "post", "put", "delete", "patch"] {
-                if handlers.contains(&format!(" {method}(")) || handlers.contains(&format!(".{method}(")) {
+                if handlers.contains(&format!(" {method}("))
+                    || handlers.contains(&format!(".{method}("))
+                {
                     found.insert((path.clone(), method.to_owned()));
                 }
             }
@@ -36,10 +39,16 @@ async fn the_document_lists_every_route_and_no_other() {
         for (method, operation) in item.as_object().unwrap() {
             listed.insert((path.clone(), method.clone()));
             let answers = operation["responses"].as_object().unwrap();
-            assert!(!answers.is_empty() && operation["summary"].is_string(), "{method} {path}: {operation}");
+            assert!(
+                !answers.is_empty() && operation["summary"].is_string(),
+                "{method} {path}: {operation}"
+            );
             for name in path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()) {
                 let parameters = operation["parameters"].as_array().unwrap();
-                assert!(parameters.iter().any(|one| one["name"] == name), "{method} {path} names no {name}");
+                assert!(
+                    parameters.iter().any(|one| one["name"] == name),
+                    "{method} {path} names no {name}"
+                );
             }
         }
     }
@@ -53,7 +62,11 @@ async fn the_document_lists_every_route_and_no_other() {
         .flat_map(|item| item.as_object().unwrap().values())
         .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "each operation has an id of its own: {ids:?}");
+    assert_eq!(
+        ids.iter().collect::<BTreeSet<_>>().len(),
+        ids.len(),
+        "each operation has an id of its own: {ids:?}"
+    );
     for (path, method) in listed {
         let method: Method = method.to_uppercase().parse().unwrap();
         let path = path.replace("{id}", "x");
@@ -72,7 +85,8 @@ async fn what_the_document_refers_to_is_in_it() {
     let server = Plot::new().start();
     let document = server.get("/openapi.json").send().await.json();
     let text = document.to_string();
-    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap())
+    {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
     assert!(document.pointer("/components/securitySchemes/token").is_some());

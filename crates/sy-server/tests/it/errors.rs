@@ -28,7 +28,11 @@ async fn check(status: u16, expected: impl Fn(Wire) -> u16) {
         let server = Plot::new().provider("a", back, &upstream).start();
         for stream in [false, true] {
             let answer = server.chat(front, "a/m", stream).send().await;
-            assert_eq!(answer.status, expected(front), "{status} {front:?} from {back:?}: {answer:?}");
+            assert_eq!(
+                answer.status,
+                expected(front),
+                "{status} {front:?} from {back:?}: {answer:?}"
+            );
             let message = refusal(front, &answer);
             assert!(message.contains("the provider's own words"), "{message}");
             assert!(!answer.text().contains("key-of-a"), "{answer:?}");
@@ -69,11 +73,18 @@ async fn a_provider_that_does_not_answer_is_told_by_kind() {
         (broken(Script::hang_up(End::Reset)).await, 502),
         (broken(Script::json(200, "{\"half\":")).await, 502),
         (broken(page).await, 502),
-        (broken(Script::status(307).header("location", "http://elsewhere.test/?key=canary")).await, 502),
+        (
+            broken(Script::status(307).header("location", "http://elsewhere.test/?key=canary"))
+                .await,
+            502,
+        ),
         (broken(Script::never()).await, 504),
     ] {
-        for (front, back) in [(Wire::Chat, Wire::Chat), (Wire::Anthropic, Wire::Chat), (Wire::Gemini, Wire::Anthropic)]
-        {
+        for (front, back) in [
+            (Wire::Chat, Wire::Chat),
+            (Wire::Anthropic, Wire::Chat),
+            (Wire::Gemini, Wire::Anthropic),
+        ] {
             let server = Plot::new()
                 .provider("a", back, &upstream)
                 .set("/provider/a/options/headerTimeout", json!(1000))
@@ -93,7 +104,8 @@ async fn a_provider_that_does_not_answer_is_told_by_kind() {
 #[tokio::test]
 async fn a_rate_limit_keeps_its_wait() {
     let upstream = FakeUpstream::start(|number, seen| {
-        let script = Script::json(429, wire_of(&seen.path).error(429, "too many requests just now"));
+        let script =
+            Script::json(429, wire_of(&seen.path).error(429, "too many requests just now"));
         match number % 2 {
             0 => script.header("retry-after", "7"),
             _ => script.header("retry-after-ms", "1500"),
@@ -102,11 +114,21 @@ async fn a_rate_limit_keeps_its_wait() {
     .await;
     for (front, back) in PAIRS {
         let server = Plot::new().provider("a", back, &upstream).start();
-        let [first, second] =
-            [server.chat(front, "a/m", true).send().await, server.chat(front, "a/m", false).send().await];
-        assert_eq!((first.status, first.header("retry-after")), (429, "7"), "{front:?} from {back:?}");
+        let [first, second] = [
+            server.chat(front, "a/m", true).send().await,
+            server.chat(front, "a/m", false).send().await,
+        ];
+        assert_eq!(
+            (first.status, first.header("retry-after")),
+            (429, "7"),
+            "{front:?} from {back:?}"
+        );
         // Rounded up: whoever waits that long does not come too early.
-        assert_eq!((second.status, second.header("retry-after")), (429, "2"), "{front:?} from {back:?}");
+        assert_eq!(
+            (second.status, second.header("retry-after")),
+            (429, "2"),
+            "{front:?} from {back:?}"
+        );
         refusal(front, &first);
     }
 }
@@ -123,7 +145,10 @@ async fn a_provider_without_a_key_is_a_401_before_any_call() {
             let answer = server.chat(wire, model, true).send().await;
             assert_eq!(answer.status, 401, "{wire:?} {model}: {answer:?}");
             let message = refusal(wire, &answer);
-            assert!(message.contains("switchyard auth") || message.contains("_API_KEY"), "{message}");
+            assert!(
+                message.contains("switchyard auth") || message.contains("_API_KEY"),
+                "{message}"
+            );
         }
     }
     assert_eq!(upstream.hits(), 0);
@@ -131,7 +156,8 @@ async fn a_provider_without_a_key_is_a_401_before_any_call() {
 
 #[tokio::test]
 async fn a_chain_that_fails_tells_of_every_target() {
-    let (first, second) = (bad(500, "the first is broken").await, bad(401, "the second knows no such key").await);
+    let (first, second) =
+        (bad(500, "the first is broken").await, bad(401, "the second knows no such key").await);
     let server = Plot::new()
         .provider("a", Wire::Chat, &first)
         .provider("b", Wire::Anthropic, &second)
@@ -142,15 +168,20 @@ async fn a_chain_that_fails_tells_of_every_target() {
         assert_eq!(answer.status, 502, "{answer:?}");
         let message = refusal(wire, &answer);
         assert!(message.contains("a/m: ") && message.contains("the first is broken"), "{message}");
-        assert!(message.contains("b/m: ") && message.contains("the second knows no such key"), "{message}");
+        assert!(
+            message.contains("b/m: ") && message.contains("the second knows no such key"),
+            "{message}"
+        );
         assert_eq!(answer.header("x-switchyard-attempts"), "2");
     }
 }
 
 #[tokio::test]
 async fn a_slow_first_byte_is_waited_for() {
-    let upstream =
-        FakeUpstream::always(Script::json(200, Wire::Chat.whole("hello")).after(Duration::from_millis(300))).await;
+    let upstream = FakeUpstream::always(
+        Script::json(200, Wire::Chat.whole("hello")).after(Duration::from_millis(300)),
+    )
+    .await;
     let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
     let answer = server.chat(Wire::Chat, "a/m", false).send().await;
     assert_eq!(answer.status, 200);

@@ -46,7 +46,13 @@ fn cases() -> Vec<Case> {
     for front in Wire::ALL {
         for back in [front, another(front)] {
             for fault in Fault::ALL {
-                cases.extend(fault.places().map(|words| Case { number: 0, back, front, words, fault }));
+                cases.extend(fault.places().map(|words| Case {
+                    number: 0,
+                    back,
+                    front,
+                    words,
+                    fault,
+                }));
             }
         }
     }
@@ -80,7 +86,11 @@ fn server(stages: &[Stage], cases: &[Case]) -> Server {
     let mut plot = Plot::new();
     for (number, stage) in stages.iter().enumerate() {
         let (first, second) = (format!("a{number}"), format!("b{number}"));
-        plot = plot.provider(&first, stage.wire, &stage.failing).provider(&second, stage.wire, &stage.good);
+        plot = plot.provider(&first, stage.wire, &stage.failing).provider(
+            &second,
+            stage.wire,
+            &stage.good,
+        );
         plot.config["provider"][&first]["options"]["chunkTimeout"] = json!(1000);
         for case in cases.iter().filter(|case| case.back == stage.wire) {
             let model = case.model();
@@ -88,8 +98,10 @@ fn server(stages: &[Stage], cases: &[Case]) -> Server {
                 let like = plot.config["provider"][provider]["models"]["m"].clone();
                 plot.config["provider"][provider]["models"][&model] = like;
             }
-            plot = plot
-                .alias(&format!("chain-{}", case.number), &[&format!("{first}/{model}"), &format!("{second}/{model}")]);
+            plot = plot.alias(
+                &format!("chain-{}", case.number),
+                &[&format!("{first}/{model}"), &format!("{second}/{model}")],
+            );
         }
     }
     plot.start()
@@ -98,23 +110,35 @@ fn server(stages: &[Stage], cases: &[Case]) -> Server {
 async fn check(server: &Server, stage: &Stage, case: Case) {
     let Case { number, front, words, .. } = case;
     let model = format!("chain-{number}");
-    let answer = server.post_json(&path(front, &model, true), &front.request(&model, true)).send().await;
+    let answer =
+        server.post_json(&path(front, &model, true), &front.request(&model, true)).send().await;
     assert_eq!(answer.status, 200, "{case:?}: {answer:?}");
     let stream = read(front, &answer);
     let fallbacks = stage.good.requests().iter().filter(|seen| case.is_of(seen)).count();
     let provider = answer.header("x-switchyard-provider");
     if words == 0 {
-        assert_eq!((provider.starts_with('b'), stream.words(), fallbacks), (true, 3, 1), "{case:?}: {answer:?}");
+        assert_eq!(
+            (provider.starts_with('b'), stream.words(), fallbacks),
+            (true, 3, 1),
+            "{case:?}: {answer:?}"
+        );
         assert!(answer.header("x-switchyard-attempts").parse::<u32>().unwrap() > 1, "{answer:?}");
         assert!(stream.is_finished && stream.error.is_none(), "{case:?}: {answer:?}");
     } else {
-        assert_eq!((provider.starts_with('a'), stream.words(), fallbacks), (true, words, 0), "{case:?}: {answer:?}");
+        assert_eq!(
+            (provider.starts_with('a'), stream.words(), fallbacks),
+            (true, words, 0),
+            "{case:?}: {answer:?}"
+        );
         assert!(!stream.is_finished && stream.error.is_some(), "{case:?}: {answer:?}");
         assert!(!answer.text().contains("broken\n"), "{case:?}: {answer:?}");
         if case.front == case.back {
             // The provider's own bytes, and one event more.
             let begun = front.begun(words).concat();
-            assert!(answer.body.starts_with(&begun) && answer.body.len() > begun.len(), "{case:?}: {answer:?}");
+            assert!(
+                answer.body.starts_with(&begun) && answer.body.len() > begun.len(),
+                "{case:?}: {answer:?}"
+            );
         }
     }
 }

@@ -12,15 +12,19 @@ async fn the_callers_request_id_is_echoed_and_a_missing_or_odd_one_made() {
     let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
     for wire in Wire::ALL {
         for stream in [false, true] {
-            let answer = server.chat(wire, "a/m", stream).header("x-request-id", "mine-1").send().await;
+            let answer =
+                server.chat(wire, "a/m", stream).header("x-request-id", "mine-1").send().await;
             assert_eq!(answer.header("x-request-id"), "mine-1");
-            let made: Vec<String> =
-                [server.chat(wire, "a/m", stream).send().await, server.chat(wire, "a/m", stream).send().await]
-                    .map(|answer| answer.header("x-request-id").to_owned())
-                    .to_vec();
+            let made: Vec<String> = [
+                server.chat(wire, "a/m", stream).send().await,
+                server.chat(wire, "a/m", stream).send().await,
+            ]
+            .map(|answer| answer.header("x-request-id").to_owned())
+            .to_vec();
             assert!(made.iter().all(|id| id.starts_with("req_")) && made[0] != made[1], "{made:?}");
         }
-        let refused = server.chat(wire, "none/none", false).header("x-request-id", "mine-2").send().await;
+        let refused =
+            server.chat(wire, "none/none", false).header("x-request-id", "mine-2").send().await;
         assert_eq!(refused.header("x-request-id"), "mine-2");
     }
     for odd in ["", "with space", &"x".repeat(129), "\u{e9}"] {
@@ -42,7 +46,8 @@ async fn the_trail_names_who_answered_at_which_attempt() {
         for stream in [false, true] {
             let answer = server.chat(wire, "chain", stream).send().await;
             let name = |name: &str| answer.header(name).to_owned();
-            let trail = ["x-switchyard-provider", "x-switchyard-model", "x-switchyard-attempts"].map(name);
+            let trail =
+                ["x-switchyard-provider", "x-switchyard-model", "x-switchyard-attempts"].map(name);
             assert_eq!((answer.status, trail), (200, ["b", "m", "2"].map(str::to_owned)));
         }
     }
@@ -72,7 +77,10 @@ async fn rate_limits_have_one_set_of_names_whoever_sent_them() {
             let answer = server.chat(wire, "a/m", stream).send().await;
             assert_eq!(answer.header("x-ratelimit-limit-requests"), "50");
             assert_eq!(answer.header("x-ratelimit-remaining-tokens"), "1234");
-            assert_eq!((answer.headers.get("set-cookie"), answer.headers.get("x-upstream-internal")), (None, None));
+            assert_eq!(
+                (answer.headers.get("set-cookie"), answer.headers.get("x-upstream-internal")),
+                (None, None)
+            );
         }
     }
 }
@@ -80,7 +88,13 @@ async fn rate_limits_have_one_set_of_names_whoever_sent_them() {
 #[tokio::test]
 async fn what_cannot_be_carried_is_named_or_in_strict_mode_refused() {
     let upstream = good().await;
-    let plot = || Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream);
+    let plot = || {
+        Plot::new().provider("chat", Wire::Chat, &upstream).provider(
+            "claude",
+            Wire::Anthropic,
+            &upstream,
+        )
+    };
     let (lenient, strict) = (plot().start(), plot().set("/server/strict", json!(true)).start());
     for (wire, model, field, value) in [
         (Wire::Chat, "claude/m", "logit_bias", json!({"5": 1})),
@@ -90,11 +104,15 @@ async fn what_cannot_be_carried_is_named_or_in_strict_mode_refused() {
         let mut body = wire.request(model, false);
         body[field] = value;
         let hits = upstream.hits();
-        let ask = |server| crate::world::Server::post_json(server, &path(wire, model, false), &body);
+        let ask =
+            |server| crate::world::Server::post_json(server, &path(wire, model, false), &body);
         let answer = ask(&lenient).send().await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.header("x-switchyard-dropped").contains(field), "{wire:?}: {answer:?}");
-        for answer in [ask(&lenient).header("x-switchyard-strict", "true").send().await, ask(&strict).send().await] {
+        for answer in [
+            ask(&lenient).header("x-switchyard-strict", "true").send().await,
+            ask(&strict).send().await,
+        ] {
             assert_eq!(answer.status, 400, "{answer:?}");
             assert!(refusal(wire, &answer).contains(field), "{answer:?}");
         }
@@ -104,7 +122,11 @@ async fn what_cannot_be_carried_is_named_or_in_strict_mode_refused() {
         if wire != Wire::Responses {
             body["model"] = json!(own);
             let answer = strict.post_json(&path(wire, own, false), &body).send().await;
-            assert_eq!((answer.status, answer.headers.get("x-switchyard-dropped")), (200, None), "{answer:?}");
+            assert_eq!(
+                (answer.status, answer.headers.get("x-switchyard-dropped")),
+                (200, None),
+                "{answer:?}"
+            );
         }
     }
 }
@@ -115,17 +137,25 @@ async fn a_stream_is_not_held_back_by_proxies() {
     let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
     for wire in Wire::ALL {
         let answer = server.chat(wire, "a/m", true).send().await;
-        assert_eq!((answer.header("cache-control"), answer.header("x-accel-buffering")), ("no-cache", "no"));
+        assert_eq!(
+            (answer.header("cache-control"), answer.header("x-accel-buffering")),
+            ("no-cache", "no")
+        );
     }
 }
 
 #[tokio::test]
 async fn the_callers_feature_switches_reach_a_provider_of_its_protocol() {
     let upstream = good().await;
-    let server =
-        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
+    let server = Plot::new()
+        .provider("chat", Wire::Chat, &upstream)
+        .provider("claude", Wire::Anthropic, &upstream)
+        .start();
     for model in ["claude/m", "chat/m"] {
-        let ask = server.chat(Wire::Anthropic, model, false).header("anthropic-beta", "x-2026").header("cookie", "a=b");
+        let ask = server
+            .chat(Wire::Anthropic, model, false)
+            .header("anthropic-beta", "x-2026")
+            .header("cookie", "a=b");
         assert_eq!(ask.send().await.status, 200);
         let seen = upstream.requests().pop().unwrap();
         assert_eq!(seen.header("anthropic-beta"), if model == "claude/m" { "x-2026" } else { "" });

@@ -17,7 +17,10 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
         plot = plot.provider(&format!("p{number}"), wire, &upstream);
         if number % 2 == 0 {
             // Half of the keys come from the environment.
-            plot.config["provider"][format!("p{number}")]["options"].as_object_mut().unwrap().remove("apiKey");
+            plot.config["provider"][format!("p{number}")]["options"]
+                .as_object_mut()
+                .unwrap()
+                .remove("apiKey");
             plot = plot
                 .set(&format!("/provider/p{number}/env"), json!([format!("P{number}_API_KEY")]))
                 .variable(&format!("P{number}_API_KEY"), &format!("key-of-p{number}-0123456789"));
@@ -45,7 +48,10 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
             Wire::Gemini => "x-goog-api-key",
         };
         for seen in requests {
-            assert!(seen.header(header) == own || seen.header(header) == format!("Bearer {own}"), "{seen:?}");
+            assert!(
+                seen.header(header) == own || seen.header(header) == format!("Bearer {own}"),
+                "{seen:?}"
+            );
             assert_eq!(format!("{seen:?}").matches("key-of-").count(), 1, "{seen:?}");
         }
     }
@@ -57,7 +63,8 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
 #[tokio::test]
 async fn a_key_is_not_sent_where_a_projects_file_says() {
     let (own, thief) = (good().await, good().await);
-    let plot = Plot::new().provider("a", Wire::Chat, &own).provider("b", Wire::Chat, &own).in_file();
+    let plot =
+        Plot::new().provider("a", Wire::Chat, &own).provider("b", Wire::Chat, &own).in_file();
     let project = plot.home().join("work/opencode.json");
     std::fs::create_dir_all(project.parent().unwrap()).unwrap();
     // A spelling of the loopback address that is not taken for this machine: it stands for another one.
@@ -75,6 +82,9 @@ async fn a_key_is_not_sent_where_a_projects_file_says() {
     assert_eq!((thief.hits(), own.hits()), (0, 4));
     config["trusted_projects"] = json!([server.home.path()]);
     std::fs::write(server.home.path().join("config/switchyard.jsonc"), config.to_string()).unwrap();
-    until("the trust to be known", async || server.chat(Wire::Chat, "a/m", false).send().await.status == 200).await;
+    until("the trust to be known", async || {
+        server.chat(Wire::Chat, "a/m", false).send().await.status == 200
+    })
+    .await;
     assert_eq!(thief.requests()[0].header("authorization"), "Bearer key-of-a-0123456789");
 }

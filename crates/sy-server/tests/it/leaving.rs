@@ -33,7 +33,9 @@ async fn the_provider_is_told_at_once_and_the_request_is_written_down_once() {
     for wire in Wire::ALL {
         for model in ["chat/m", "claude/m", "gemini/m"] {
             for stream in [true, false] {
-                let ask = server.chat(wire, model, stream).header("x-request-id", &format!("leaver-{number}"));
+                let ask = server
+                    .chat(wire, model, stream)
+                    .header("x-request-id", &format!("leaver-{number}"));
                 if stream {
                     let mut begun = ask.begin().await;
                     assert!(begun.next().await.is_some());
@@ -47,9 +49,16 @@ async fn the_provider_is_told_at_once_and_the_request_is_written_down_once() {
                 }
                 let left = Instant::now();
                 upstream.until_left(number).await;
-                assert!(left.elapsed() < Duration::from_secs(1), "{wire:?} {model} {stream}: {:?}", left.elapsed());
+                assert!(
+                    left.elapsed() < Duration::from_secs(1),
+                    "{wire:?} {model} {stream}: {:?}",
+                    left.elapsed()
+                );
                 let id = format!("leaver-{number}");
-                until("the access line", async || logs.access().iter().any(|line| line["id"] == id.as_str())).await;
+                until("the access line", async || {
+                    logs.access().iter().any(|line| line["id"] == id.as_str())
+                })
+                .await;
                 number += 1;
             }
         }
@@ -57,7 +66,11 @@ async fn the_provider_is_told_at_once_and_the_request_is_written_down_once() {
     let lines = logs.access();
     assert_eq!(lines.len(), number, "{lines:#?}");
     for line in &lines {
-        assert_eq!((&line["outcome"], &line["status"]), (&"client_gone".into(), &499.into()), "{line}");
+        assert_eq!(
+            (&line["outcome"], &line["status"]),
+            (&"client_gone".into(), &499.into()),
+            "{line}"
+        );
     }
     let metrics = server.get("/metrics").send().await.text();
     let gone: u64 = metrics
@@ -72,7 +85,10 @@ async fn the_provider_is_told_at_once_and_the_request_is_written_down_once() {
 async fn a_whole_request_is_written_down_once_however_it_ends() {
     let logs = Logs::listen(Level::INFO);
     let (good, bad) = (crate::world::good().await, crate::world::bad(500, "out of order").await);
-    let server = Plot::new().provider("good", Wire::Chat, &good).provider("bad", Wire::Anthropic, &bad).start();
+    let server = Plot::new()
+        .provider("good", Wire::Chat, &good)
+        .provider("bad", Wire::Anthropic, &bad)
+        .start();
     for wire in Wire::ALL {
         for stream in [false, true] {
             server.chat(wire, "good/m", stream).send().await;
@@ -88,8 +104,12 @@ async fn a_whole_request_is_written_down_once_however_it_ends() {
     let lines = logs.access();
     assert_eq!(lines.len(), expected, "{lines:#?}");
     let with = |key: &str, value: &str| lines.iter().filter(|line| line[key] == value).count();
-    assert_eq!((with("outcome", "ok"), with("error", "provider_unavailable"), with("requested", "none/m")), (8, 8, 8));
-    let ids: std::collections::HashSet<&str> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        (with("outcome", "ok"), with("error", "provider_unavailable"), with("requested", "none/m")),
+        (8, 8, 8)
+    );
+    let ids: std::collections::HashSet<&str> =
+        lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), lines.len());
     let good = lines.iter().find(|line| line["outcome"] == "ok" && line["stream"] == true).unwrap();
     assert!(good["input_tokens"] == 11 && good["cost_usd"].as_f64().unwrap() > 0.0, "{good}");

@@ -12,7 +12,8 @@ use crate::world::{Logs, Plot, TOKEN, good, until, wire_of};
 
 /// A provider whose stream says one word every so often, ten in all.
 async fn steady(pause: Duration) -> FakeUpstream {
-    FakeUpstream::start(move |_, seen| Script::events(wire_of(&seen.path).stream(10)).paced(pause)).await
+    FakeUpstream::start(move |_, seen| Script::events(wire_of(&seen.path).stream(10)).paced(pause))
+        .await
 }
 
 #[tokio::test]
@@ -29,7 +30,10 @@ async fn a_running_stream_may_finish_while_the_server_stops() {
     }
     let ended = tokio::time::timeout(Duration::from_secs(3), server.running).await;
     ended.expect("an end soon after the last answer").unwrap().unwrap();
-    assert!(tokio::net::TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+    assert!(
+        tokio::net::TcpStream::connect(server.address).await.is_err(),
+        "nobody listens any more"
+    );
 }
 
 #[tokio::test]
@@ -42,7 +46,10 @@ async fn a_stream_that_takes_too_long_ends_with_an_error_event() {
         .set("/server/shutdown_seconds", json!(1))
         .start();
     let asked = Wire::ALL.into_iter().flat_map(|wire| ["a/m", "b/m"].map(|model| (wire, model)));
-    let begun = join_all(asked.map(async |(wire, model)| (wire, server.chat(wire, model, true).begin().await))).await;
+    let begun = join_all(
+        asked.map(async |(wire, model)| (wire, server.chat(wire, model, true).begin().await)),
+    )
+    .await;
     let stopped = Instant::now();
     server.stop.cancel();
     for (wire, begun) in begun {
@@ -55,7 +62,10 @@ async fn a_stream_that_takes_too_long_ends_with_an_error_event() {
     assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
     let lines = logs.access();
     assert_eq!(lines.len(), 8, "each is written down once");
-    assert!(lines.iter().all(|line| line["outcome"] == "broken_stream" && line["status"] == 200), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line["outcome"] == "broken_stream" && line["status"] == 200),
+        "{lines:#?}"
+    );
     for number in 0..8 {
         upstream.until_left(number).await;
     }
@@ -76,7 +86,9 @@ async fn a_request_that_waits_too_long_is_refused_before_its_connection_is_close
     let asked = Wire::ALL.into_iter().flat_map(|wire| ["a/m", "b/m"].map(|model| (wire, model)));
     let asked = asked.flat_map(|(wire, model)| [true, false].map(|stream| (wire, model, stream)));
     let answers =
-        join_all(asked.map(async |(wire, model, stream)| (wire, server.chat(wire, model, stream).send().await)));
+        join_all(asked.map(async |(wire, model, stream)| {
+            (wire, server.chat(wire, model, stream).send().await)
+        }));
     let stop = async {
         upstream.until_hits(16).await;
         server.stop.cancel();
@@ -92,7 +104,10 @@ async fn a_request_that_waits_too_long_is_refused_before_its_connection_is_close
     assert!((1.0..3.0).contains(&stopped.elapsed().as_secs_f64()), "{:?}", stopped.elapsed());
     let lines = logs.access();
     assert_eq!((answers.len(), lines.len()), (16, 16), "each is written down once");
-    assert!(lines.iter().all(|line| line["status"] == 503 && line["error"] == "provider_unavailable"), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line["status"] == 503 && line["error"] == "provider_unavailable"),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +125,8 @@ async fn a_server_without_requests_stops_at_once() {
 #[tokio::test]
 async fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let server = Plot::new().start();
-    let (composition, _home) = Plot::new().set("/server/port", json!(server.address.port())).compose().unwrap();
+    let (composition, _home) =
+        Plot::new().set("/server/port", json!(server.address.port())).compose().unwrap();
     let Err(error) = sy_server::serve(composition) else { panic!("the port is in use") };
     let text = error.to_string();
     assert!(text.contains(&server.address.to_string()) && text.contains("--port"), "{text}");
@@ -162,7 +178,8 @@ async fn a_changed_configuration_takes_effect_and_a_bad_one_does_not() {
 #[tokio::test]
 async fn health_tells_of_providers_that_rest() {
     let upstream = FakeUpstream::start(|_, seen| {
-        Script::json(429, wire_of(&seen.path).error(429, "slow down please")).header("retry-after", "300")
+        Script::json(429, wire_of(&seen.path).error(429, "slow down please"))
+            .header("retry-after", "300")
     })
     .await;
     let other = good().await;
@@ -173,9 +190,16 @@ async fn health_tells_of_providers_that_rest() {
         .start();
     let health = server.get("/health").without_token().send().await.json();
     assert_eq!(health["status"], "healthy", "{health}");
-    assert!(health["uptime"].as_f64().is_some() && health["version"].is_string() && health["timestamp"].is_string());
+    assert!(
+        health["uptime"].as_f64().is_some()
+            && health["version"].is_string()
+            && health["timestamp"].is_string()
+    );
     assert_eq!(health["checks"]["providers"].as_array().unwrap().len(), 2, "{health}");
-    assert_eq!(server.chat(Wire::Chat, "chain", false).send().await.header("x-switchyard-provider"), "b");
+    assert_eq!(
+        server.chat(Wire::Chat, "chain", false).send().await.header("x-switchyard-provider"),
+        "b"
+    );
     let answer = server.get("/health").send().await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("degraded")), "{answer:?}");
     assert!(!answer.text().contains(TOKEN));

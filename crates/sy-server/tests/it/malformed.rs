@@ -30,16 +30,27 @@ async fn a_body_that_is_no_request_is_a_4xx_that_says_why() {
     for wire in Wire::ALL {
         for body in bodies {
             let answer = server.post(&path(wire, "chat/m", false), body.to_vec()).send().await;
-            assert_eq!(answer.status, 400, "{wire:?} {:?}: {answer:?}", String::from_utf8_lossy(body));
+            assert_eq!(
+                answer.status,
+                400,
+                "{wire:?} {:?}: {answer:?}",
+                String::from_utf8_lossy(body)
+            );
             refusal(wire, &answer);
         }
     }
     assert_eq!(upstream.hits(), 0);
     // A relay passes the deepest nesting on; a translation refuses it. Neither may run out of stack.
-    for (wire, model, status) in
-        [(Wire::Chat, "chat/m", 200), (Wire::Chat, "claude/m", 400), (Wire::Anthropic, "chat/m", 400)]
-    {
-        let nested = format!("{{\"model\":\"{model}\",\"messages\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    for (wire, model, status) in [
+        (Wire::Chat, "chat/m", 200),
+        (Wire::Chat, "claude/m", 400),
+        (Wire::Anthropic, "chat/m", 400),
+    ] {
+        let nested = format!(
+            "{{\"model\":\"{model}\",\"messages\":{}{}}}",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
         let answer = server.post(&path(wire, model, false), nested).send().await;
         assert_eq!(answer.status, status, "{answer:?}");
     }
@@ -48,8 +59,10 @@ async fn a_body_that_is_no_request_is_a_4xx_that_says_why() {
 #[tokio::test]
 async fn a_field_of_the_wrong_type_is_named() {
     let upstream = good().await;
-    let server =
-        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
+    let server = Plot::new()
+        .provider("chat", Wire::Chat, &upstream)
+        .provider("claude", Wire::Anthropic, &upstream)
+        .start();
     let check = async |wire: Wire, model: &str, field: &str, value: serde_json::Value| {
         let mut body = wire.request(model, false);
         body[field] = value.clone();
@@ -77,11 +90,15 @@ async fn a_field_of_the_wrong_type_is_named() {
 #[tokio::test]
 async fn half_a_character_is_refused_or_passed_on_but_never_a_fault_of_ours() {
     let upstream = good().await;
-    let server =
-        Plot::new().provider("chat", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
-    let text = r#"{"model":"MODEL","max_tokens":9,"messages":[{"role":"user","content":"\ud83d half"}]}"#;
+    let server = Plot::new()
+        .provider("chat", Wire::Chat, &upstream)
+        .provider("claude", Wire::Anthropic, &upstream)
+        .start();
+    let text =
+        r#"{"model":"MODEL","max_tokens":9,"messages":[{"role":"user","content":"\ud83d half"}]}"#;
     for (wire, model) in [(Wire::Chat, "claude/m"), (Wire::Anthropic, "chat/m")] {
-        let answer = server.post(&path(wire, model, false), text.replace("MODEL", model)).send().await;
+        let answer =
+            server.post(&path(wire, model, false), text.replace("MODEL", model)).send().await;
         assert!(answer.status == 200 || answer.status == 400, "{wire:?}: {answer:?}");
         if answer.status == 400 {
             refusal(wire, &answer);
@@ -127,7 +144,9 @@ async fn a_compressed_body_is_refused_with_what_to_do() {
     let mut packed = Vec::new();
     write!(packed, "not really packed").unwrap();
     for wire in Wire::ALL {
-        let ask = server.post(&path(wire, "a/m", false), packed.clone()).header("content-encoding", "gzip");
+        let ask = server
+            .post(&path(wire, "a/m", false), packed.clone())
+            .header("content-encoding", "gzip");
         let answer = ask.send().await;
         assert!((400..500).contains(&answer.status), "{answer:?}");
         assert!(refusal(wire, &answer).contains("gzip"));
@@ -142,5 +161,8 @@ async fn what_is_not_http_is_answered_by_a_plain_400_and_a_closed_connection() {
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
     let answer = server.raw(b"POST /v1/messages HTTP/1.0\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.0 403 ") || answer.starts_with("HTTP/1.1 403 "), "no Host: {answer}");
+    assert!(
+        answer.starts_with("HTTP/1.0 403 ") || answer.starts_with("HTTP/1.1 403 "),
+        "no Host: {answer}"
+    );
 }

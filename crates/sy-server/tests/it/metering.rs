@@ -8,7 +8,8 @@ use crate::world::{Logs, Plot, bad, good};
 #[tokio::test]
 async fn counters_name_routes_providers_outcomes_and_tokens() {
     let (good, bad) = (good().await, bad(500, "out of order").await);
-    let server = Plot::new().provider("a", Wire::Chat, &good).provider("b", Wire::Chat, &bad).start();
+    let server =
+        Plot::new().provider("a", Wire::Chat, &good).provider("b", Wire::Chat, &bad).start();
     for stream in [false, true] {
         server.chat(Wire::Anthropic, "a/m", stream).send().await;
     }

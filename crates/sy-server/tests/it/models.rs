@@ -62,7 +62,8 @@ async fn an_unknown_model_is_not_found_and_an_ambiguous_one_is_listed() {
 #[tokio::test]
 async fn the_default_model_answers_to_its_word_and_where_none_is_named() {
     let upstream = good().await;
-    let server = Plot::new().provider("a", Wire::Chat, &upstream).set("/model", json!("a/m")).start();
+    let server =
+        Plot::new().provider("a", Wire::Chat, &upstream).set("/model", json!("a/m")).start();
     for wire in Wire::ALL {
         let answer = server.chat(wire, "default", false).send().await;
         assert_eq!(text_of(wire, &answer), "hello", "{wire:?}");
@@ -97,21 +98,36 @@ async fn without_any_provider_the_caller_is_told_what_to_do() {
 async fn models_are_listed_in_each_shape() {
     let (server, _upstream) = server().await;
     let ids = |list: &Value, key: &str| -> Vec<String> {
-        list.as_array().unwrap().iter().map(|model| model[key].as_str().unwrap().to_owned()).collect()
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|model| model[key].as_str().unwrap().to_owned())
+            .collect()
     };
     let expected = ["fast", "a/m", "a/only-here", "b/m", "b/org/deep/name"];
     let openai = server.get("/v1/models").send().await.json();
-    assert_eq!((ids(&openai["data"], "id"), &openai["object"]), (expected.map(str::to_owned).to_vec(), &json!("list")));
-    let model = json!({"id": "a/only-here", "object": "model", "created": 1_759_104_000, "owned_by": "a"});
+    assert_eq!(
+        (ids(&openai["data"], "id"), &openai["object"]),
+        (expected.map(str::to_owned).to_vec(), &json!("list"))
+    );
+    let model =
+        json!({"id": "a/only-here", "object": "model", "created": 1_759_104_000, "owned_by": "a"});
     assert_eq!(openai["data"][2], model);
-    let anthropic = server.get("/v1/models?limit=1000").header("anthropic-version", "2023-06-01").send().await.json();
+    let anthropic = server
+        .get("/v1/models?limit=1000")
+        .header("anthropic-version", "2023-06-01")
+        .send()
+        .await
+        .json();
     assert_eq!(ids(&anthropic["data"], "id"), expected);
     assert_eq!((&anthropic["has_more"], &anthropic["first_id"]), (&json!(false), &json!("fast")));
     assert_eq!(
         anthropic["data"][2],
         json!({"type": "model", "id": "a/only-here", "display_name": "Only Here", "created_at": "2025-09-29T00:00:00Z"})
     );
-    for ask in [server.get("/v1beta/models"), server.get("/v1/models").header("x-goog-api-key", "x")] {
+    for ask in
+        [server.get("/v1beta/models"), server.get("/v1/models").header("x-goog-api-key", "x")]
+    {
         let gemini = ask.send().await.json();
         assert_eq!(ids(&gemini["models"], "name"), expected.map(|id| format!("models/{id}")));
         assert_eq!(

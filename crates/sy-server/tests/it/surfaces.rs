@@ -29,7 +29,11 @@ async fn every_surface_answers_whole_and_streamed_from_every_provider() {
             let whole = server.chat(front, &model, false).send().await;
             assert_eq!(text_of(front, &whole), "hello", "{front:?} to {back:?}");
             let stream = read(front, &server.chat(front, &model, true).send().await);
-            assert_eq!((stream.words(), stream.is_finished), (3, true), "{front:?} to {back:?}: {stream:?}");
+            assert_eq!(
+                (stream.words(), stream.is_finished),
+                (3, true),
+                "{front:?} to {back:?}: {stream:?}"
+            );
             for seen in upstream.requests().iter().rev().take(2) {
                 assert_eq!(wire_of(&seen.path), *back, "{front:?}: {}", seen.path);
             }
@@ -47,7 +51,8 @@ async fn a_provider_of_the_callers_protocol_gets_the_callers_bytes_and_gives_its
             body["x_unknown"] = json!({"kept": [1.50, "é"]});
             let sent = format!(" {}\n", body.to_string().replace("1.5", "1.50e0"));
             let answer = server.post(&path(*wire, &model, stream), sent.clone()).send().await;
-            let expected: Vec<u8> = if stream { wire.stream(3).concat() } else { wire.whole("hello").to_vec() };
+            let expected: Vec<u8> =
+                if stream { wire.stream(3).concat() } else { wire.whole("hello").to_vec() };
             assert_eq!(answer.text(), String::from_utf8(expected).unwrap(), "{wire:?}");
             let seen = upstream.requests().pop().unwrap();
             assert_eq!(String::from_utf8_lossy(&seen.body), sent.replace(&model, "m"), "{wire:?}");
@@ -58,8 +63,11 @@ async fn a_provider_of_the_callers_protocol_gets_the_callers_bytes_and_gives_its
 #[tokio::test]
 async fn a_query_does_not_disturb_a_route() {
     let (server, _upstreams) = with_all().await;
-    for (wire, query) in [(Wire::Anthropic, "?beta=true"), (Wire::Chat, "?api-version=2024"), (Wire::Responses, "?a=b")]
-    {
+    for (wire, query) in [
+        (Wire::Anthropic, "?beta=true"),
+        (Wire::Chat, "?api-version=2024"),
+        (Wire::Responses, "?a=b"),
+    ] {
         let model = format!("{}/m", wire.protocol());
         let path = format!("{}{query}", path(wire, &model, false));
         let answer = server.post_json(&path, &wire.request(&model, false)).send().await;
@@ -78,13 +86,21 @@ async fn gemini_is_served_under_both_versions_as_events_and_as_an_array() {
                 let path = |action: &str| format!("/{version}/models/{model}:{action}");
                 let whole = server.post_json(&path("generateContent"), &body).send().await;
                 assert_eq!(text_of(Wire::Gemini, &whole), "hello");
-                let sse = server.post_json(&path("streamGenerateContent?alt=sse"), &body).send().await;
+                let sse =
+                    server.post_json(&path("streamGenerateContent?alt=sse"), &body).send().await;
                 assert_eq!(read(Wire::Gemini, &sse).words(), 3);
                 let array = server.post_json(&path("streamGenerateContent"), &body).send().await;
                 assert_eq!(array.header("content-type"), "application/json");
-                let Value::Array(elements) = array.json() else { panic!("{back:?}: {}", array.text()) };
-                let part = |element: &Value| element["candidates"][0]["content"]["parts"][0]["text"].clone();
-                let text: String = elements.iter().filter_map(|one| part(one).as_str().map(str::to_owned)).collect();
+                let Value::Array(elements) = array.json() else {
+                    panic!("{back:?}: {}", array.text())
+                };
+                let part = |element: &Value| {
+                    element["candidates"][0]["content"]["parts"][0]["text"].clone()
+                };
+                let text: String = elements
+                    .iter()
+                    .filter_map(|one| part(one).as_str().map(str::to_owned))
+                    .collect();
                 assert_eq!(text, "w0 w1 w2 ", "{back:?}");
                 let last = elements.last().unwrap();
                 assert_eq!(last["candidates"][0]["finishReason"], "STOP", "{back:?}: {last}");
@@ -129,9 +145,14 @@ async fn tokens_are_counted_by_the_provider_where_it_can_and_estimated_where_not
         body.as_object_mut().unwrap().retain(|name, _| name != "stream" && name != "max_tokens");
         let answer = server.post_json(&path, &body).send().await;
         assert_eq!(answer.status, 200, "{front:?} to {back:?}: {answer:?}");
-        let tokens = answer.json()[field].as_u64().unwrap_or_else(|| panic!("{front:?} to {back:?}: {answer:?}"));
+        let tokens = answer.json()[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{front:?} to {back:?}: {answer:?}"));
         let is_estimate = answer.header("x-switchyard-estimated") == "true";
-        assert_eq!((tokens == 77, is_estimate), if back == Wire::Chat { (false, true) } else { (true, false) });
+        assert_eq!(
+            (tokens == 77, is_estimate),
+            if back == Wire::Chat { (false, true) } else { (true, false) }
+        );
         assert!(tokens > 0);
     }
     // Faults of a request for a count are told as those of any other.
@@ -144,16 +165,24 @@ async fn tokens_are_counted_by_the_provider_where_it_can_and_estimated_where_not
 async fn embeddings_are_relayed() {
     let vectors = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,2e-3]}],"usage":{"prompt_tokens":3}}"#;
     let upstream = FakeUpstream::always(Script::json(200, vectors)).await;
-    let server =
-        Plot::new().provider("a", Wire::Chat, &upstream).provider("claude", Wire::Anthropic, &upstream).start();
+    let server = Plot::new()
+        .provider("a", Wire::Chat, &upstream)
+        .provider("claude", Wire::Anthropic, &upstream)
+        .start();
     let body = json!({"model": "a/m", "input": ["x"], "encoding_format": "float"});
     let answer = server.post_json("/v1/embeddings", &body).send().await;
     assert_eq!((answer.status, answer.text().as_str()), (200, vectors));
     assert_eq!(answer.header("x-switchyard-provider"), "a");
     let seen = upstream.requests().remove(0);
-    assert_eq!((seen.path.as_str(), seen.header("authorization")), ("/v1/embeddings", "Bearer key-of-a-0123456789"));
+    assert_eq!(
+        (seen.path.as_str(), seen.header("authorization")),
+        ("/v1/embeddings", "Bearer key-of-a-0123456789")
+    );
     assert_eq!(seen.json(), json!({"model": "m", "input": ["x"], "encoding_format": "float"}));
-    let answer = server.post_json("/v1/embeddings", &json!({"model": "claude/m", "input": "x"})).send().await;
+    let answer = server
+        .post_json("/v1/embeddings", &json!({"model": "claude/m", "input": "x"}))
+        .send()
+        .await;
     assert_eq!(answer.status, 400);
     refusal(Wire::Chat, &answer);
 }
@@ -179,21 +208,33 @@ async fn gemini_embeds_one_text_or_many() {
         .start();
     let one = json!({"content": {"parts": [{"text": "abc"}]}, "outputDimensionality": 2});
     let answer = server.post_json("/v1beta/models/a/m:embedContent", &one).send().await;
-    assert_eq!((answer.status, &answer.json()["embedding"]["values"]), (200, &json!([5.0, 0.5])), "{answer:?}");
+    assert_eq!(
+        (answer.status, &answer.json()["embedding"]["values"]),
+        (200, &json!([5.0, 0.5])),
+        "{answer:?}"
+    );
     let sent = upstream.requests().pop().unwrap().json();
-    assert_eq!((&sent["model"], &sent["input"], &sent["dimensions"]), (&json!("m"), &json!(["abc"]), &json!(2)));
+    assert_eq!(
+        (&sent["model"], &sent["input"], &sent["dimensions"]),
+        (&json!("m"), &json!(["abc"]), &json!(2))
+    );
     let part = |text: &str| json!({"model": "models/a/m", "content": {"parts": [{"text": text}]}});
     let many = json!({"requests": [part("abcd"), part("a")]});
     let answer = server.post_json("/v1beta/models/a/m:batchEmbedContents", &many).send().await;
-    let vectors: Vec<Value> =
-        answer.json()["embeddings"].as_array().unwrap().iter().map(|one| one["values"][0].clone()).collect();
+    let vectors: Vec<Value> = answer.json()["embeddings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["values"][0].clone())
+        .collect();
     assert_eq!(vectors, [json!(6.0), json!(3.0)]);
     let answer = server.post_json("/v1beta/models/g/m:embedContent", &one).send().await;
     assert_eq!(answer.text(), r#"{"embedding":{"values":[1.0]},"kept":true}"#);
     assert_eq!(upstream.requests().pop().unwrap().path, "/v1/models/m:embedContent");
     let hits = upstream.hits();
     for (model, body) in [("a/m", json!({})), ("a/m", json!({"content": 7})), ("claude/m", one)] {
-        let answer = server.post_json(&format!("/v1beta/models/{model}:embedContent"), &body).send().await;
+        let answer =
+            server.post_json(&format!("/v1beta/models/{model}:embedContent"), &body).send().await;
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
         refusal(Wire::Gemini, &answer);
     }
@@ -203,7 +244,11 @@ async fn gemini_embeds_one_text_or_many() {
 #[tokio::test]
 async fn a_route_or_method_that_is_not_there_is_refused_in_the_callers_dialect() {
     let server = Plot::new().start();
-    let check = async |wire: Wire, method: Method, path: &str, headers: &[(&'static str, &str)], status: u16| {
+    let check = async |wire: Wire,
+                       method: Method,
+                       path: &str,
+                       headers: &[(&'static str, &str)],
+                       status: u16| {
         let mut ask = server.ask(method.clone(), path);
         for (name, value) in headers {
             ask = ask.header(name, value);
@@ -221,7 +266,14 @@ async fn a_route_or_method_that_is_not_there_is_refused_in_the_callers_dialect()
     check(Wire::Responses, Method::PUT, "/v1/responses", &[], 405).await;
     check(Wire::Anthropic, Method::GET, "/v1/messages", &[], 405).await;
     check(Wire::Anthropic, Method::POST, "/v1/messages/batches", &[], 404).await;
-    check(Wire::Anthropic, Method::POST, "/v1/complete", &[("anthropic-version", "2023-06-01")], 404).await;
+    check(
+        Wire::Anthropic,
+        Method::POST,
+        "/v1/complete",
+        &[("anthropic-version", "2023-06-01")],
+        404,
+    )
+    .await;
     check(Wire::Gemini, Method::POST, "/v1beta/models/x:predict", &[], 404).await;
     check(Wire::Gemini, Method::POST, "/v1/models/x", &[], 404).await;
     check(Wire::Gemini, Method::GET, "/v1beta/cachedContents", &[], 404).await;
@@ -241,7 +293,9 @@ async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_or_refused_first(
     };
     let answer = server.raw(format!("{}{body}", head(TOKEN)).as_bytes()).await;
     assert!(
-        answer.starts_with("HTTP/1.1 100 ") && answer.contains("HTTP/1.1 200 ") && answer.contains("hello"),
+        answer.starts_with("HTTP/1.1 100 ")
+            && answer.contains("HTTP/1.1 200 ")
+            && answer.contains("hello"),
         "{answer}"
     );
     let answer = server.raw(head("wrong").as_bytes()).await;
@@ -265,18 +319,26 @@ async fn connections_are_kept_and_http_2_is_spoken() {
     let (server, _upstreams) = with_all().await;
     let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
     tokio_util::task::TaskTracker::new().spawn(connection);
     for _ in 0..2 {
-        let request = http::Request::post(format!("http://{}/v1/messages?key={TOKEN}", server.address))
-            .header("x-api-key", server.token.clone().unwrap())
-            .body(Full::new(bytes::Bytes::from(Wire::Anthropic.request("openai_chat/m", false).to_string())))
-            .unwrap();
+        let request =
+            http::Request::post(format!("http://{}/v1/messages?key={TOKEN}", server.address))
+                .header("x-api-key", server.token.clone().unwrap())
+                .body(Full::new(bytes::Bytes::from(
+                    Wire::Anthropic.request("openai_chat/m", false).to_string(),
+                )))
+                .unwrap();
         let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(String::from_utf8_lossy(&body).contains("hello"));
     }
     let text = logs.text();
-    assert!(text.contains("\"target\":\"h2::") && !text.contains(TOKEN) && !text.contains("key-of-"), "{text}");
+    assert!(
+        text.contains("\"target\":\"h2::") && !text.contains(TOKEN) && !text.contains("key-of-"),
+        "{text}"
+    );
 }

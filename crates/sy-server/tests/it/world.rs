@@ -36,7 +36,13 @@ impl Plot {
             "alias": {},
         });
         let environment = vec![("SWITCHYARD_TOKEN".to_owned(), TOKEN.to_owned())];
-        Self { config, environment, in_file: false, unauthenticated: false, home: tempfile::tempdir().unwrap() }
+        Self {
+            config,
+            environment,
+            in_file: false,
+            unauthenticated: false,
+            home: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// Adds a provider with one model `m` (window 1000, 1 and 2 dollars per million tokens).
@@ -115,12 +121,17 @@ impl Plot {
         }
         let directory = self.home.path().join("work");
         std::fs::create_dir_all(directory.join(".git")).unwrap();
-        let inputs =
-            Inputs { environment: environment.clone(), paths: paths.clone(), directory, flags: Flags::default() };
+        let inputs = Inputs {
+            environment: environment.clone(),
+            paths: paths.clone(),
+            directory,
+            flags: Flags::default(),
+        };
         let loaded = sy_config::load(&inputs).unwrap_or_else(|problems| panic!("{problems:?}"));
         let live = Live::new(loaded);
         let unauthenticated = self.unauthenticated;
-        sy_server::compose(Composed { live, paths, environment, unauthenticated }).map(|parts| (parts, self.home))
+        sy_server::compose(Composed { live, paths, environment, unauthenticated })
+            .map(|parts| (parts, self.home))
     }
 
     /// Starts the server.
@@ -153,14 +164,21 @@ pub(crate) struct Server {
 pub(crate) async fn good() -> FakeUpstream {
     FakeUpstream::start(|_, seen| {
         let wire = wire_of(&seen.path);
-        if is_stream(seen) { Script::events(wire.stream(3)) } else { Script::json(200, wire.whole("hello")) }
+        if is_stream(seen) {
+            Script::events(wire.stream(3))
+        } else {
+            Script::json(200, wire.whole("hello"))
+        }
     })
     .await
 }
 
 /// A provider that answers everything with an error.
 pub(crate) async fn bad(status: u16, message: &'static str) -> FakeUpstream {
-    FakeUpstream::start(move |_, seen| Script::json(status, wire_of(&seen.path).error(status, message))).await
+    FakeUpstream::start(move |_, seen| {
+        Script::json(status, wire_of(&seen.path).error(status, message))
+    })
+    .await
 }
 
 /// Returns the dialect that a provider is asked in.
@@ -169,7 +187,9 @@ pub(crate) fn wire_of(path: &str) -> Wire {
     match path {
         _ if path.ends_with("/responses") => Wire::Responses,
         _ if path.contains("/messages") => Wire::Anthropic,
-        _ if path.contains(":generateContent") || path.contains(":streamGenerateContent") => Wire::Gemini,
+        _ if path.contains(":generateContent") || path.contains(":streamGenerateContent") => {
+            Wire::Gemini
+        }
         _ => Wire::Chat,
     }
 }

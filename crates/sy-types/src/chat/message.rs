@@ -198,7 +198,9 @@ impl ToolResult {
     pub fn joined_text(&self) -> String {
         self.parts
             .iter()
-            .filter_map(|part| if let Part::Text(text) = part { Some(text.text.as_str()) } else { None })
+            .filter_map(
+                |part| if let Part::Text(text) = part { Some(text.text.as_str()) } else { None },
+            )
             .collect()
     }
 }

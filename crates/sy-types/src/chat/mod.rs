@@ -12,7 +12,8 @@ pub mod usage;
 
 pub use event::{BlockStart, Delta, StreamEvent};
 pub use message::{
-    Citation, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Signature, Source, Text, ToolCall, ToolResult,
+    Citation, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Signature, Source, Text,
+    ToolCall, ToolResult,
 };
 pub use request::{ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling};
 pub use response::{ChatResponse, FinishReason, Fold};

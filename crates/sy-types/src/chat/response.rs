@@ -67,8 +67,11 @@ pub struct ChatResponse {
 impl ChatResponse {
     /// Returns the same answer as a sequence of events, each block in one delta.
     pub fn to_events(&self) -> Vec<StreamEvent> {
-        let mut events =
-            vec![StreamEvent::Start { id: self.id.clone(), model: self.model.clone(), created: self.created }];
+        let mut events = vec![StreamEvent::Start {
+            id: self.id.clone(),
+            model: self.model.clone(),
+            created: self.created,
+        }];
         for (index, part) in self.parts.iter().enumerate() {
             push_part(&mut events, index, part);
         }
@@ -94,12 +97,22 @@ fn push_part(events: &mut Vec<StreamEvent>, index: usize, part: &Part) {
                 deltas.push(Delta::Text(reasoning.text.clone()));
             }
             deltas.extend(reasoning.signature.clone().map(Delta::Signature));
-            (BlockStart::Reasoning { id: reasoning.id.clone(), redacted: reasoning.redacted }, deltas)
+            (
+                BlockStart::Reasoning { id: reasoning.id.clone(), redacted: reasoning.redacted },
+                deltas,
+            )
         }
         Part::ToolCall(call) => {
             let mut deltas = vec![Delta::Arguments(call.arguments.clone())];
             deltas.extend(call.signature.clone().map(Delta::Signature));
-            (BlockStart::ToolCall { id: call.id.clone(), name: call.name.clone(), custom: call.custom }, deltas)
+            (
+                BlockStart::ToolCall {
+                    id: call.id.clone(),
+                    name: call.name.clone(),
+                    custom: call.custom,
+                },
+                deltas,
+            )
         }
         Part::Media(media) => (BlockStart::Media(media.clone()), Vec::new()),
         Part::Opaque(opaque) => (BlockStart::Opaque(opaque.clone()), Vec::new()),
@@ -165,12 +178,18 @@ impl Fold {
         match (part, delta) {
             (Part::Text(text), Delta::Text(more)) => text.text.push_str(more),
             (Part::Text(text), Delta::Citation(citation)) => text.citations.push(citation.clone()),
-            (Part::Text(text), Delta::Signature(signature)) => text.signature = Some(signature.clone()),
+            (Part::Text(text), Delta::Signature(signature)) => {
+                text.signature = Some(signature.clone())
+            }
             (Part::Refusal(text), Delta::Text(more)) => text.push_str(more),
             (Part::Reasoning(reasoning), Delta::Text(more)) => reasoning.text.push_str(more),
-            (Part::Reasoning(reasoning), Delta::Signature(signature)) => reasoning.signature = Some(signature.clone()),
+            (Part::Reasoning(reasoning), Delta::Signature(signature)) => {
+                reasoning.signature = Some(signature.clone())
+            }
             (Part::ToolCall(call), Delta::Arguments(more)) => call.arguments.push_str(more),
-            (Part::ToolCall(call), Delta::Signature(signature)) => call.signature = Some(signature.clone()),
+            (Part::ToolCall(call), Delta::Signature(signature)) => {
+                call.signature = Some(signature.clone())
+            }
             _ => {}
         }
     }
@@ -180,9 +199,11 @@ fn empty_part(block: &BlockStart) -> Part {
     match block {
         BlockStart::Text => Part::Text(Text::default()),
         BlockStart::Refusal => Part::Refusal(String::new()),
-        BlockStart::Reasoning { id, redacted } => {
-            Part::Reasoning(Reasoning { id: id.clone(), redacted: *redacted, ..Reasoning::default() })
-        }
+        BlockStart::Reasoning { id, redacted } => Part::Reasoning(Reasoning {
+            id: id.clone(),
+            redacted: *redacted,
+            ..Reasoning::default()
+        }),
         BlockStart::ToolCall { id, name, custom } => Part::ToolCall(ToolCall {
             id: id.clone(),
             name: name.clone(),
@@ -211,7 +232,11 @@ mod tests {
             model: Some("m".to_owned()),
             created: Some(7),
             parts: vec![
-                Part::Reasoning(Reasoning { text: "hm".to_owned(), signature, ..Reasoning::default() }),
+                Part::Reasoning(Reasoning {
+                    text: "hm".to_owned(),
+                    signature,
+                    ..Reasoning::default()
+                }),
                 Part::text("hello"),
                 Part::ToolCall(ToolCall {
                     id: "c".to_owned(),

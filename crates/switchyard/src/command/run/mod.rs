@@ -31,11 +31,14 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
         Err(failure) => return Err(told(failure, arguments.format)),
     };
     if arguments.format == RunFormat::Json {
-        let start =
-            json!({"type": "start", "provider": asked.provider, "model": asked.model, "dropped": asked.dropped});
+        let start = json!({"type": "start", "provider": asked.provider, "model": asked.model, "dropped": asked.dropped});
         output::line(&start.to_string())?;
     } else if !asked.dropped.is_empty() {
-        output::warning(&format!("{} cannot be asked for {}: left out", asked.provider, asked.dropped.join(", ")));
+        output::warning(&format!(
+            "{} cannot be asked for {}: left out",
+            asked.provider,
+            asked.dropped.join(", ")
+        ));
     }
     let mut printer = Printer::new(arguments.format);
     while let Some(event) = asked.events.next().await {
@@ -56,8 +59,7 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
 /// Tells a program that reads events of a failure; people are told by the caller.
 fn told(failure: Failure, format: RunFormat) -> anyhow::Error {
     if format == RunFormat::Json {
-        let event =
-            json!({"type": "error", "code": failure.kind.name(), "status": failure.status, "message": failure.message});
+        let event = json!({"type": "error", "code": failure.kind.name(), "status": failure.status, "message": failure.message});
         if let Err(unwritten) = output::line(&event.to_string()) {
             return unwritten.into();
         }

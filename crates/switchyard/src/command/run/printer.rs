@@ -34,10 +34,14 @@ impl Printer {
             return as_json(event).map_or(Ok(()), |value| output::line(&value.to_string()));
         }
         match event {
-            StreamEvent::BlockStart { index, block: BlockStart::Reasoning { .. } } => self.reasoning.push(*index),
+            StreamEvent::BlockStart { index, block: BlockStart::Reasoning { .. } } => {
+                self.reasoning.push(*index)
+            }
             StreamEvent::BlockStart { block: BlockStart::ToolCall { name, .. }, .. } => {
                 self.end_line()?;
-                output::note(&format!("the model asks for the tool {name}, which this command does not have"));
+                output::note(&format!(
+                    "the model asks for the tool {name}, which this command does not have"
+                ));
             }
             StreamEvent::Delta { index, delta: Delta::Text(text) } => self.text(*index, text)?,
             StreamEvent::Finish { reason, .. } => {
@@ -83,20 +87,31 @@ impl Printer {
 /// Returns what a reader should know about the end of an answer; a reader cannot tell a cut answer from a whole one.
 fn unusual_end(reason: &FinishReason) -> Option<&'static str> {
     match reason {
-        FinishReason::Length => Some("the answer is cut: it reached the limit of tokens, which --max-tokens raises"),
+        FinishReason::Length => {
+            Some("the answer is cut: it reached the limit of tokens, which --max-tokens raises")
+        }
         FinishReason::ContentFilter => Some("the answer is cut: the provider's filter stopped it"),
         FinishReason::Refusal => Some("the model refused"),
         FinishReason::Pause => Some("the answer is cut: the provider paused it"),
-        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Error | FinishReason::Other(_) => None,
+        FinishReason::Stop
+        | FinishReason::ToolCalls
+        | FinishReason::Error
+        | FinishReason::Other(_) => None,
     }
 }
 
 fn as_json(event: &StreamEvent) -> Option<Value> {
     Some(match event {
-        StreamEvent::Start { id, model, .. } => json!({"type": "message", "id": id, "model": model}),
-        StreamEvent::BlockStart { index, block } => json!({"type": "block", "index": index, "kind": kind(block)}),
+        StreamEvent::Start { id, model, .. } => {
+            json!({"type": "message", "id": id, "model": model})
+        }
+        StreamEvent::BlockStart { index, block } => {
+            json!({"type": "block", "index": index, "kind": kind(block)})
+        }
         StreamEvent::Delta { index, delta } => match delta {
-            Delta::Text(text) => json!({"type": "text", "index": index, "text": sy_types::chat::readable(text)}),
+            Delta::Text(text) => {
+                json!({"type": "text", "index": index, "text": sy_types::chat::readable(text)})
+            }
             Delta::Arguments(text) => {
                 json!({"type": "arguments", "index": index, "text": sy_types::chat::readable(text)})
             }

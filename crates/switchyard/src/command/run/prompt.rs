@@ -19,7 +19,8 @@ const FILE_LIMIT: u64 = 32 << 20;
 /// Makes the request.
 pub(crate) fn request(arguments: &Run) -> Result<ChatRequest> {
     let prompt = prompt(&arguments.prompt)?;
-    let mut parts = arguments.file.iter().map(|path| file_part(path)).collect::<Result<Vec<Part>>>()?;
+    let mut parts =
+        arguments.file.iter().map(|path| file_part(path)).collect::<Result<Vec<Part>>>()?;
     parts.push(Part::text(prompt));
     let system = arguments.system.iter().map(|text| Message::text(Role::System, text.clone()));
     Ok(ChatRequest {
@@ -37,8 +38,13 @@ pub(crate) fn request(arguments: &Run) -> Result<ChatRequest> {
 fn prompt(words: &[String]) -> Result<String> {
     let reads_input = words.is_empty() || words.iter().any(|word| word == "-");
     let input = if reads_input { standard_input()? } else { String::new() };
-    let pieces: Vec<String> = words.split(|word| word == "-").map(|words| words.join(" ")).collect();
-    let prompt = if words.is_empty() { input } else { pieces.join(&format!("\n\n{}\n\n", input.trim_end())) };
+    let pieces: Vec<String> =
+        words.split(|word| word == "-").map(|words| words.join(" ")).collect();
+    let prompt = if words.is_empty() {
+        input
+    } else {
+        pieces.join(&format!("\n\n{}\n\n", input.trim_end()))
+    };
     if prompt.trim().is_empty() {
         return Err(Usage("expected a prompt, got an empty one".to_owned()).into());
     }
@@ -48,7 +54,10 @@ fn prompt(words: &[String]) -> Result<String> {
 fn standard_input() -> Result<String> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
-        return Err(Usage("expected a prompt: switchyard run \"…\", or text on standard input".to_owned()).into());
+        return Err(Usage(
+            "expected a prompt: switchyard run \"…\", or text on standard input".to_owned(),
+        )
+        .into());
     }
     let mut text = String::new();
     input.read_to_string(&mut text).context("standard input cannot be read as UTF-8 text")?;
@@ -60,21 +69,41 @@ fn file_part(path: &Path) -> Result<Part> {
     let place = || format!("cannot send {}", path.display());
     let metadata = std::fs::metadata(path).with_context(place)?;
     if !metadata.is_file() {
-        return Err(Usage(format!("{}: expected a file, got something else", path.display())).into());
+        return Err(
+            Usage(format!("{}: expected a file, got something else", path.display())).into()
+        );
     }
     if metadata.len() > FILE_LIMIT {
-        return Err(anyhow!("{}: expected at most {FILE_LIMIT} bytes, got {}", path.display(), metadata.len()));
+        return Err(anyhow!(
+            "{}: expected at most {FILE_LIMIT} bytes, got {}",
+            path.display(),
+            metadata.len()
+        ));
     }
     let content = std::fs::read(path).with_context(place)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let Some((kind, mime)) = kind(&content) else {
         let text = String::from_utf8(content).map_err(|_| {
-            anyhow!("{}: expected UTF-8 text, a PNG, JPEG, GIF or WebP picture, or a PDF", path.display())
+            anyhow!(
+                "{}: expected UTF-8 text, a PNG, JPEG, GIF or WebP picture, or a PDF",
+                path.display()
+            )
         })?;
-        return Ok(Part::text(format!("<file name={:?}>\n{text}\n</file>", name.unwrap_or_default())));
+        return Ok(Part::text(format!(
+            "<file name={:?}>\n{text}\n</file>",
+            name.unwrap_or_default()
+        )));
     };
-    let source = Source::Base64(Bytes::from(base64::engine::general_purpose::STANDARD.encode(&content)));
-    Ok(Part::Media(Media { kind, mime: Some(mime.to_owned()), source, name, detail: None, cache: false }))
+    let source =
+        Source::Base64(Bytes::from(base64::engine::general_purpose::STANDARD.encode(&content)));
+    Ok(Part::Media(Media {
+        kind,
+        mime: Some(mime.to_owned()),
+        source,
+        name,
+        detail: None,
+        cache: false,
+    }))
 }
 
 fn kind(content: &[u8]) -> Option<(sy_types::Media, &'static str)> {

@@ -88,12 +88,20 @@ fn opens_gcm_with_a_nonce_of_any_length() {
 fn reads_the_older_sealed_form_with_the_current_or_the_previous_passphrase() {
     for settings in [settings(Some(PASSPHRASE), None), settings(Some("other"), Some(PASSPHRASE))] {
         let entry = read(&sealed_key(), "token", &settings).unwrap();
-        assert_eq!(entry, Entry::from(Credential::ApiKey(Secret::new("sk-legacy-canary-0123456789"))));
-        let Credential::OAuth(tokens) = read(&sealed_tokens(), "oauth", &settings).unwrap().credential else {
+        assert_eq!(
+            entry,
+            Entry::from(Credential::ApiKey(Secret::new("sk-legacy-canary-0123456789")))
+        );
+        let Credential::OAuth(tokens) =
+            read(&sealed_tokens(), "oauth", &settings).unwrap().credential
+        else {
             panic!("expected a sign-in")
         };
         assert_eq!((tokens.access.expose(), tokens.refresh.expose()), ("at-canary", "rt-canary"));
-        assert_eq!((tokens.expires_at_ms, tokens.account_id.as_deref()), (Some(4_102_444_800_000), Some("me")));
+        assert_eq!(
+            (tokens.expires_at_ms, tokens.account_id.as_deref()),
+            (Some(4_102_444_800_000), Some("me"))
+        );
     }
 }
 
@@ -112,9 +120,15 @@ fn what_carries_the_marker_and_does_not_open_is_an_error() {
     no_hex["data"] = json!("canary");
     for secret in [changed, no_hex, json!({"iv": "00"}), json!(5), json!(null)] {
         let error = read(&secret, "token", &given).unwrap_err();
-        assert!(matches!(error, Error::Invalid(_)) && !error.to_string().contains("canary"), "{error}");
+        assert!(
+            matches!(error, Error::Invalid(_)) && !error.to_string().contains("canary"),
+            "{error}"
+        );
     }
-    assert!(matches!(read(&sealed_key(), "token", &settings(Some("wrong"), None)), Err(Error::Invalid(_))));
+    assert!(matches!(
+        read(&sealed_key(), "token", &settings(Some("wrong"), None)),
+        Err(Error::Invalid(_))
+    ));
     assert!(matches!(read(&sealed_key(), "token", &settings(None, None)), Err(Error::WrongKey(_))));
     assert!(matches!(read(&json!("x"), "oauth", &given), Err(Error::Invalid(_))));
     assert!(matches!(read(&json!("x"), "other", &given), Err(Error::Invalid(_))));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sy_types::chat::{
-    ChatRequest, Effort, Media, Message, Opaque, OutputFormat, Part, Reasoning, Role, Signature, Source, Text, Tool,
-    ToolCall, ToolChoice, ToolKind, ToolResult,
+    ChatRequest, Effort, Media, Message, Opaque, OutputFormat, Part, Reasoning, Role, Signature,
+    Source, Text, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 use sy_types::{Media as Kind, Target};
 
@@ -48,7 +48,13 @@ fn call(id: &str, arguments: &str) -> Part {
 
 fn result(id: &str, text: &str, is_error: bool) -> Part {
     let parts = vec![Part::text(text)];
-    Part::ToolResult(ToolResult { call_id: id.to_owned(), name: None, parts, is_error, cache: false })
+    Part::ToolResult(ToolResult {
+        call_id: id.to_owned(),
+        name: None,
+        parts,
+        is_error,
+        cache: false,
+    })
 }
 
 fn function(name: &str, parameters: Value) -> Tool {
@@ -96,14 +102,18 @@ fn blank_texts_are_left_out_and_empty_conversations_get_a_word() {
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(1));
     assert_eq!(dropped, [""; 0]);
     let (body, dropped) = build(&chat(vec![Message::text(Role::System, "a")]));
-    assert_eq!(body["messages"], json!([{"role": "user", "content": [{"type": "text", "text": "."}]}]));
+    assert_eq!(
+        body["messages"],
+        json!([{"role": "user", "content": [{"type": "text", "text": "."}]}])
+    );
     assert_eq!(dropped, ["messages"]);
 }
 
 #[test]
 fn arguments_that_are_no_object_are_wrapped() {
     let check = |arguments: &str, expected: Value, reported: bool| {
-        let (body, dropped) = build(&chat(vec![Message::new(Role::Assistant, vec![call("c", arguments)])]));
+        let (body, dropped) =
+            build(&chat(vec![Message::new(Role::Assistant, vec![call("c", arguments)])]));
         assert_eq!(body["messages"][0]["content"][0]["input"], expected, "{arguments}");
         assert_eq!(!dropped.is_empty(), reported, "{arguments}");
     };
@@ -117,13 +127,20 @@ fn arguments_that_are_no_object_are_wrapped() {
 #[test]
 fn custom_tools_become_functions_with_one_text() {
     let kind = ToolKind::Custom { format: Some(json!({"type": "grammar", "syntax": "lark"})) };
-    let patch = Tool { name: "patch".to_owned(), description: Some("d".to_owned()), kind, cache: false };
+    let patch =
+        Tool { name: "patch".to_owned(), description: Some("d".to_owned()), kind, cache: false };
     let Part::ToolCall(earlier) = call("c", "*** begin") else { panic!() };
     let earlier = Part::ToolCall(ToolCall { custom: true, ..earlier });
-    let chat = ChatRequest { tools: vec![patch], ..chat(vec![Message::new(Role::Assistant, vec![earlier])]) };
+    let chat = ChatRequest {
+        tools: vec![patch],
+        ..chat(vec![Message::new(Role::Assistant, vec![earlier])])
+    };
     let (body, dropped) = build(&chat);
     let schema = json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
-    assert_eq!(body["tools"], json!([{"name": "patch", "description": "d", "input_schema": schema}]));
+    assert_eq!(
+        body["tools"],
+        json!([{"name": "patch", "description": "d", "input_schema": schema}])
+    );
     assert_eq!(body["messages"][0]["content"][0]["input"], json!({"input": "*** begin"}));
     assert_eq!(dropped, ["tools[0].format"]);
 }
@@ -132,7 +149,11 @@ fn custom_tools_become_functions_with_one_text() {
 fn what_only_another_protocol_knows_is_reported() {
     let server = ToolKind::Server { protocol: GEMINI_GENERATE, declaration: json!({}) };
     let opaque = |protocol, kind: &str| {
-        Part::Opaque(Opaque { protocol, kind: kind.to_owned(), value: json!({"type": kind, "id": 1}) })
+        Part::Opaque(Opaque {
+            protocol,
+            kind: kind.to_owned(),
+            value: json!({"type": kind, "id": 1}),
+        })
     };
     let foreign = Some(Signature { protocol: GEMINI_GENERATE, value: "g".to_owned() });
     let own = Some(Signature { protocol: ANTHROPIC_MESSAGES, value: "s".to_owned() });
@@ -161,7 +182,8 @@ fn what_only_another_protocol_knows_is_reported() {
             ],
         ),
     ]);
-    chat.tools = vec![Tool { name: "search".to_owned(), description: None, kind: server, cache: false }];
+    chat.tools =
+        vec![Tool { name: "search".to_owned(), description: None, kind: server, cache: false }];
     let (body, dropped) = build(&chat);
     assert_eq!(
         body["messages"][1]["content"],
@@ -180,25 +202,34 @@ fn what_only_another_protocol_knows_is_reported() {
     ];
     assert_eq!(dropped, expected);
     let (body, _) = build_for(&target("kimi-k2"), &chat);
-    assert_eq!(body["messages"][1]["content"][0], json!({"type": "thinking", "thinking": "b", "signature": ""}));
+    assert_eq!(
+        body["messages"][1]["content"][0],
+        json!({"type": "thinking", "thinking": "b", "signature": ""})
+    );
 }
 
 #[test]
 fn media_take_the_form_of_their_kind() {
     let check = |kind: Kind, mime: Option<&str>, source: Source, expected: Option<Value>| {
         let mime = mime.map(str::to_owned);
-        let media = Media { kind, mime, source, name: Some("n".to_owned()), detail: None, cache: true };
+        let media =
+            Media { kind, mime, source, name: Some("n".to_owned()), detail: None, cache: true };
         let parts = vec![Part::text("x"), Part::Media(media)];
         let (body, dropped) = build(&chat(vec![Message::new(Role::User, parts)]));
         assert_eq!(body["messages"][0]["content"].get(1), expected.as_ref());
-        let dropped: Vec<&String> = dropped.iter().filter(|field| !field.ends_with(".name")).collect();
+        let dropped: Vec<&String> =
+            dropped.iter().filter(|field| !field.ends_with(".name")).collect();
         assert_eq!(dropped.is_empty(), expected.is_some(), "{dropped:?}");
     };
     let base64 = || Source::Base64(Bytes::from_static(b"aGk="));
     let cache = json!({"type": "ephemeral"});
-    let image = |source: Value| Some(json!({"type": "image", "source": source, "cache_control": cache.clone()}));
+    let image = |source: Value| {
+        Some(json!({"type": "image", "source": source, "cache_control": cache.clone()}))
+    };
     let document = |source: Value| {
-        Some(json!({"type": "document", "source": source, "title": "n", "cache_control": cache.clone()}))
+        Some(
+            json!({"type": "document", "source": source, "title": "n", "cache_control": cache.clone()}),
+        )
     };
     let inline = |mime: &str| json!({"type": "base64", "media_type": mime, "data": "aGk="});
     let url = || Source::Url("https://x.test/a".to_owned());
@@ -208,17 +239,26 @@ fn media_take_the_form_of_their_kind() {
     check(Kind::Image, None, Source::Url("gs://b/a".to_owned()), None);
     check(Kind::Image, None, Source::FileId("f".to_owned()), None);
     check(Kind::Pdf, None, base64(), document(inline("application/pdf")));
-    check(Kind::Text, None, base64(), document(json!({"type": "text", "media_type": "text/plain", "data": "hi"})));
+    check(
+        Kind::Text,
+        None,
+        base64(),
+        document(json!({"type": "text", "media_type": "text/plain", "data": "hi"})),
+    );
     check(Kind::Video, None, url(), None);
 }
 
 #[test]
 fn the_limit_is_always_there_and_leaves_room_for_reasoning() {
-    let check = |limit: Option<u64>, budget: Option<u64>, expected: (u64, Option<u64>), reported: usize| {
+    let check = |limit: Option<u64>,
+                 budget: Option<u64>,
+                 expected: (u64, Option<u64>),
+                 reported: usize| {
         let mut chat = ChatRequest { max_output_tokens: limit, ..asking() };
         chat.reasoning.budget_tokens = budget;
         let (body, dropped) = build(&chat);
-        let seen = (body["max_tokens"].as_u64().unwrap(), body["thinking"]["budget_tokens"].as_u64());
+        let seen =
+            (body["max_tokens"].as_u64().unwrap(), body["thinking"]["budget_tokens"].as_u64());
         assert_eq!((seen, dropped.len()), (expected, reported), "{limit:?} {budget:?} {dropped:?}");
     };
     check(None, None, (32_000, None), 0);
@@ -240,7 +280,11 @@ fn reasoning_is_asked_for_in_the_way_of_the_models_generation() {
         let mut chat = asking();
         chat.reasoning.effort = Some(effort);
         let (body, _) = build_for(&target(model), &chat);
-        assert_eq!((&body["thinking"], &body["output_config"]["effort"]), (&thinking, &written), "{model}");
+        assert_eq!(
+            (&body["thinking"], &body["output_config"]["effort"]),
+            (&thinking, &written),
+            "{model}"
+        );
     };
     let budget = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});
     let shown = || json!({"type": "adaptive", "display": "summarized"});
@@ -271,46 +315,78 @@ fn sampling_yields_to_what_the_model_accepts() {
         chat.reasoning.enabled = thinks.then_some(true);
         let (body, dropped) = build_for(&target(model), &chat);
         let seen = json!([body.get("temperature"), body.get("top_p"), body.get("top_k")]);
-        assert_eq!((seen, dropped), (kept, expected.iter().map(|&field| field.to_owned()).collect()), "{model}");
+        assert_eq!(
+            (seen, dropped),
+            (kept, expected.iter().map(|&field| field.to_owned()).collect()),
+            "{model}"
+        );
     };
     check("glm-4.7", false, json!([1.0, 0.5, 7]), &["temperature", "seed"]);
     check("claude-3-5-haiku-latest", false, json!([1.0, 0.5, 7]), &["temperature", "seed"]);
     check("claude-opus-4-5", false, json!([1.0, null, 7]), &["temperature", "top_p", "seed"]);
-    check("claude-opus-4-5", true, json!([null, null, null]), &["temperature", "top_p", "top_k", "seed"]);
-    check("claude-opus-4-8", false, json!([null, null, null]), &["temperature", "top_p", "top_k", "seed"]);
+    check(
+        "claude-opus-4-5",
+        true,
+        json!([null, null, null]),
+        &["temperature", "top_p", "top_k", "seed"],
+    );
+    check(
+        "claude-opus-4-8",
+        false,
+        json!([null, null, null]),
+        &["temperature", "top_p", "top_k", "seed"],
+    );
 }
 
 #[test]
 fn a_forced_tool_excludes_reasoning_by_budget() {
-    let mut chat = ChatRequest { tools: vec![function("t", json!({"type": "object"}))], ..asking() };
+    let mut chat =
+        ChatRequest { tools: vec![function("t", json!({"type": "object"}))], ..asking() };
     chat.tool_choice = Some(ToolChoice::Required);
     chat.reasoning.effort = Some(Effort::High);
     let (body, dropped) = build(&chat);
     assert_eq!((body.get("thinking"), body["tool_choice"].clone()), (None, json!({"type": "any"})));
     assert_eq!(dropped, ["reasoning"]);
     let mut thinking = target(CLAUDE);
-    thinking.options.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": 2000}));
+    thinking
+        .options
+        .insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": 2000}));
     assert_eq!(build_for(&thinking, &chat).0["thinking"], json!({"type": "disabled"}));
     let choice = |model| build_for(&target(model), &chat).0["tool_choice"]["type"].clone();
-    assert_eq!((choice("claude-opus-4-6"), choice("claude-opus-5-5")), (json!("any"), json!("auto")));
+    assert_eq!(
+        (choice("claude-opus-4-6"), choice("claude-opus-5-5")),
+        (json!("any"), json!("auto"))
+    );
 }
 
 #[test]
 fn a_configured_budget_fits_under_the_limit() {
     let mut target = target(CLAUDE);
-    target.options.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": 16_000}));
+    target
+        .options
+        .insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": 16_000}));
     let chat = ChatRequest { max_output_tokens: Some(1_000), ..asking() };
     let (body, dropped) = build_for(&target, &chat);
-    assert_eq!((body["max_tokens"].as_u64(), dropped), (Some(17_000), vec!["max_output_tokens".to_owned()]));
+    assert_eq!(
+        (body["max_tokens"].as_u64(), dropped),
+        (Some(17_000), vec!["max_output_tokens".to_owned()])
+    );
 }
 
 #[test]
 fn tool_choices_have_their_words() {
-    let check = |choice: Option<ToolChoice>, parallel: Option<bool>, expected: Value, offered: usize| {
+    let check = |choice: Option<ToolChoice>,
+                 parallel: Option<bool>,
+                 expected: Value,
+                 offered: usize| {
         let tools = vec![function("a", json!({})), function("b", json!({"type": "object"}))];
-        let chat = ChatRequest { tools, tool_choice: choice, parallel_tool_calls: parallel, ..asking() };
+        let chat =
+            ChatRequest { tools, tool_choice: choice, parallel_tool_calls: parallel, ..asking() };
         let (body, _) = build(&chat);
-        assert_eq!((&body["tool_choice"], body["tools"].as_array().unwrap().len()), (&expected, offered));
+        assert_eq!(
+            (&body["tool_choice"], body["tools"].as_array().unwrap().len()),
+            (&expected, offered)
+        );
         assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
     };
     let allowed = |required| Some(ToolChoice::Allowed { names: vec!["b".to_owned()], required });
@@ -328,11 +404,14 @@ fn tool_choices_have_their_words() {
 #[test]
 fn answers_are_held_to_a_schema_where_the_target_can() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "object", "default": {"type": "object"}}}});
-    let output = OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) };
+    let output =
+        OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) };
     let mut chat = ChatRequest { output, ..asking() };
     let (body, dropped) = build(&chat);
-    let inner = json!({"type": "object", "default": {"type": "object"}, "additionalProperties": false});
-    let closed = json!({"type": "object", "properties": {"a": inner}, "additionalProperties": false});
+    let inner =
+        json!({"type": "object", "default": {"type": "object"}, "additionalProperties": false});
+    let closed =
+        json!({"type": "object", "properties": {"a": inner}, "additionalProperties": false});
     assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
     assert_eq!(dropped, ["output schema"]);
     chat.output = OutputFormat::JsonObject;
@@ -343,7 +422,8 @@ fn answers_are_held_to_a_schema_where_the_target_can() {
 
 #[test]
 fn the_last_four_cache_markers_stay() {
-    let text = |text: &str| Part::Text(Text { text: text.to_owned(), cache: true, ..Text::default() });
+    let text =
+        |text: &str| Part::Text(Text { text: text.to_owned(), cache: true, ..Text::default() });
     let chat = chat(vec![
         Message::new(Role::System, vec![text("s")]),
         Message::new(Role::User, vec![text("a"), text("b"), text("c")]),

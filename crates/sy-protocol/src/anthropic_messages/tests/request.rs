@@ -11,11 +11,15 @@ use crate::face::{Downstream, Hints, Outgoing, Upstream, encode};
 
 /// Reads a request with one user message of the given content.
 fn with_content(content: Value) -> ChatRequest {
-    decode(&json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]})).unwrap()
+    decode(
+        &json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}),
+    )
+    .unwrap()
 }
 
 fn with_field(name: &str, value: Value) -> Result<ChatRequest, sy_types::Failure> {
-    let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]});
+    let mut body =
+        json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]});
     body[name] = value;
     decode(&body)
 }
@@ -26,8 +30,16 @@ fn wrong_requests_name_the_field_and_what_was_expected() {
         let failure = with_field(name, value).unwrap_err();
         assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Invalid, message));
     };
-    check("max_tokens", Value::Null, "max_tokens: expected a whole number of at least 1, but it is missing");
-    check("max_tokens", json!("9"), "max_tokens: expected a whole number of at least 0, got the string \"9\"");
+    check(
+        "max_tokens",
+        Value::Null,
+        "max_tokens: expected a whole number of at least 1, but it is missing",
+    );
+    check(
+        "max_tokens",
+        json!("9"),
+        "max_tokens: expected a whole number of at least 0, got the string \"9\"",
+    );
     check("messages", json!({}), "messages: expected an array, got an object");
     check(
         "messages",
@@ -49,7 +61,11 @@ fn wrong_requests_name_the_field_and_what_was_expected() {
         json!([{"role": "user", "content": [{"type": "image", "source": {"type": "path"}}]}]),
         "messages[0].content[0].source.type: expected base64, url, file, text or content, got the string \"path\"",
     );
-    check("tools", json!([{"name": "t"}]), "tools[0].input_schema: expected a JSON Schema object, but it is missing");
+    check(
+        "tools",
+        json!([{"name": "t"}]),
+        "tools[0].input_schema: expected a JSON Schema object, but it is missing",
+    );
     check(
         "tool_choice",
         json!({"type": "must"}),
@@ -66,7 +82,8 @@ fn wrong_requests_name_the_field_and_what_was_expected() {
 #[test]
 fn routing_looks_at_model_and_stream_only() {
     let check = |body: &str, expected: Result<(&str, bool), &str>| {
-        let head = AnthropicMessages.head(&Bytes::copy_from_slice(body.as_bytes()), &Hints::default());
+        let head =
+            AnthropicMessages.head(&Bytes::copy_from_slice(body.as_bytes()), &Hints::default());
         let head = head.map(|head| (head.model, head.stream)).map_err(|failure| failure.message);
         assert_eq!(head, expected.map(|(m, s)| (m.to_owned(), s)).map_err(str::to_owned), "{body}");
     };
@@ -75,7 +92,10 @@ fn routing_looks_at_model_and_stream_only() {
     check(r#"{"model":""}"#, Err("model: expected the name of a model, got the string \"\""));
     check(r#"{"stream":true}"#, Ok(("", true)));
     check(r#"{"model":null}"#, Ok(("", false)));
-    check(r#"{"model":"m","stream":"yes"}"#, Err("stream: expected true or false, got the string \"yes\""));
+    check(
+        r#"{"model":"m","stream":"yes"}"#,
+        Err("stream: expected true or false, got the string \"yes\""),
+    );
 }
 
 #[test]
@@ -91,8 +111,14 @@ fn results_of_tools_become_messages_of_their_own_in_order() {
     let chat = decode(&body).unwrap();
     let roles: Vec<Role> = chat.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::Assistant, Role::Tool, Role::User]);
-    let [Part::ToolResult(first), Part::ToolResult(second)] = chat.messages[1].parts.as_slice() else { panic!() };
-    assert_eq!((first.name.as_deref(), first.joined_text().as_str(), first.is_error), (Some("look"), "seen", false));
+    let [Part::ToolResult(first), Part::ToolResult(second)] = chat.messages[1].parts.as_slice()
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (first.name.as_deref(), first.joined_text().as_str(), first.is_error),
+        (Some("look"), "seen", false)
+    );
     assert_eq!((second.name.as_deref(), second.parts.len(), second.is_error), (None, 0, true));
     let Part::ToolCall(call) = &chat.messages[0].parts[0] else { panic!() };
     assert_eq!(call.arguments, r#"{"x":1.5}"#);
@@ -101,12 +127,17 @@ fn results_of_tools_become_messages_of_their_own_in_order() {
 #[test]
 fn instructions_come_as_text_or_blocks_and_may_come_late() {
     let chat = with_field("system", json!("be brief")).unwrap();
-    assert_eq!((chat.messages[0].role, &chat.messages[0].parts[0]), (Role::System, &Part::text("be brief")));
-    let blocks = json!([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]);
+    assert_eq!(
+        (chat.messages[0].role, &chat.messages[0].parts[0]),
+        (Role::System, &Part::text("be brief"))
+    );
+    let blocks =
+        json!([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]);
     let chat = with_field("system", blocks).unwrap();
     assert!(matches!(&chat.messages[0].parts[0], Part::Text(text) if text.cache));
     assert_eq!(chat.unmapped[0].field, "system[0].cache_control.ttl");
-    let turns = json!([{"role": "user", "content": "x"}, {"role": "system", "content": "new rule"}]);
+    let turns =
+        json!([{"role": "user", "content": "x"}, {"role": "system", "content": "new rule"}]);
     assert_eq!(with_field("messages", turns).unwrap().messages[1].role, Role::System);
 }
 
@@ -119,7 +150,8 @@ fn pictures_and_documents_keep_their_source() {
     };
     let base64 = |text: &'static str| Source::Base64(Bytes::from_static(text.as_bytes()));
     let image = |source: Value| json!({"type": "image", "source": source});
-    let document = |source: Value| json!({"type": "document", "title": "t", "context": "c", "source": source});
+    let document =
+        |source: Value| json!({"type": "document", "title": "t", "context": "c", "source": source});
     check(
         image(json!({"type": "base64", "media_type": "image/png", "data": "QQ=="})),
         Kind::Image,
@@ -132,7 +164,12 @@ fn pictures_and_documents_keep_their_source() {
         Source::Url("https://x.test/a".into()),
         None,
     );
-    check(image(json!({"type": "file", "file_id": "f"})), Kind::Image, Source::FileId("f".into()), None);
+    check(
+        image(json!({"type": "file", "file_id": "f"})),
+        Kind::Image,
+        Source::FileId("f".into()),
+        None,
+    );
     let pdf = json!({"type": "base64", "media_type": "application/pdf", "data": "QQ=="});
     check(document(pdf), Kind::Pdf, base64("QQ=="), Some("t"));
     let text = json!({"type": "text", "media_type": "text/plain", "data": "d"});
@@ -146,7 +183,13 @@ fn pictures_and_documents_keep_their_source() {
 
 #[test]
 fn blocks_that_only_this_protocol_knows_stay_as_they_are() {
-    for kind in ["server_tool_use", "web_search_tool_result", "mcp_tool_use", "container_upload", "of_next_year"] {
+    for kind in [
+        "server_tool_use",
+        "web_search_tool_result",
+        "mcp_tool_use",
+        "container_upload",
+        "of_next_year",
+    ] {
         let block = json!({"type": kind, "id": "x", "deep": {"y": [1]}});
         let chat = with_content(json!([block]));
         let Part::Opaque(opaque) = &chat.messages[0].parts[0] else { panic!("{chat:?}") };
@@ -167,7 +210,9 @@ fn tools_are_functions_unless_their_type_says_otherwise() {
     assert_eq!(chat.tools[0].kind, ToolKind::Function { parameters: empty, strict: Some(true) });
     assert!(chat.tools[1].cache);
     assert_eq!(chat.tools[2].name, "web_search_20250305");
-    assert!(matches!(&chat.tools[2].kind, ToolKind::Server { declaration, .. } if *declaration == tools[2]));
+    assert!(
+        matches!(&chat.tools[2].kind, ToolKind::Server { declaration, .. } if *declaration == tools[2])
+    );
     let fields: Vec<&str> = chat.unmapped.iter().map(|dropped| dropped.field.as_str()).collect();
     assert_eq!(fields, ["tools[0].defer_loading"]);
 }
@@ -178,15 +223,27 @@ fn the_choice_of_a_tool_says_whether_several_may_be_called() {
         let chat = with_field("tool_choice", value).unwrap();
         assert_eq!((chat.tool_choice, chat.parallel_tool_calls), (Some(choice), parallel));
     };
-    check(json!({"type": "auto", "disable_parallel_tool_use": true}), ToolChoice::Auto, Some(false));
-    check(json!({"type": "any", "disable_parallel_tool_use": false}), ToolChoice::Required, Some(true));
+    check(
+        json!({"type": "auto", "disable_parallel_tool_use": true}),
+        ToolChoice::Auto,
+        Some(false),
+    );
+    check(
+        json!({"type": "any", "disable_parallel_tool_use": false}),
+        ToolChoice::Required,
+        Some(true),
+    );
     check(json!({"type": "tool", "name": "t"}), ToolChoice::Named("t".to_owned()), None);
     check(json!({"type": "none"}), ToolChoice::None, None);
 }
 
 #[test]
 fn reasoning_and_output_format_come_in_several_fields() {
-    let chat = with_field("thinking", json!({"type": "enabled", "budget_tokens": 2000, "display": "omitted"})).unwrap();
+    let chat = with_field(
+        "thinking",
+        json!({"type": "enabled", "budget_tokens": 2000, "display": "omitted"}),
+    )
+    .unwrap();
     let seen = (chat.reasoning.enabled, chat.reasoning.budget_tokens, chat.reasoning.visible);
     assert_eq!(seen, (Some(true), Some(2000), Some(false)));
     let chat = with_field("thinking", json!({"type": "disabled"})).unwrap();
@@ -197,7 +254,10 @@ fn reasoning_and_output_format_come_in_several_fields() {
     assert_eq!(chat.reasoning.effort, Some(Effort::XHigh));
     assert!(matches!(chat.output, OutputFormat::JsonSchema { .. }));
     assert_eq!(chat.unmapped[0].field, "output_config.task_budget");
-    assert!(matches!(with_field("output_format", format).unwrap().output, OutputFormat::JsonSchema { .. }));
+    assert!(matches!(
+        with_field("output_format", format).unwrap().output,
+        OutputFormat::JsonSchema { .. }
+    ));
 }
 
 #[test]
@@ -206,7 +266,10 @@ fn fields_without_a_counterpart_are_reported_and_not_refused() {
         "context_management": {"edits": []}, "metadata": {"user_id": "u", "team": "t"}, "top_k": 5, "speed": null});
     let chat = decode(&body).unwrap();
     let fields: Vec<&str> = chat.unmapped.iter().map(|dropped| dropped.field.as_str()).collect();
-    assert_eq!(fields, ["metadata.team", "container", "mcp_servers", "service_tier", "context_management"]);
+    assert_eq!(
+        fields,
+        ["metadata.team", "container", "mcp_servers", "service_tier", "context_management"]
+    );
     assert_eq!((chat.user.as_deref(), chat.sampling.top_k), (Some("u"), Some(5)));
 }
 
@@ -218,7 +281,8 @@ fn a_request_for_a_count_needs_no_limit() {
     let chat = AnthropicMessages.decode_count_request(body.as_bytes(), &head).unwrap();
     let target = target("claude-opus-4-5");
     let built = AnthropicMessages.build(&chat, &target, false).unwrap();
-    let counted: Vec<String> = AnthropicMessages.count_body(built.body, &target).keys().cloned().collect();
+    let counted: Vec<String> =
+        AnthropicMessages.count_body(built.body, &target).keys().cloned().collect();
     assert_eq!(counted, ["model", "messages"]);
     assert_eq!(AnthropicMessages.decode_count(br#"{"input_tokens":12}"#), Some(12));
     assert_eq!(AnthropicMessages.encode_count(12), r#"{"input_tokens":12}"#);
@@ -226,8 +290,12 @@ fn a_request_for_a_count_needs_no_limit() {
 
 /// Relays a body and returns what is sent.
 fn relayed(body: &str) -> String {
-    let inbound =
-        crate::Inbound::parse(&AnthropicMessages, Bytes::copy_from_slice(body.as_bytes()), &Hints::default()).unwrap();
+    let inbound = crate::Inbound::parse(
+        &AnthropicMessages,
+        Bytes::copy_from_slice(body.as_bytes()),
+        &Hints::default(),
+    )
+    .unwrap();
     let target = target("claude-x");
     let outgoing = Outgoing { target: &target, inbound: &inbound, stream: inbound.head().stream };
     let encoded = encode(&AnthropicMessages, &outgoing).unwrap();
@@ -264,7 +332,9 @@ fn a_relayed_history_loses_the_proofs_of_other_protocols() {
             {"type": "text", "text": "b"},
         ]},
     ]);
-    let sent: Value = serde_json::from_str(&relayed(&json!({"model": "m", "messages": foreign}).to_string())).unwrap();
+    let sent: Value =
+        serde_json::from_str(&relayed(&json!({"model": "m", "messages": foreign}).to_string()))
+            .unwrap();
     assert_eq!(sent["messages"], own);
     assert!(inbound(&json!({"model": "m", "max_tokens": 1, "messages": foreign})).chat().is_ok());
 }

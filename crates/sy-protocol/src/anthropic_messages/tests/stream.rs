@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_types::chat::{
-    BlockStart, ChatResponse, Citation, Delta, FinishReason, Fold, Part, Reasoning, Signature, StreamEvent, ToolCall,
-    Usage,
+    BlockStart, ChatResponse, Citation, Delta, FinishReason, Fold, Part, Reasoning, Signature,
+    StreamEvent, ToolCall, Usage,
 };
 use sy_types::{ErrorKind, Failure};
 
@@ -26,7 +26,11 @@ fn read(payloads: &[Value]) -> Result<Vec<StreamEvent>, Failure> {
 }
 
 fn frame(event: &str, data: &str) -> Frame {
-    Frame { event: Bytes::copy_from_slice(event.as_bytes()), data: Bytes::copy_from_slice(data.as_bytes()), end: 0 }
+    Frame {
+        event: Bytes::copy_from_slice(event.as_bytes()),
+        data: Bytes::copy_from_slice(data.as_bytes()),
+        end: 0,
+    }
 }
 
 fn fold(events: &[StreamEvent]) -> ChatResponse {
@@ -67,7 +71,11 @@ fn write(events: &[StreamEvent]) -> Vec<Value> {
     let frames = reader.push(&out.freeze()).unwrap().frames;
     let payload = |frame: &Frame| {
         let payload: Value = serde_json::from_slice(&frame.data).unwrap();
-        assert_eq!(payload["type"].as_str().unwrap().as_bytes(), frame.event, "the event's name is its type");
+        assert_eq!(
+            payload["type"].as_str().unwrap().as_bytes(),
+            frame.event,
+            "the event's name is its type"
+        );
         payload
     };
     frames.iter().map(payload).collect()
@@ -104,7 +112,9 @@ fn blocks_are_numbered_in_the_order_in_which_they_are_given_out() {
     ];
     let events = read(&payloads).unwrap();
     let started = |event: &StreamEvent| match event {
-        StreamEvent::BlockStart { index, block } => Some((*index, matches!(block, BlockStart::Opaque(_)))),
+        StreamEvent::BlockStart { index, block } => {
+            Some((*index, matches!(block, BlockStart::Opaque(_))))
+        }
         _ => None,
     };
     let order: Vec<(usize, bool)> = events.iter().filter_map(started).collect();
@@ -114,7 +124,9 @@ fn blocks_are_numbered_in_the_order_in_which_they_are_given_out() {
 
 #[test]
 fn blocks_of_every_kind_are_read() {
-    let tool = |index, input: Value| block(index, json!({"type": "tool_use", "id": "c", "name": "t", "input": input}));
+    let tool = |index, input: Value| {
+        block(index, json!({"type": "tool_use", "id": "c", "name": "t", "input": input}))
+    };
     let payloads = [
         start(),
         block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
@@ -150,19 +162,36 @@ fn blocks_of_every_kind_are_read() {
         json!({"type": "message_stop"}),
     ];
     let answer = fold(&read(&payloads).unwrap());
-    let quote = Citation { url: "u".to_owned(), title: Some("t".to_owned()), quote: Some("q".to_owned()) };
+    let quote =
+        Citation { url: "u".to_owned(), title: Some("t".to_owned()), quote: Some("q".to_owned()) };
     let reasoning = |text: &str, proof, redacted| {
-        Part::Reasoning(Reasoning { id: None, text: text.to_owned(), signature: Some(signature(proof)), redacted })
+        Part::Reasoning(Reasoning {
+            id: None,
+            text: text.to_owned(),
+            signature: Some(signature(proof)),
+            redacted,
+        })
     };
     assert_eq!(answer.parts[..2], [reasoning("hm", "s", false), reasoning("", "r", true)]);
-    assert!(matches!(&answer.parts[2], Part::Text(text) if text.text == "hello" && text.citations == [quote]));
-    let opaque = |at: usize| if let Part::Opaque(opaque) = &answer.parts[at] { opaque.value.clone() } else { panic!() };
+    assert!(
+        matches!(&answer.parts[2], Part::Text(text) if text.text == "hello" && text.citations == [quote])
+    );
+    let opaque = |at: usize| {
+        if let Part::Opaque(opaque) = &answer.parts[at] { opaque.value.clone() } else { panic!() }
+    };
     assert_eq!(answer.parts[3..5], [call("{\"a\":1}", None), call("{\"whole\":true}", None)]);
     assert_eq!(opaque(6)["input"], json!({"query": "x"}));
     assert_eq!(opaque(7)["content"], "all");
-    assert_eq!(answer.parts[5], call("{}", None), "a block that is never stopped ends with the message");
+    assert_eq!(
+        answer.parts[5],
+        call("{}", None),
+        "a block that is never stopped ends with the message"
+    );
     assert_eq!(answer.finish, Some(FinishReason::ToolCalls));
-    assert_eq!(answer.usage, Some(Usage { input: 8, cache_read: 2, cache_write: 1, output: 9, reasoning: 4 }));
+    assert_eq!(
+        answer.usage,
+        Some(Usage { input: 8, cache_read: 2, cache_write: 1, output: 9, reasoning: 4 })
+    );
 }
 
 #[test]
@@ -172,7 +201,13 @@ fn a_stream_is_complete_once_the_reason_for_its_end_is_known() {
         events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }))
     };
     let text = || block(0, json!({"type": "text", "text": "a"}));
-    assert!(finished(&[start(), text(), stop(0), end(json!("end_turn")), json!({"type": "message_stop"})]));
+    assert!(finished(&[
+        start(),
+        text(),
+        stop(0),
+        end(json!("end_turn")),
+        json!({"type": "message_stop"})
+    ]));
     assert!(finished(&[start(), text(), stop(0), end(json!("end_turn"))]));
     assert!(!finished(&[start(), text(), stop(0)]));
     assert!(!finished(&[start(), text(), end(Value::Null)]));
@@ -192,12 +227,17 @@ fn broken_streams_are_failures() {
     check(json!({"type": "message_start", "message": {"id": "msg_2"}}));
     let mut decoder = AnthropicMessages.stream_decoder();
     assert!(decoder.decode(&frame("content_block_delta", "{\"type\":"), &mut Vec::new()).is_err());
-    let events =
-        read(&[start(), json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}})]).unwrap();
+    let events = read(&[
+        start(),
+        json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+    ])
+    .unwrap();
     let Some(StreamEvent::Failed(failure)) = events.last() else { panic!("{events:?}") };
     assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Unavailable, "busy"));
     let proxy = read(&[json!({"error": {"message": "slow down", "code": 429}})]).unwrap();
-    assert!(matches!(proxy.last(), Some(StreamEvent::Failed(failure)) if failure.kind == ErrorKind::RateLimited));
+    assert!(
+        matches!(proxy.last(), Some(StreamEvent::Failed(failure)) if failure.kind == ErrorKind::RateLimited)
+    );
 }
 
 #[test]
@@ -209,7 +249,15 @@ fn oddities_of_imitators_are_taken() {
     let hello = || delta(0, json!({"type": "text_delta", "text": "hello"}));
     assert_eq!(text(&[hello(), end(json!("end_turn"))]), "hello");
     assert_eq!(text(&[start(), start(), hello(), stop(0)]), "hello");
-    assert_eq!(text(&[start(), block(0, json!({"type": "text"})), hello(), json!({"type": "of_next_year"})]), "hello");
+    assert_eq!(
+        text(&[
+            start(),
+            block(0, json!({"type": "text"})),
+            hello(),
+            json!({"type": "of_next_year"})
+        ]),
+        "hello"
+    );
     let mut decoder = AnthropicMessages.stream_decoder();
     let mut events = Vec::new();
     decoder.decode(&frame("data", "[DONE]"), &mut events).unwrap();
@@ -222,17 +270,15 @@ fn later_counts_replace_a_first_guess() {
     let usage = |usage: Value| json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage});
     let check = |later: Value, expected: Usage| {
         let events = read(&[start(), usage(later)]).unwrap();
-        let last = events
-            .iter()
-            .rev()
-            .find_map(|event| if let StreamEvent::Usage(usage) = event { Some(*usage) } else { None });
+        let last = events.iter().rev().find_map(|event| {
+            if let StreamEvent::Usage(usage) = event { Some(*usage) } else { None }
+        });
         assert_eq!(last, Some(expected));
     };
     let first = Usage { input: 8, cache_read: 2, cache_write: 1, output: 7, reasoning: 0 };
     check(json!({"output_tokens": 7}), first);
     check(json!({"output_tokens": 7, "input_tokens": 0, "cache_read_input_tokens": 0}), first);
-    let split =
-        json!({"output_tokens": 7, "input_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 0});
+    let split = json!({"output_tokens": 7, "input_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 0});
     check(split, Usage { input: 8, cache_read: 7, cache_write: 0, output: 7, reasoning: 0 });
 }
 
@@ -242,7 +288,10 @@ fn a_stream_is_written_as_the_service_writes_it() {
     let events = [
         StreamEvent::Start { id: Some("x".to_owned()), model: None, created: None },
         StreamEvent::Usage(Usage { input: 5, cache_read: 2, ..Usage::default() }),
-        StreamEvent::BlockStart { index: 0, block: BlockStart::Reasoning { id: None, redacted: false } },
+        StreamEvent::BlockStart {
+            index: 0,
+            block: BlockStart::Reasoning { id: None, redacted: false },
+        },
         event(0, Delta::Text("hm".to_owned())),
         event(0, Delta::Signature(signature("s"))),
         StreamEvent::BlockStop { index: 0 },
@@ -275,10 +324,15 @@ fn a_stream_is_written_as_the_service_writes_it() {
 #[test]
 fn overlapping_blocks_are_written_one_after_the_other() {
     let open = |index: usize| {
-        let block = BlockStart::ToolCall { id: format!("c{index}"), name: "t".to_owned(), custom: index == 3 };
+        let block = BlockStart::ToolCall {
+            id: format!("c{index}"),
+            name: "t".to_owned(),
+            custom: index == 3,
+        };
         StreamEvent::BlockStart { index, block }
     };
-    let piece = |index, text: &str| StreamEvent::Delta { index, delta: Delta::Arguments(text.to_owned()) };
+    let piece =
+        |index, text: &str| StreamEvent::Delta { index, delta: Delta::Arguments(text.to_owned()) };
     let events = [
         StreamEvent::Start { id: None, model: None, created: None },
         StreamEvent::BlockStart { index: 0, block: BlockStart::Text },
@@ -298,7 +352,9 @@ fn overlapping_blocks_are_written_one_after_the_other() {
     ];
     let payloads = write(&events);
     let answer = fold(&read(&payloads).unwrap());
-    let arguments = |part: &Part| if let Part::ToolCall(call) = part { call.arguments.clone() } else { panic!() };
+    let arguments = |part: &Part| {
+        if let Part::ToolCall(call) = part { call.arguments.clone() } else { panic!() }
+    };
     let seen: Vec<String> = answer.parts.iter().map(arguments).collect();
     assert_eq!(seen, ["{\"a\":1}", "{\"b\":2}", "{\"input\":\"free text\"}"]);
     let mut open = None;
@@ -310,8 +366,10 @@ fn overlapping_blocks_are_written_one_after_the_other() {
             _ => assert!(open.is_none()),
         }
     }
-    let indexes =
-        payloads.iter().filter(|payload| payload["type"] == "content_block_start").map(|p| p["index"].as_u64());
+    let indexes = payloads
+        .iter()
+        .filter(|payload| payload["type"] == "content_block_start")
+        .map(|p| p["index"].as_u64());
     assert_eq!(indexes.collect::<Vec<_>>(), [Some(0), Some(1), Some(2)], "no gaps");
 }
 
@@ -329,7 +387,10 @@ fn what_the_service_has_no_place_for_survives_the_client() {
         assert_eq!(streamed.parts, std::slice::from_ref(&part));
         let inbound = inbound(&json!({"model": "m", "max_tokens": 1, "messages": []}));
         let whole = AnthropicMessages.encode_response(&info(&inbound), &answer);
-        assert_eq!(AnthropicMessages.decode_response(&whole).unwrap().parts, std::slice::from_ref(&part));
+        assert_eq!(
+            AnthropicMessages.decode_response(&whole).unwrap().parts,
+            std::slice::from_ref(&part)
+        );
         let content = serde_json::from_slice::<Value>(&whole).unwrap()["content"].take();
         let sent_back = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "assistant", "content": content}]});
         assert_eq!(super::decode(&sent_back).unwrap().messages[0].parts, [part]);
@@ -337,8 +398,15 @@ fn what_the_service_has_no_place_for_survives_the_client() {
     check(call("{\"a\":1}", Some("proof of the call")));
     check(call("{}", Some("proof")));
     check(Part::Reasoning(Reasoning { text: "unsigned".to_owned(), ..Reasoning::default() }));
-    check(Part::Reasoning(Reasoning { signature: Some(signature("r")), redacted: true, ..Reasoning::default() }));
-    check(Part::Reasoning(Reasoning { signature: Some(signature("hidden")), ..Reasoning::default() }));
+    check(Part::Reasoning(Reasoning {
+        signature: Some(signature("r")),
+        redacted: true,
+        ..Reasoning::default()
+    }));
+    check(Part::Reasoning(Reasoning {
+        signature: Some(signature("hidden")),
+        ..Reasoning::default()
+    }));
 }
 
 #[test]
@@ -348,7 +416,10 @@ fn reasoning_without_a_signature_gets_a_mark_for_clients_that_demand_one() {
         ..ChatResponse::default()
     };
     let payloads = write(&answer.to_events());
-    assert!(payloads.contains(&delta(0, json!({"type": "signature_delta", "signature": "sy1.unsigned"}))));
+    assert!(
+        payloads
+            .contains(&delta(0, json!({"type": "signature_delta", "signature": "sy1.unsigned"})))
+    );
 }
 
 #[test]
@@ -358,7 +429,8 @@ fn a_stream_that_fails_ends_with_an_error_event() {
     let mut out = BytesMut::new();
     encoder.fail(&Failure::provider(ErrorKind::RateLimited, "slow"), &mut out);
     encoder.encode(&StreamEvent::BlockStart { index: 0, block: BlockStart::Text }, &mut out);
-    encoder.encode(&StreamEvent::Finish { reason: FinishReason::Stop, stop_sequence: None }, &mut out);
+    encoder
+        .encode(&StreamEvent::Finish { reason: FinishReason::Stop, stop_sequence: None }, &mut out);
     let expected = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow\"},\"request_id\":\"req_1\"}\n\n";
     assert_eq!(out, expected);
 }
@@ -385,22 +457,32 @@ fn ends_have_their_words() {
 #[test]
 fn answers_that_are_none_are_failures() {
     let check = |body: &str, kind: ErrorKind| {
-        assert_eq!(AnthropicMessages.decode_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
+        assert_eq!(
+            AnthropicMessages.decode_response(body.as_bytes()).unwrap_err().kind,
+            kind,
+            "{body}"
+        );
     };
     check("", ErrorKind::Malformed);
     check("<html>", ErrorKind::Malformed);
     check("[]", ErrorKind::Malformed);
     check(r#"{"choices":[]}"#, ErrorKind::Malformed);
-    check(r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#, ErrorKind::Unavailable);
+    check(
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#,
+        ErrorKind::Unavailable,
+    );
 }
 
 #[test]
 fn a_relayed_stream_is_looked_at_cheaply_but_not_blindly() {
     let mut decoder = AnthropicMessages.relay_decoder();
     let mut events = Vec::new();
-    let mut feed = |event: &str, data: &str| decoder.decode(&frame(event, data), &mut events).map(|()| events.len());
+    let mut feed = |event: &str, data: &str| {
+        decoder.decode(&frame(event, data), &mut events).map(|()| events.len())
+    };
     feed("message_start", &start().to_string()).unwrap();
-    feed("content_block_start", &block(0, json!({"type": "text", "text": ""})).to_string()).unwrap();
+    feed("content_block_start", &block(0, json!({"type": "text", "text": ""})).to_string())
+        .unwrap();
     let text = delta(0, json!({"type": "text_delta", "text": "a"})).to_string();
     let first = feed("content_block_delta", &text).unwrap();
     assert_eq!(feed("content_block_delta", &text), Ok(first), "passed over");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sy_types::chat::{
-    ChatRequest, Citation, Effort, Media, Message, Opaque, OutputFormat, Part, Reasoning, ReasoningOptions, Role,
-    Sampling, Signature, Source, Text, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
+    ChatRequest, Citation, Effort, Media, Message, Opaque, OutputFormat, Part, Reasoning,
+    ReasoningOptions, Role, Sampling, Signature, Source, Text, Tool, ToolCall, ToolChoice,
+    ToolKind, ToolResult,
 };
 use sy_types::target::SchemaRules;
 use sy_types::{Capabilities, Limits, Media as Kind, ModelInfo, Target};
@@ -35,7 +36,13 @@ fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
 
 fn result(call_id: &str, text: &str, is_error: bool) -> Part {
     let parts = vec![Part::text(text)];
-    Part::ToolResult(ToolResult { call_id: call_id.to_owned(), name: None, parts, is_error, cache: false })
+    Part::ToolResult(ToolResult {
+        call_id: call_id.to_owned(),
+        name: None,
+        parts,
+        is_error,
+        cache: false,
+    })
 }
 
 fn signature(native: bool) -> Option<Signature> {
@@ -55,7 +62,10 @@ fn a_tool_conversation_keeps_results_directly_behind_their_calls() {
         Message::text(Role::Assistant, "wait"),
         Message::new(
             Role::Assistant,
-            vec![Part::ToolCall(call("1", "a", r#"{"x":1}"#)), Part::ToolCall(call("2", "b", "nonsense"))],
+            vec![
+                Part::ToolCall(call("1", "a", r#"{"x":1}"#)),
+                Part::ToolCall(call("2", "b", "nonsense")),
+            ],
         ),
         Message::text(Role::User, "hurry"),
         Message::new(Role::Tool, vec![result("2", "no", true)]),
@@ -78,15 +88,30 @@ fn a_tool_conversation_keeps_results_directly_behind_their_calls() {
         ],
         "systemInstruction": {"parts": [{"text": "be kind"}, {"text": "late"}]}
     });
-    check(&chat, &target("gemini-2.5-pro"), &expected, &["messages[3].parts[1].arguments", "messages[7]"]);
+    check(
+        &chat,
+        &target("gemini-2.5-pro"),
+        &expected,
+        &["messages[3].parts[1].arguments", "messages[7]"],
+    );
 }
 
 #[test]
 fn proofs_of_this_wire_go_back_and_others_are_reported() {
-    let text = |native| Part::Text(Text { text: "t".to_owned(), signature: signature(native), ..Text::default() });
-    let thought = |signature| Part::Reasoning(Reasoning { text: "r".to_owned(), signature, ..Reasoning::default() });
-    let signed = |native| Part::ToolCall(ToolCall { signature: signature(native), ..call("1", "f", "") });
-    let turn = |native| Message::new(Role::Assistant, vec![thought(signature(native)), text(native), signed(native)]);
+    let text = |native| {
+        Part::Text(Text { text: "t".to_owned(), signature: signature(native), ..Text::default() })
+    };
+    let thought = |signature| {
+        Part::Reasoning(Reasoning { text: "r".to_owned(), signature, ..Reasoning::default() })
+    };
+    let signed =
+        |native| Part::ToolCall(ToolCall { signature: signature(native), ..call("1", "f", "") });
+    let turn = |native| {
+        Message::new(
+            Role::Assistant,
+            vec![thought(signature(native)), text(native), signed(native)],
+        )
+    };
     let function = json!({"id": "1", "name": "f", "args": {}});
     let native = json!({"contents": [{"role": "model", "parts": [
         {"text": "r", "thought": true, "thoughtSignature": "c2ln"},
@@ -94,19 +119,31 @@ fn proofs_of_this_wire_go_back_and_others_are_reported() {
         {"functionCall": function, "thoughtSignature": "c2ln"}
     ]}]});
     check(&messages(vec![turn(true)]), &target("gemini-3-pro"), &native, &[]);
-    let lost = ["messages[0].parts[0] (reasoning)", "messages[0].parts[1].signature", "messages[0].parts[2].signature"];
+    let lost = [
+        "messages[0].parts[0] (reasoning)",
+        "messages[0].parts[1].signature",
+        "messages[0].parts[2].signature",
+    ];
     let foreign = json!({"contents": [{"role": "model", "parts": [{"text": "t"}, {"functionCall": function}]}]});
     check(&messages(vec![turn(false)]), &target("gemini-2.5-pro"), &foreign, &lost);
     let stand_in = super::super::proof::UNKNOWN;
     let newer = json!({"contents": [{"role": "model", "parts": [{"text": "t"}, {"functionCall": function, "thoughtSignature": stand_in}]}]});
     check(&messages(vec![turn(false)]), &target("gemini-3-pro"), &newer, &lost);
-    let unsigned = messages(vec![Message::new(Role::Assistant, vec![thought(None), Part::text("t")])]);
+    let unsigned =
+        messages(vec![Message::new(Role::Assistant, vec![thought(None), Part::text("t")])]);
     let plain = json!({"contents": [{"role": "model", "parts": [{"text": "t"}]}]});
     check(&unsigned, &target("gemini-3-pro"), &plain, &["messages[0].parts[0] (reasoning)"]);
 }
 
 fn media(kind: Kind, mime: Option<&str>, source: Source) -> Part {
-    Part::Media(Media { kind, mime: mime.map(str::to_owned), source, name: None, detail: None, cache: false })
+    Part::Media(Media {
+        kind,
+        mime: mime.map(str::to_owned),
+        source,
+        name: None,
+        detail: None,
+        cache: false,
+    })
 }
 
 #[test]
@@ -127,12 +164,18 @@ fn media_are_written_inline_or_by_address() {
         {"text": "words"}
     ]}]});
     let chat = messages(vec![Message::new(Role::User, parts)]);
-    check(&chat, &target("gemini-2.5-pro"), &expected, &["messages[0].parts[4]", "messages[0].parts[5]"]);
+    check(
+        &chat,
+        &target("gemini-2.5-pro"),
+        &expected,
+        &["messages[0].parts[4]", "messages[0].parts[5]"],
+    );
 }
 
 #[test]
 fn media_of_a_result_go_where_the_model_sees_them() {
-    let picture = || media(Kind::Image, Some("image/png"), Source::Base64(Bytes::from_static(b"AA==")));
+    let picture =
+        || media(Kind::Image, Some("image/png"), Source::Base64(Bytes::from_static(b"AA==")));
     let answer = ToolResult {
         call_id: "1".to_owned(),
         name: Some("f".to_owned()),
@@ -146,23 +189,40 @@ fn media_of_a_result_go_where_the_model_sees_them() {
         Message::text(Role::User, "so?"),
     ]);
     let written = json!({"inlineData": {"mimeType": "image/png", "data": "AA=="}});
-    let asked = json!({"role": "model", "parts": [{"functionCall": {"id": "1", "name": "f", "args": {}}}]});
+    let asked =
+        json!({"role": "model", "parts": [{"functionCall": {"id": "1", "name": "f", "args": {}}}]});
     let older = json!({"contents": [
         asked,
         {"role": "user", "parts": [{"functionResponse": {"id": "1", "name": "f", "response": {"result": "see"}}}]},
         {"role": "user", "parts": [{"text": "Attached media from tool result:"}, written]},
         {"role": "user", "parts": [{"text": "so?"}]}
     ]});
-    check(&chat, &target("gemini-2.5-flash"), &older, &["messages[1].parts[0].parts[1]", "cache_control"]);
+    check(
+        &chat,
+        &target("gemini-2.5-flash"),
+        &older,
+        &["messages[1].parts[0].parts[1]", "cache_control"],
+    );
     let built = super::super::build::build(&chat, &target("gemini-3-flash"));
-    assert_eq!(built.body["contents"][1]["parts"][0]["functionResponse"]["parts"], json!([written]));
+    assert_eq!(
+        built.body["contents"][1]["parts"][0]["functionResponse"]["parts"],
+        json!([written])
+    );
 }
 
 #[test]
 fn settings_are_written_and_what_has_no_place_is_reported() {
     let mut target = target("gemini-2.5-flash");
-    target.info = Arc::new(ModelInfo { limits: Limits { output: 100, ..Limits::default() }, ..ModelInfo::default() });
-    let sampling = Sampling { temperature: Some(0.5), top_k: Some(3), seed: Some(1 << 40), ..Sampling::default() };
+    target.info = Arc::new(ModelInfo {
+        limits: Limits { output: 100, ..Limits::default() },
+        ..ModelInfo::default()
+    });
+    let sampling = Sampling {
+        temperature: Some(0.5),
+        top_k: Some(3),
+        seed: Some(1 << 40),
+        ..Sampling::default()
+    };
     let chat = ChatRequest {
         messages: vec![Message { name: Some("Ann".to_owned()), ..Message::text(Role::User, "hi") }],
         max_output_tokens: Some(500),
@@ -200,21 +260,28 @@ fn settings_are_written_and_what_has_no_place_is_reported() {
 
 #[test]
 fn tools_of_every_kind_are_written_or_reported() {
-    let tool = |name: &str, kind| Tool { name: name.to_owned(), description: None, kind, cache: false };
-    let schema =
-        json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "additionalProperties": false});
+    let tool =
+        |name: &str, kind| Tool { name: name.to_owned(), description: None, kind, cache: false };
+    let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "additionalProperties": false});
     let chat = ChatRequest {
         messages: vec![Message::new(
             Role::User,
             vec![
                 Part::text("hi"),
-                Part::Opaque(Opaque { protocol: OPENAI_CHAT, kind: "odd".to_owned(), value: json!({}) }),
+                Part::Opaque(Opaque {
+                    protocol: OPENAI_CHAT,
+                    kind: "odd".to_owned(),
+                    value: json!({}),
+                }),
             ],
         )],
         tools: vec![
             tool(
                 "googleSearch",
-                ToolKind::Server { protocol: GEMINI_GENERATE, declaration: json!({"googleSearch": {}}) },
+                ToolKind::Server {
+                    protocol: GEMINI_GENERATE,
+                    declaration: json!({"googleSearch": {}}),
+                },
             ),
             tool("f", ToolKind::Function { parameters: schema.clone(), strict: Some(true) }),
             tool("patch", ToolKind::Custom { format: Some(json!({"type": "grammar"})) }),
@@ -232,7 +299,12 @@ fn tools_of_every_kind_are_written_or_reported() {
         ],
         "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}}
     });
-    let lost = ["messages[0].parts[1] (odd)", "tools[1].strict", "tools[2].format", "tools[3] (web_search)"];
+    let lost = [
+        "messages[0].parts[1] (odd)",
+        "tools[1].strict",
+        "tools[2].format",
+        "tools[3] (web_search)",
+    ];
     check(&chat, &target("gemini-2.5-pro"), &expected, &lost);
     let mut older = target("gemini-2.5-pro");
     older.dialect.schema_rules = SchemaRules::Gemini;
@@ -244,21 +316,34 @@ fn tools_of_every_kind_are_written_or_reported() {
         json!({"name": "f", "parameters": {"type": "object", "properties": {"a": {"nullable": true, "type": "string"}}}})
     );
     let fields: Vec<&str> = built.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
-    assert!(fields.contains(&"tools[1].parameters") && fields.contains(&"tool_choice"), "{fields:?}");
+    assert!(
+        fields.contains(&"tools[1].parameters") && fields.contains(&"tool_choice"),
+        "{fields:?}"
+    );
 }
 
 #[test]
 fn thinking_is_asked_for_in_the_words_of_the_generation() {
     let effort = |effort| ReasoningOptions { effort: Some(effort), ..ReasoningOptions::default() };
-    let budget = |tokens| ReasoningOptions { budget_tokens: Some(tokens), ..ReasoningOptions::default() };
-    let visible = ReasoningOptions { visible: Some(true), enabled: Some(true), ..ReasoningOptions::default() };
+    let budget =
+        |tokens| ReasoningOptions { budget_tokens: Some(tokens), ..ReasoningOptions::default() };
+    let visible = ReasoningOptions {
+        visible: Some(true),
+        enabled: Some(true),
+        ..ReasoningOptions::default()
+    };
     for (model, options, expected, is_reported) in [
         ("gemini-2.5-flash", effort(Effort::Low), json!({"thinkingBudget": 4096}), false),
         ("gemini-2.5-flash", effort(Effort::Max), json!({"thinkingBudget": 24576}), false),
         ("gemini-2.5-flash", budget(99_999), json!({"thinkingBudget": 24576}), true),
         ("gemini-2.5-flash", effort(Effort::None), json!({"thinkingBudget": 0}), false),
         ("gemini-2.5-pro", effort(Effort::None), json!({"thinkingBudget": 128}), true),
-        ("gemini-2.5-pro", visible.clone(), json!({"thinkingBudget": -1, "includeThoughts": true}), false),
+        (
+            "gemini-2.5-pro",
+            visible.clone(),
+            json!({"thinkingBudget": -1, "includeThoughts": true}),
+            false,
+        ),
         ("gemini-3-pro", budget(2_000), json!({"thinkingLevel": "low"}), false),
         ("gemini-3-flash", effort(Effort::XHigh), json!({"thinkingLevel": "high"}), false),
         ("gemini-3-flash", effort(Effort::None), json!({"thinkingLevel": "minimal"}), true),
@@ -269,7 +354,8 @@ fn thinking_is_asked_for_in_the_words_of_the_generation() {
     ] {
         let chat = ChatRequest { reasoning: options.clone(), ..ChatRequest::default() };
         let built = super::super::build::build(&chat, &target(model));
-        let config = built.body.get("generationConfig").and_then(|config| config.get("thinkingConfig"));
+        let config =
+            built.body.get("generationConfig").and_then(|config| config.get("thinkingConfig"));
         assert_eq!(config.unwrap_or(&Value::Null), &expected, "{model} {options:?}");
         assert_eq!(!built.dropped.is_empty(), is_reported, "{model} {options:?}");
     }
@@ -286,21 +372,34 @@ fn what_was_built_reads_back_as_it_was() {
     let chat = messages(vec![
         Message::new(
             Role::Assistant,
-            answers.iter().enumerate().map(|(id, _)| Part::ToolCall(call(&id.to_string(), "f", "{}"))).collect(),
+            answers
+                .iter()
+                .enumerate()
+                .map(|(id, _)| Part::ToolCall(call(&id.to_string(), "f", "{}")))
+                .collect(),
         ),
         Message::new(
             Role::Tool,
-            answers.iter().enumerate().map(|(id, text)| result(&id.to_string(), text, id % 2 == 1)).collect(),
+            answers
+                .iter()
+                .enumerate()
+                .map(|(id, text)| result(&id.to_string(), text, id % 2 == 1))
+                .collect(),
         ),
     ]);
     let built = super::super::build::build(&chat, &target("gemini-3-pro"));
     let again = decoded(&Value::Object(built.body)).unwrap();
     assert_eq!(again.messages[0], chat.messages[0]);
     let named = |part: &Part| match part {
-        Part::ToolResult(result) => Part::ToolResult(ToolResult { name: Some("f".to_owned()), ..result.clone() }),
+        Part::ToolResult(result) => {
+            Part::ToolResult(ToolResult { name: Some("f".to_owned()), ..result.clone() })
+        }
         other => other.clone(),
     };
-    assert_eq!(again.messages[1].parts, chat.messages[1].parts.iter().map(named).collect::<Vec<_>>());
+    assert_eq!(
+        again.messages[1].parts,
+        chat.messages[1].parts.iter().map(named).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -311,9 +410,13 @@ fn instructions_alone_and_sources_in_the_history_are_handled() {
         &json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
         &["messages"],
     );
-    let cited = Text { text: "t".to_owned(), citations: vec![Citation::default()], ..Text::default() };
+    let cited =
+        Text { text: "t".to_owned(), citations: vec![Citation::default()], ..Text::default() };
     check(
-        &messages(vec![Message::new(Role::Assistant, vec![Part::Text(cited), Part::Refusal("no".to_owned())])]),
+        &messages(vec![Message::new(
+            Role::Assistant,
+            vec![Part::Text(cited), Part::Refusal("no".to_owned())],
+        )]),
         &target("gemini-2.5-pro"),
         &json!({"contents": [{"role": "model", "parts": [{"text": "t"}, {"text": "no"}]}]}),
         &["messages[0].parts[0].citations"],

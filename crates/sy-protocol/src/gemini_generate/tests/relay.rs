@@ -16,23 +16,27 @@ fn relayed(body: &'static str, options: Value) -> String {
     }
     let hints = Hints { model: Some("x".to_owned()), stream: true, sse: true };
     let inbound = Inbound::parse(&FACE, Bytes::from(body), &hints).unwrap();
-    let encoded = encode(&FACE, &Outgoing { target: &target, inbound: &inbound, stream: true }).unwrap();
+    let encoded =
+        encode(&FACE, &Outgoing { target: &target, inbound: &inbound, stream: true }).unwrap();
     assert!(encoded.relay);
-    assert_eq!(encoded.call.url.as_str(), "https://api.test/v1beta/models/gemini-y:streamGenerateContent?alt=sse");
+    assert_eq!(
+        encoded.call.url.as_str(),
+        "https://api.test/v1beta/models/gemini-y:streamGenerateContent?alt=sse"
+    );
     String::from_utf8(encoded.call.body.concat()).unwrap()
 }
 
 #[test]
 fn a_body_is_relayed_as_it_came() {
-    let body = r#"{ "contents": [{"parts":[{"text":"\ud83d"}]}], "generation_config": {"top_k": 1.0} }"#;
+    let body =
+        r#"{ "contents": [{"parts":[{"text":"\ud83d"}]}], "generation_config": {"top_k": 1.0} }"#;
     assert_eq!(relayed(body, json!({})), body);
     assert_eq!(relayed(r#"{"model":"models/x"}"#, json!({})), r#"{"model":"models/gemini-y"}"#);
 }
 
 #[test]
 fn options_never_contradict_the_other_spelling() {
-    let options =
-        json!({"generationConfig": {"topK": 5, "thinkingConfig": {"includeThoughts": true, "thinkingLevel": "low"}}});
+    let options = json!({"generationConfig": {"topK": 5, "thinkingConfig": {"includeThoughts": true, "thinkingLevel": "low"}}});
     assert_eq!(
         relayed(
             r#"{"generation_config":{"thinking_config":{"thinking_level":"high"},"response_schema":{"any_of":[]}}}"#,
@@ -44,7 +48,10 @@ fn options_never_contradict_the_other_spelling() {
         relayed(r#"{"generationConfig":{"top_k":9}}"#, options),
         r#"{"generationConfig":{"topK":9,"thinkingConfig":{"includeThoughts":true,"thinkingLevel":"low"}}}"#
     );
-    assert_eq!(relayed(r#"{"a": 1.0}"#, json!({"safetySettings": []})), r#"{"safetySettings":[],"a": 1.0}"#);
+    assert_eq!(
+        relayed(r#"{"a": 1.0}"#, json!({"safetySettings": []})),
+        r#"{"safetySettings":[],"a": 1.0}"#
+    );
 }
 
 #[test]
@@ -53,11 +60,16 @@ fn a_body_for_a_count_takes_the_form_of_the_call() {
     let check = |body: &'static str, expected: &str| {
         let hints = Hints { model: Some("x".to_owned()), stream: false, sse: false };
         let inbound = Inbound::parse(&FACE, Bytes::from(body), &hints).unwrap();
-        let made = FACE.relay_count(&Outgoing { target: &target, inbound: &inbound, stream: false }).unwrap();
+        let made = FACE
+            .relay_count(&Outgoing { target: &target, inbound: &inbound, stream: false })
+            .unwrap();
         assert_eq!(String::from_utf8(made.concat()).unwrap(), expected);
     };
     check(r#"{ "contents": [1.0] }"#, r#"{ "contents": [1.0] }"#);
-    check(r#"{"model":"models/x", "contents": []}"#, r#"{"model":"models/gemini-y", "contents": []}"#);
+    check(
+        r#"{"model":"models/x", "contents": []}"#,
+        r#"{"model":"models/gemini-y", "contents": []}"#,
+    );
     check(
         r#"{"model":"x","contents":[{"parts":[{"text":"\ud83d"}]}],"system_instruction":{"parts":[]},"tools":[]}"#,
         r#"{"generateContentRequest":{"contents":[{"parts":[{"text":"\ud83d"}]}],"systemInstruction":{"parts":[]},"tools":[],"model":"models/gemini-y"}}"#,
@@ -110,7 +122,8 @@ fn a_relayed_stream_is_understood_without_its_texts() {
     }
     decoder.finish(&mut events);
     assert_eq!(events.iter().filter(|event| event.is_content()).count(), 2);
-    let Some([StreamEvent::Usage(usage), StreamEvent::Finish { reason, .. }]) = events.last_chunk() else {
+    let Some([StreamEvent::Usage(usage), StreamEvent::Finish { reason, .. }]) = events.last_chunk()
+    else {
         panic!("{events:?}")
     };
     assert_eq!((usage.input, usage.output, format!("{reason:?}").as_str()), (3, 2, "ToolCalls"));

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sy_types::Media as Kind;
-use sy_types::chat::{Effort, OutputFormat, Part, ReasoningOptions, Role, Source, ToolChoice, ToolKind};
+use sy_types::chat::{
+    Effort, OutputFormat, Part, ReasoningOptions, Role, Source, ToolChoice, ToolKind,
+};
 
 use super::{FACE, decoded};
 use crate::face::{Downstream as _, Hints, StreamForm};
@@ -18,7 +20,10 @@ fn the_head_comes_from_the_path() {
         FACE.head(&Bytes::from(body), &Hints { model: model.map(str::to_owned), stream, sse })
     };
     let read = head(Some("models/gemini-x"), true, false, "{}").unwrap();
-    assert_eq!((read.model.as_str(), read.stream, read.form), ("gemini-x", true, StreamForm::JsonArray));
+    assert_eq!(
+        (read.model.as_str(), read.stream, read.form),
+        ("gemini-x", true, StreamForm::JsonArray)
+    );
     assert_eq!(head(Some("m"), true, true, "{}").unwrap().form, StreamForm::Sse);
     assert!(head(None, false, false, "{}").is_err());
     assert!(head(Some("m"), false, false, "[]").is_err());
@@ -44,8 +49,12 @@ fn both_spellings_and_loose_forms_are_read() {
     assert_eq!(decoded(&snake).unwrap(), chat);
     assert!(chat.unmapped.is_empty(), "{:?}", chat.unmapped);
     assert_eq!(chat.tool_choice, Some(ToolChoice::Named("f".to_owned())));
-    assert_eq!(chat.messages.iter().map(|message| message.role).collect::<Vec<_>>(), [Role::System, Role::User]);
-    let wrapped = json!({"generateContentRequest": {"model": "models/x", "contents": camel["contents"]}});
+    assert_eq!(
+        chat.messages.iter().map(|message| message.role).collect::<Vec<_>>(),
+        [Role::System, Role::User]
+    );
+    let wrapped =
+        json!({"generateContentRequest": {"model": "models/x", "contents": camel["contents"]}});
     assert_eq!(decoded(&wrapped).unwrap().messages.len(), 1);
 }
 
@@ -78,7 +87,9 @@ fn results_find_their_calls_by_id_name_or_order() {
         .parts
         .iter()
         .map(|part| match part {
-            Part::ToolResult(result) => (result.call_id.as_str(), result.joined_text(), result.is_error),
+            Part::ToolResult(result) => {
+                (result.call_id.as_str(), result.joined_text(), result.is_error)
+            }
             other => panic!("{other:?}"),
         })
         .collect();
@@ -108,15 +119,23 @@ fn parts_become_what_they_are() {
         {"inlineData": {"mimeType": "application/json", "data": "e30="}}
     ]}]});
     let chat = decoded(&body).unwrap();
-    let [Part::Reasoning(thought), Part::Text(text), Part::Text(bare), Part::Opaque(opaque), Part::ToolCall(call)] =
-        chat.messages[0].parts.as_slice()
+    let [
+        Part::Reasoning(thought),
+        Part::Text(text),
+        Part::Text(bare),
+        Part::Opaque(opaque),
+        Part::ToolCall(call),
+    ] = chat.messages[0].parts.as_slice()
     else {
         panic!("{:?}", chat.messages[0].parts)
     };
     assert!(thought.text == "hm" && thought.signature.is_some());
     assert!(text.text == "hello" && text.signature.is_some());
     assert!(bare.text.is_empty() && bare.signature.is_some());
-    assert_eq!((opaque.kind.as_str(), &opaque.value["thoughtSignature"]), ("executableCode", &json!("c2ln")));
+    assert_eq!(
+        (opaque.kind.as_str(), &opaque.value["thoughtSignature"]),
+        ("executableCode", &json!("c2ln"))
+    );
     assert_eq!(call.signature, None);
     let media: Vec<(Kind, &Source)> = chat.messages[1]
         .parts
@@ -145,7 +164,9 @@ fn the_chunks_of_an_answer_are_one_again() {
         {"text": "next", "thought": true}, {"text": "Hello", "thoughtSignature": "c2ln"}, {"text": "!"}
     ])));
     assert_eq!(chat, whole);
-    let user = decoded(&json!({"contents": [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]})).unwrap();
+    let user =
+        decoded(&json!({"contents": [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]}))
+            .unwrap();
     assert_eq!(user.messages[0].parts.len(), 2);
 }
 
@@ -168,8 +189,16 @@ fn tools_and_choices_are_read() {
         ("AUTO", vec![], Some(ToolChoice::Auto)),
         ("NONE", vec![], Some(ToolChoice::None)),
         ("ANY", vec![], Some(ToolChoice::Required)),
-        ("ANY", vec!["f", "g"], Some(ToolChoice::Allowed { names: names(&["f", "g"]), required: true })),
-        ("VALIDATED", vec!["f"], Some(ToolChoice::Allowed { names: names(&["f"]), required: false })),
+        (
+            "ANY",
+            vec!["f", "g"],
+            Some(ToolChoice::Allowed { names: names(&["f", "g"]), required: true }),
+        ),
+        (
+            "VALIDATED",
+            vec!["f"],
+            Some(ToolChoice::Allowed { names: names(&["f"]), required: false }),
+        ),
         ("MODE_UNSPECIFIED", vec![], None),
     ] {
         let body = json!({"contents": [], "toolConfig": {"functionCallingConfig": {"mode": mode, "allowedFunctionNames": allowed}}});
@@ -194,7 +223,10 @@ fn generation_settings_are_read() {
             json!({"thinkingBudget": -1, "includeThoughts": true}),
             ReasoningOptions { enabled: Some(true), visible: Some(true), ..Default::default() },
         ),
-        (json!({"thinkingLevel": "HIGH"}), ReasoningOptions { effort: Some(Effort::High), ..Default::default() }),
+        (
+            json!({"thinkingLevel": "HIGH"}),
+            ReasoningOptions { effort: Some(Effort::High), ..Default::default() },
+        ),
     ] {
         let body = config(json!({"thinkingConfig": settings}));
         assert_eq!(decoded(&body).unwrap().reasoning, expected, "{body}");
@@ -204,7 +236,12 @@ fn generation_settings_are_read() {
         (json!({"responseMimeType": "application/json"}), OutputFormat::JsonObject),
         (
             json!({"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}}),
-            OutputFormat::JsonSchema { name: None, description: None, schema: schema.clone(), strict: None },
+            OutputFormat::JsonSchema {
+                name: None,
+                description: None,
+                schema: schema.clone(),
+                strict: None,
+            },
         ),
         (
             json!({"responseMimeType": "application/json", "responseJsonSchema": schema}),
@@ -238,20 +275,35 @@ fn ill_typed_fields_are_named() {
         (json!({"contents": [{"parts": 1}]}), "contents[0].parts"),
         (contents(json!({"text": 1})), "contents[0].parts[0].text"),
         (contents(json!(1)), "contents[0].parts[0]"),
-        (contents(json!({"inlineData": {"mimeType": "image/png"}})), "contents[0].parts[0].inlineData.data"),
-        (contents(json!({"functionCall": {"name": "f", "args": []}})), "contents[0].parts[0].functionCall.args"),
+        (
+            contents(json!({"inlineData": {"mimeType": "image/png"}})),
+            "contents[0].parts[0].inlineData.data",
+        ),
+        (
+            contents(json!({"functionCall": {"name": "f", "args": []}})),
+            "contents[0].parts[0].functionCall.args",
+        ),
         (json!({"contents": [], "tools": 1}), "tools"),
-        (json!({"contents": [], "tools": [{"functionDeclarations": [{}]}]}), "tools[0].functionDeclarations[0].name"),
+        (
+            json!({"contents": [], "tools": [{"functionDeclarations": [{}]}]}),
+            "tools[0].functionDeclarations[0].name",
+        ),
         (
             json!({"contents": [], "toolConfig": {"functionCallingConfig": {"mode": "SOME"}}}),
             "toolConfig.functionCallingConfig.mode",
         ),
-        (json!({"contents": [], "generationConfig": {"maxOutputTokens": -1}}), "generationConfig.maxOutputTokens"),
+        (
+            json!({"contents": [], "generationConfig": {"maxOutputTokens": -1}}),
+            "generationConfig.maxOutputTokens",
+        ),
         (
             json!({"contents": [], "generationConfig": {"thinkingConfig": {"thinkingBudget": -2}}}),
             "generationConfig.thinkingConfig.thinkingBudget",
         ),
-        (json!({"contents": [], "generationConfig": {"stopSequences": [1]}}), "generationConfig.stopSequences[0]"),
+        (
+            json!({"contents": [], "generationConfig": {"stopSequences": [1]}}),
+            "generationConfig.stopSequences[0]",
+        ),
     ] {
         let failure = decoded(&body).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some(param), "{failure}");

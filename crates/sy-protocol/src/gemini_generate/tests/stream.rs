@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use sy_types::chat::{
-    BlockStart, ChatResponse, Citation, Delta, FinishReason, Fold, Opaque, Part, Reasoning, Signature, StreamEvent,
-    Text, ToolCall, Usage,
+    BlockStart, ChatResponse, Citation, Delta, FinishReason, Fold, Opaque, Part, Reasoning,
+    Signature, StreamEvent, Text, ToolCall, Usage,
 };
 use sy_types::{ErrorKind, Failure};
 
@@ -38,7 +38,8 @@ fn folded(frames: &[Value]) -> ChatResponse {
 }
 
 fn parts(parts: Value) -> Value {
-    let mut fragment = json!({"candidates": [{"content": {"role": "model"}, "index": 0}], "responseId": "r-1"});
+    let mut fragment =
+        json!({"candidates": [{"content": {"role": "model"}, "index": 0}], "responseId": "r-1"});
     fragment["candidates"][0]["content"]["parts"] = parts;
     fragment
 }
@@ -84,14 +85,19 @@ fn thoughts_and_texts_become_blocks_and_a_proof_ends_one() {
         ]
     );
     assert_eq!(response.finish, Some(FinishReason::ToolCalls));
-    assert_eq!(response.usage, Some(Usage { input: 15, cache_read: 4, cache_write: 0, output: 5, reasoning: 2 }));
+    assert_eq!(
+        response.usage,
+        Some(Usage { input: 15, cache_read: 4, cache_write: 0, output: 5, reasoning: 2 })
+    );
 }
 
 #[test]
 fn the_last_full_count_is_the_one_that_counts() {
     let count = |metadata: Value| json!({"usageMetadata": metadata});
     let response = folded(&[
-        count(json!({"promptTokenCount": 8, "thoughtsTokenCount": 400, "candidatesTokenCount": 20})),
+        count(
+            json!({"promptTokenCount": 8, "thoughtsTokenCount": 400, "candidatesTokenCount": 20}),
+        ),
         stop(),
         count(json!({"promptTokenCount": 8})),
     ]);
@@ -122,10 +128,14 @@ fn sources_hang_on_the_text_they_belong_to() {
 fn what_only_this_wire_knows_stays_as_it_is() {
     let code = json!({"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"});
     let response = folded(&[
-        parts(json!([{"text": "a"}, code, {"inline_data": {"mime_type": "image/png", "data": "AA=="}}, {"text": "b"}])),
+        parts(
+            json!([{"text": "a"}, code, {"inline_data": {"mime_type": "image/png", "data": "AA=="}}, {"text": "b"}]),
+        ),
         stop(),
     ]);
-    let [Part::Text(_), Part::Opaque(opaque), Part::Media(media), Part::Text(_)] = response.parts.as_slice() else {
+    let [Part::Text(_), Part::Opaque(opaque), Part::Media(media), Part::Text(_)] =
+        response.parts.as_slice()
+    else {
         panic!("{response:?}")
     };
     assert_eq!(
@@ -136,15 +146,22 @@ fn what_only_this_wire_knows_stays_as_it_is() {
 
 #[test]
 fn an_end_without_a_finish_reason_is_no_end() {
-    for frames in [vec![], vec![parts(json!([{"text": "a"}]))], vec![json!({"usageMetadata": {"promptTokenCount": 1}})]]
-    {
+    for frames in [
+        vec![],
+        vec![parts(json!([{"text": "a"}]))],
+        vec![json!({"usageMetadata": {"promptTokenCount": 1}})],
+    ] {
         assert!(
-            !events(&frames).unwrap().iter().any(|event| matches!(event, StreamEvent::Finish { .. })),
+            !events(&frames)
+                .unwrap()
+                .iter()
+                .any(|event| matches!(event, StreamEvent::Finish { .. })),
             "{frames:?}"
         );
     }
-    let blocked =
-        folded(&[json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 4}})]);
+    let blocked = folded(&[
+        json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 4}}),
+    ]);
     assert_eq!((blocked.finish, blocked.parts.len()), (Some(FinishReason::ContentFilter), 0));
     let done = events(&[stop(), json!([parts(json!([{"text": "late"}]))])]).unwrap();
     assert!(
@@ -161,7 +178,8 @@ fn errors_and_nonsense_end_a_stream() {
         assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Unavailable, "busy"));
     }
     for data in ["nonsense", "1", r#"{"candidates":"#] {
-        let failure = FACE.stream_decoder().decode(&frame(data.to_owned()), &mut Vec::new()).unwrap_err();
+        let failure =
+            FACE.stream_decoder().decode(&frame(data.to_owned()), &mut Vec::new()).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Malformed, "{data}");
     }
     assert!(events(&[parts(json!([{"functionCall": {"args": {"x": 1}}}]))]).is_err());
@@ -178,8 +196,9 @@ fn finish_words_have_classes_and_are_written_back_as_their_class() {
         ("LANGUAGE", FinishReason::Other("LANGUAGE".to_owned()), "LANGUAGE"),
         ("SOMETHING_NEW", FinishReason::Other("SOMETHING_NEW".to_owned()), "OTHER"),
     ] {
-        let response =
-            FACE.decode_response(json!({"candidates": [{"finishReason": word}]}).to_string().as_bytes()).unwrap();
+        let response = FACE
+            .decode_response(json!({"candidates": [{"finishReason": word}]}).to_string().as_bytes())
+            .unwrap();
         assert_eq!(response.finish.as_ref(), Some(&reason), "{word}");
         let body = json!({});
         let request = inbound(&body, false, true);
@@ -196,7 +215,10 @@ fn whole_answers_without_an_answer_are_failures() {
         ("{}", ErrorKind::Malformed),
         ("[]", ErrorKind::Malformed),
         (r#"{"usageMetadata":{}}"#, ErrorKind::Malformed),
-        (r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#, ErrorKind::RateLimited),
+        (
+            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+            ErrorKind::RateLimited,
+        ),
     ] {
         assert_eq!(FACE.decode_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
     }
@@ -208,7 +230,8 @@ fn whole_answers_without_an_answer_are_failures() {
 
 fn encoded(is_sse: bool, events: &[StreamEvent], failure: Option<&Failure>) -> String {
     let request = inbound(&json!({}), true, is_sse);
-    let mut encoder = FACE.stream_encoder(&ReplyInfo { inbound: &request, request_id: "req_1", now: 0 });
+    let mut encoder =
+        FACE.stream_encoder(&ReplyInfo { inbound: &request, request_id: "req_1", now: 0 });
     let mut out = BytesMut::new();
     events.iter().for_each(|event| encoder.encode(event, &mut out));
     if let Some(failure) = failure {
@@ -249,7 +272,8 @@ fn interleaved_calls_are_each_sent_whole() {
         index,
         block: BlockStart::ToolCall { id: id.to_owned(), name: "f".to_owned(), custom },
     };
-    let more = |index, text: &str| StreamEvent::Delta { index, delta: Delta::Arguments(text.to_owned()) };
+    let more =
+        |index, text: &str| StreamEvent::Delta { index, delta: Delta::Arguments(text.to_owned()) };
     let stream = encoded(
         true,
         &[
@@ -271,7 +295,10 @@ fn interleaved_calls_are_each_sent_whole() {
         .collect();
     assert_eq!(
         calls,
-        [json!({"id": "a", "name": "f", "args": {"x": 1}}), json!({"id": "b", "name": "f", "args": {"input": "raw"}})]
+        [
+            json!({"id": "a", "name": "f", "args": {"x": 1}}),
+            json!({"id": "b", "name": "f", "args": {"input": "raw"}})
+        ]
     );
 }
 
@@ -283,16 +310,22 @@ fn a_stream_fails_in_its_own_form() {
     assert_eq!(parsed(sse.strip_prefix("data: ").unwrap())["error"]["code"], 503);
     let alone = encoded(false, &[], Some(&failure));
     assert_eq!(parsed(&alone)[0]["error"]["status"], "UNAVAILABLE");
-    let begun = [start(), StreamEvent::BlockStart { index: 0, block: BlockStart::Text }, text(0, "hi")];
+    let begun =
+        [start(), StreamEvent::BlockStart { index: 0, block: BlockStart::Text }, text(0, "hi")];
     let within = encoded(false, &begun, Some(&failure));
     assert_eq!(parsed(&within)[1]["error"]["message"], "gone");
-    let finished = [start(), StreamEvent::Finish { reason: FinishReason::Stop, stop_sequence: None }];
+    let finished =
+        [start(), StreamEvent::Finish { reason: FinishReason::Stop, stop_sequence: None }];
     assert!(!encoded(true, &finished, Some(&failure)).contains("gone"));
 }
 
 #[test]
 fn an_answer_of_another_protocol_comes_back_from_every_form() {
-    let quote = Citation { url: "https://a.test".to_owned(), title: Some("A".to_owned()), quote: Some("q".to_owned()) };
+    let quote = Citation {
+        url: "https://a.test".to_owned(),
+        title: Some("A".to_owned()),
+        quote: Some("q".to_owned()),
+    };
     let response = ChatResponse {
         id: Some("id".to_owned()),
         model: Some("m".to_owned()),
@@ -303,8 +336,16 @@ fn an_answer_of_another_protocol_comes_back_from_every_form() {
                 signature: signature(),
                 redacted: true,
             }),
-            Part::Reasoning(Reasoning { text: "hm".to_owned(), signature: signature(), ..Reasoning::default() }),
-            Part::Text(Text { text: "lone \u{10f83d}".to_owned(), citations: vec![quote], ..Text::default() }),
+            Part::Reasoning(Reasoning {
+                text: "hm".to_owned(),
+                signature: signature(),
+                ..Reasoning::default()
+            }),
+            Part::Text(Text {
+                text: "lone \u{10f83d}".to_owned(),
+                citations: vec![quote],
+                ..Text::default()
+            }),
             Part::ToolCall(ToolCall {
                 id: "toolu_1".to_owned(),
                 name: "f".to_owned(),
@@ -319,9 +360,14 @@ fn an_answer_of_another_protocol_comes_back_from_every_form() {
         ..ChatResponse::default()
     };
     let mut shown = response.clone();
-    shown.parts.push(Part::Opaque(Opaque { protocol: OPENAI_CHAT, kind: "odd".to_owned(), value: json!({}) }));
+    shown.parts.push(Part::Opaque(Opaque {
+        protocol: OPENAI_CHAT,
+        kind: "odd".to_owned(),
+        value: json!({}),
+    }));
     let request = inbound(&json!({}), true, true);
-    let whole = FACE.encode_response(&ReplyInfo { inbound: &request, request_id: "r", now: 0 }, &shown);
+    let whole =
+        FACE.encode_response(&ReplyInfo { inbound: &request, request_id: "r", now: 0 }, &shown);
     assert_eq!(FACE.decode_response(&whole).unwrap(), response);
     // Streams name their sources at the end, behind the text: they hang on a text of their own.
     let stream = encoded(true, &shown.to_events(), None);

@@ -37,6 +37,13 @@ def free(port):
             sys.exit(f"port {port}: {error}")
 
 
+def any_port():
+    """Returns a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def start(binary, port, config):
     """Starts a server with a home of its own; returns its process."""
     free(port)

@@ -162,7 +162,7 @@ class Gateway:
             "provider": {
                 "bad": {**place, "options": options},
                 "fine": {**place, "models": {"good": {}}, "options": {**options, "apiKey": "other-key-0123456789"}},
-                "bare": {**place, "options": {"baseURL": "https://api.example.com/v1"}},
+                "bare": {**place, "models": {"good": {}}, "options": {"baseURL": "https://api.example.com/v1"}},
             },
             "alias": {name.replace(":", "-"): [f"bad/{name}", "fine/good"] for name in models},
             "retry": {"baseDelay": 100, "maxRetries": 3},

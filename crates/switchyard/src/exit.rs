@@ -121,7 +121,8 @@ fn failure(error: &anyhow::Error) -> Option<&Failure> {
     }
 }
 
-/// Returns a failure as a sentence. Whose words it holds is said by the router, which knows who was asked.
+/// Returns a failure as a sentence. Whose words it holds is said by the router, which knows who was
+/// asked.
 pub(crate) fn sentence(failure: &Failure) -> String {
     failure.message.clone()
 }

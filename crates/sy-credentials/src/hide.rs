@@ -1,8 +1,9 @@
 //! Takes secrets out of foreign texts: some providers quote the key that they reject.
 //!
-//! Called by the router with the bodies of error answers, before anything is read from them, and with the words of errors
-//! inside streams. It knows only the secrets that it is given. It finds them as they are, with any of their characters escaped
-//! as JSON, URLs or HTML would, within base64, and in part where a text was cut.
+//! Called by the router with the bodies of error answers, before anything is read from them, and
+//! with the words of errors inside streams. It knows only the secrets that it is given. It finds
+//! them as they are, with any of their characters escaped as JSON, URLs or HTML would, within
+//! base64, and in part where a text was cut.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -72,7 +73,8 @@ fn replace(text: &mut Vec<u8>, secret: &[u8], belongs: fn(&u8) -> bool) {
     }
 }
 
-/// Returns how many bytes at the beginning of a text spell the secret, or the part of it that is left at the text's end.
+/// Returns how many bytes at the beginning of a text spell the secret, or the part of it that is
+/// left at the text's end.
 fn spelled(text: &[u8], secret: &[u8]) -> Option<usize> {
     let mut taken = 0;
     for (index, wanted) in secret.iter().enumerate() {
@@ -142,8 +144,8 @@ fn hex(digits: Option<&[u8]>) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits?).ok()?, 16).ok()
 }
 
-/// Returns what base64 makes of a secret that stands anywhere in a longer text, in both alphabets: the characters that do not
-/// depend on what is around it.
+/// Returns what base64 makes of a secret that stands anywhere in a longer text, in both alphabets:
+/// the characters that do not depend on what is around it.
 fn base64_cores(secret: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
     let cores = (0..3).filter_map(|offset| {
         let mut padded = Zeroizing::new(vec![0; offset]);

@@ -1,20 +1,22 @@
 //! Whether a frame of a stream says anything, in whichever protocol.
 //!
-//! Asked by the router about frames of a relayed stream that its decoder passed over, when it must tell an answer that goes on
-//! from a provider that only says that it is alive. It deliberately keeps no state: one frame is judged by itself.
+//! Asked by the router about frames of a relayed stream that its decoder passed over, when it must
+//! tell an answer that goes on from a provider that only says that it is alive. It deliberately
+//! keeps no state: one frame is judged by itself.
 
 use serde_json::Value;
 
 use crate::frame::Frame;
 
-/// Where the protocols have what a frame adds to an answer: chat completions, messages and responses, Gemini.
+/// Where the protocols have what a frame adds to an answer: chat completions, messages and
+/// responses, Gemini.
 const PLACES: [&str; 3] = ["choices", "delta", "candidates"];
 /// Fields within these places that only say what kind of thing it is.
 const LABELS: [&str; 8] =
     ["type", "role", "id", "index", "name", "finish_reason", "finishReason", "safetyRatings"];
 
-/// Returns true for a frame that adds nothing to an answer: a ping, or a piece without a text. What is no JSON object is not
-/// blank, since nobody can tell.
+/// Returns true for a frame that adds nothing to an answer: a ping, or a piece without a text. What
+/// is no JSON object is not blank, since nobody can tell.
 pub fn is_blank(frame: &Frame) -> bool {
     says_nothing(&frame.data)
 }

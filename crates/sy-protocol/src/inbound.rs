@@ -53,8 +53,9 @@ impl Head {
     }
 }
 
-/// Refuses a body that is nested too deep. Whoever reads it whole would refuse it: a request must not depend on whether it is
-/// translated or relayed, and a provider that chokes on it would be asked again and again.
+/// Refuses a body that is nested too deep. Whoever reads it whole would refuse it: a request must
+/// not depend on whether it is translated or relayed, and a provider that chokes on it would be
+/// asked again and again.
 ///
 /// # Errors
 /// `Invalid` beyond [`DEPTH_LIMIT`].

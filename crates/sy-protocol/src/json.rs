@@ -44,7 +44,8 @@ pub fn text<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// The most tokens that a count is taken for: a million times what any model takes, and far from where sums would wrap.
+/// The most tokens that a count is taken for: a million times what any model takes, and far from
+/// where sums would wrap.
 const COUNT_LIMIT: u64 = 1 << 40;
 
 /// Reads a count of tokens. An absurd one is cut to 2^40, and a negative one is none.

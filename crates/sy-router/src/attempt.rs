@@ -92,7 +92,8 @@ impl Inner {
         })
     }
 
-    /// Sends a call, counts it, and sorts the answer by its status. The clock of the call comes with the answer.
+    /// Sends a call, counts it, and sorts the answer by its status. The clock of the call comes
+    /// with the answer.
     pub(crate) async fn call(
         &self,
         signed: Signed<'_>,

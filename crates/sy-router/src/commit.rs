@@ -28,7 +28,8 @@ pub(crate) struct Committed {
     shown: Option<Shown>,
 }
 
-/// Reads a stream up to its first content. What is held until then is bounded by the source, in bytes and in time.
+/// Reads a stream up to its first content. What is held until then is bounded by the source, in
+/// bytes and in time.
 ///
 /// # Errors
 /// Whatever broke it before.

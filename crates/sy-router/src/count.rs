@@ -47,7 +47,8 @@ pub struct Counted {
     pub raw: Option<Bytes>,
 }
 
-/// Estimates the prompt tokens of a request for an answer. A body that was not read for another reason is not built for this.
+/// Estimates the prompt tokens of a request for an answer. A body that was not read for another
+/// reason is not built for this.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
     match inbound.decoded() {
         Some(chat) => of_request(chat),

@@ -1,7 +1,8 @@
 //! Says of a provider's failure who failed, with which key, and what helps.
 //!
-//! Called by `shown` with every failure of a call, after its secrets are hidden. The provider's own words stay in the sentence. It
-//! deliberately leaves failures of our own alone: whoever makes them knows best.
+//! Called by `shown` with every failure of a call, after its secrets are hidden. The provider's own
+//! words stay in the sentence. It deliberately leaves failures of our own alone: whoever makes them
+//! knows best.
 
 use sy_config::Config;
 use sy_credentials::{DEFAULT_ACCOUNT, Lease, Source};
@@ -33,12 +34,13 @@ pub(crate) fn explain(
             format!("{provider} rejected {key}{status} for {model}: {words}; {}", key.remedy())
         }
         ErrorKind::Forbidden => format!(
-            "{provider} does not let {key} use {model}{status}: {words}; check what the key may do at the provider, or {}",
+            "{provider} does not let {key} use {model}{status}: {words}; check what the key may do \
+             at the provider, or {}",
             key.remedy()
         ),
         ErrorKind::QuotaExceeded => format!(
-            "{provider} says that {key} has no quota left{status} for {model}: {words}; check plan and balance at the \
-             provider, or {}",
+            "{provider} says that {key} has no quota left{status} for {model}: {words}; check plan \
+             and balance at the provider, or {}",
             key.remedy()
         ),
         ErrorKind::NotFound => format!(
@@ -87,7 +89,8 @@ impl Key<'_> {
                 format!("set another with {login}, or sign in with OpenCode again")
             }
             Some(Source::Configuration) => format!(
-                "set another at `provider.{provider}.options.apiKey`{}: it wins over keys that {login} stores",
+                "set another at `provider.{provider}.options.apiKey`{}: it wins over keys that \
+                 {login} stores",
                 self.place().map(|place| format!(" in {place}")).unwrap_or_default()
             ),
         }
@@ -137,26 +140,30 @@ mod tests {
             Some(Source::Environment("ACME_API_KEY".to_owned())),
             rejected,
             401,
-            "acme rejected the key from ACME_API_KEY (401) for m-1: no such key; set another with `switchyard auth login acme`",
+            "acme rejected the key from ACME_API_KEY (401) for m-1: no such key; set another with \
+             `switchyard auth login acme`",
         );
         check(
             Some(Source::Vault),
             rejected,
             401,
-            "acme rejected the stored key (401) for m-1: no such key; set another with `switchyard auth login acme`",
+            "acme rejected the stored key (401) for m-1: no such key; set another with \
+             `switchyard auth login acme`",
         );
         check(
             Some(Source::Configuration),
             rejected,
             401,
-            "acme rejected the key from /etc/switchyard.jsonc:9 (401) for m-1: no such key; set another at \
-             `provider.acme.options.apiKey` in /etc/switchyard.jsonc:9: it wins over keys that `switchyard auth login acme` stores",
+            "acme rejected the key from /etc/switchyard.jsonc:9 (401) for m-1: no such key; set \
+             another at `provider.acme.options.apiKey` in /etc/switchyard.jsonc:9: it wins over \
+             keys that `switchyard auth login acme` stores",
         );
         check(
             None,
             rejected,
             401,
-            "acme rejected a call without a key (401) for m-1: no such key; store a key with `switchyard auth login acme`",
+            "acme rejected a call without a key (401) for m-1: no such key; store a key with \
+             `switchyard auth login acme`",
         );
     }
 

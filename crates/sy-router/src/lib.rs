@@ -5,8 +5,8 @@
 //! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
 //! - `retry`, `cool`: what follows a failure, and which targets rest.
 //! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
-//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the provider's words, and
-//!   `explain` says what helps.
+//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the
+//!   provider's words, and `explain` says what helps.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `lookup`: what the surfaces ask beside sending.

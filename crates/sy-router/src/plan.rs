@@ -29,7 +29,8 @@ const ALIKE: f64 = 0.85;
 const TARGET_LIMIT: usize = 32;
 /// The most plans that are kept. Names come from callers, so there may be any number of them.
 const PLAN_LIMIT: usize = 1024;
-/// How much room kept plans may take, in bytes, and how much a target counts: it shares its largest parts with the catalog.
+/// How much room kept plans may take, in bytes, and how much a target counts: it shares its largest
+/// parts with the catalog.
 const ROOM_LIMIT: usize = 2 << 20;
 const TARGET_ROOM: usize = 1 << 10;
 /// How long a plan is kept: what a bare model name means depends on which providers have a key, and keys come and go

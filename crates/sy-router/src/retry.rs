@@ -90,7 +90,8 @@ fn decide(missed: &Missed, situation: &Situation) -> Step {
     let longest = Duration::from_millis(retry.max_delay);
     let asked = failure.retry_after;
     let wait = jittered(retry.delay(calls)).max(asked.unwrap_or_default());
-    // A further target is better than a wait, unless waits are wanted and the provider promises that this one helps.
+    // A further target is better than a wait, unless waits are wanted and the provider promises
+    // that this one helps.
     let is_promised =
         failover == Failover::Wait && failure.kind == ErrorKind::RateLimited && asked.is_some();
     let is_worth_it = calls <= retry.max_retries && wait <= longest && wait < time_left;
@@ -261,7 +262,8 @@ impl<'a> Course<'a> {
         });
     }
 
-    /// Lets a target rest that is left because its provider said that it has enough, or said nothing at all.
+    /// Lets a target rest that is left because its provider said that it has enough, or said
+    /// nothing at all.
     fn cool(&self, planned: &Planned, failure: &Failure) {
         let has_enough = matches!(
             failure.kind,

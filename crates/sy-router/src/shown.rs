@@ -1,7 +1,8 @@
 //! What one call showed the provider of ours, to be taken out of the provider's words: they go to the caller and into the log.
 //!
-//! Made by `attempt` when it signs a call. Every failure of the call passes through [`Shown::tell`], and so do the headers that are
-//! passed on. It deliberately leaves answers alone: they are passed on as they are.
+//! Made by `attempt` when it signs a call. Every failure of the call passes through
+//! [`Shown::tell`], and so do the headers that are passed on. It deliberately leaves answers alone:
+//! they are passed on as they are.
 
 use std::sync::Arc;
 
@@ -41,7 +42,8 @@ impl Shown {
         }
     }
 
-    /// Makes of a failure of this call what the caller is told: without our secrets, and with the way out.
+    /// Makes of a failure of this call what the caller is told: without our secrets, and with the
+    /// way out.
     pub(crate) fn tell(&self, mut failure: Failure) -> Failure {
         let words = [Some(&mut failure.message), failure.code.as_mut(), failure.param.as_mut()];
         for text in words.into_iter().flatten() {

@@ -22,8 +22,8 @@ const FRAME_LIMIT: usize = 16 << 20;
 /// How long and how far a stream is read on after its end, so that the connection can be used again.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 const DRAIN_LIMIT: usize = 64 << 10;
-/// The most bytes before the first content. Some protocols repeat the request's tools and instructions when an answer begins,
-/// twice; these reach a megabyte.
+/// The most bytes before the first content. Some protocols repeat the request's tools and
+/// instructions when an answer begins, twice; these reach a megabyte.
 const NOISE_LIMIT: usize = 4 << 20;
 
 /// What a stream is for.
@@ -161,7 +161,8 @@ impl Source {
         }
     }
 
-    /// A provider that sends without a pause, and nothing that counts, never lets the timer have its turn.
+    /// A provider that sends without a pause, and nothing that counts, never lets the timer have
+    /// its turn.
     fn give_up_when_late(&mut self) {
         if matches!(self.state, State::Reading)
             && let Some(failure) = self.watch.expired()
@@ -294,7 +295,8 @@ impl Source {
             has_content |= events.iter().any(StreamEvent::is_content);
             if self.has_begun && events.is_empty() && matches!(end, End::Open) {
                 tally.note_unread();
-                // The decoder of a relay passes over content that it need not read, and over what only looks like it.
+                // The decoder of a relay passes over content that it need not read, and over what
+                // only looks like it.
                 has_content |= self.watch.is_stale() && !sy_protocol::is_blank(frame);
             }
             self.has_begun |= has_content;

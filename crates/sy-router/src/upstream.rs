@@ -41,8 +41,9 @@ const IDLE_TIME: Duration = Duration::from_secs(50);
 const CLIENT_LIMIT: usize = 32;
 /// The most hosts that have a client of their own. Fewer than there may be clients.
 const RENEWED_LIMIT: usize = 16;
-/// How long an HTTP/2 connection with an open call may be silent before its peer is asked for a sign of life, and how long that may
-/// take. Without it a connection whose peer is gone carries calls until the system gives up, after many minutes.
+/// How long an HTTP/2 connection with an open call may be silent before its peer is asked for a
+/// sign of life, and how long that may take. Without it a connection whose peer is gone carries
+/// calls until the system gives up, after many minutes.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIME: Duration = Duration::from_secs(10);
 
@@ -221,8 +222,8 @@ impl Connector {
     /// Sends a call and waits for the headers of the answer.
     ///
     /// # Errors
-    /// `Timeout` by the watch or the connect limit, `Forbidden` for a name that leads to a refused address, `Unavailable`
-    /// when the connection fails.
+    /// `Timeout` by the watch or the connect limit, `Forbidden` for a name that leads to a refused
+    /// address, `Unavailable` when the connection fails.
     pub(crate) async fn send(&self, ready: Ready<'_>, watch: &mut Watch) -> Result<Reply, Missed> {
         let Ready { target, way, client, request } = ready;
         let url = request.url().clone();
@@ -267,8 +268,9 @@ impl Connector {
         Ok(client)
     }
 
-    /// Has the next call to a host go over a new connection: the one that does not answer may be dead without showing it, and one
-    /// of HTTP/2 carries all calls. Plain HTTP has no HTTP/2 here, and a call that is given up ends its connection.
+    /// Has the next call to a host go over a new connection: the one that does not answer may be
+    /// dead without showing it, and one of HTTP/2 carries all calls. Plain HTTP has no HTTP/2 here,
+    /// and a call that is given up ends its connection.
     fn renew(&self, url: &Url) {
         if url.scheme() != "https" {
             return;

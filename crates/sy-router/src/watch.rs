@@ -1,4 +1,5 @@
-//! The clock over one attempt: first byte, first content, idle and total limits with a single timer.
+//! The clock over one attempt: first byte, first content, idle and total limits with a single
+//! timer.
 //!
 //! Used by `upstream` while it waits for headers and by `stream` and `whole` while they wait for a chunk. The timer is
 //! moved only when it fires or when it stands too late, so a chunk costs one look at the clock. The connect limit is the
@@ -13,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Stands for "never": far enough not to matter, near enough not to overflow.
 const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-/// How far signs of life put the idle limit off, as a multiple of it: models that think are silent for long, and dead ones for
-/// ever.
+/// How far signs of life put the idle limit off, as a multiple of it: models that think are silent
+/// for long, and dead ones for ever.
 const PATIENCE: u32 = 3;
 
 /// What is being waited for.
@@ -102,7 +103,8 @@ impl Watch {
         self.awaits_content = false;
     }
 
-    /// Returns true when the last content is so long ago that it matters whether what comes is content.
+    /// Returns true when the last content is so long ago that it matters whether what comes is
+    /// content.
     pub(crate) fn is_stale(&self) -> bool {
         self.last > self.content + self.idle
     }
@@ -132,8 +134,8 @@ impl Watch {
         }
     }
 
-    /// Returns the failure when a limit had passed by the time when something last came: a peer that never pauses gives
-    /// [`Watch::poll_expired`] no turn.
+    /// Returns the failure when a limit had passed by the time when something last came: a peer
+    /// that never pauses gives [`Watch::poll_expired`] no turn.
     pub(crate) fn expired(&self) -> Option<Failure> {
         let (_, due) = self.due();
         (self.last >= due).then(|| self.failure())

@@ -1,7 +1,8 @@
 //! Estimates the tokens of a body by walking over its texts, without building anything of it.
 //!
-//! Called by `count` for requests that were relayed: a body of many small values would cost a hundred times its size to build. It
-//! knows the names that protocols give to what is no prompt, and counts everything else that is a text.
+//! Called by `count` for requests that were relayed: a body of many small values would cost a
+//! hundred times its size to build. It knows the names that protocols give to what is no prompt,
+//! and counts everything else that is a text.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 

@@ -73,8 +73,8 @@ fn failover(headers: &HeaderMap) -> Result<Option<Failover>, Failure> {
     match value.to_str().ok().and_then(Failover::named) {
         Some(failover) => Ok(Some(failover)),
         None => Err(Failure::invalid(format!(
-            "{FAILOVER}: expected `immediate` (ask the next target at once) or `wait` (keep a short wait that the provider \
-             asked for)"
+            "{FAILOVER}: expected `immediate` (ask the next target at once) or `wait` (keep a \
+             short wait that the provider asked for)"
         ))),
     }
 }

@@ -1,7 +1,8 @@
 //! Which HTTP status a failure has: the only such table.
 //!
-//! Read by every surface; `docs/errors.md` shows the table to users. The caller's fault is 4xx, a provider's is 502, 503 or 504,
-//! ours is 500. A provider's key that is missing, unusable or rejected is 502 and never 401: the caller's own token was right.
+//! Read by every surface; `docs/errors.md` shows the table to users. The caller's fault is 4xx, a
+//! provider's is 502, 503 or 504, ours is 500. A provider's key that is missing, unusable or
+//! rejected is 502 and never 401: the caller's own token was right.
 
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Returns true when the same request would fail in the same way, though its status looks as if another try might help.
+/// Returns true when the same request would fail in the same way, though its status looks as if
+/// another try might help.
 pub(crate) fn is_lasting(failure: &Failure) -> bool {
     match failure.kind {
         ErrorKind::Unauthenticated | ErrorKind::Forbidden => failure.side != Side::Caller,

@@ -121,7 +121,8 @@ impl Wire {
             ),
             Self::Anthropic => event(
                 "content_block_delta",
-                &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}),
+                &json!({"type": "content_block_delta", "index": 0,
+                    "delta": {"type": "text_delta", "text": ""}}),
             ),
             Self::Gemini => data(&gemini_chunk("", None)),
         }

@@ -52,7 +52,8 @@ pub enum Failover {
     /// The next target is asked at once.
     #[default]
     Immediate,
-    /// The wait that the provider asked for is kept where it is short; only then the next target is asked.
+    /// The wait that the provider asked for is kept where it is short; only then the next target is
+    /// asked.
     Wait,
 }
 

@@ -157,8 +157,8 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses), 300 s to the first
-    /// content (models that think long say nothing for minutes), no total limit.
+    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses),
+    /// 300 s to the first content (models that think long say nothing for minutes), no total limit.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),

@@ -13,17 +13,19 @@ use sy_types::Failover;
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum FailoverMode {
-    /// The next target is asked at once, and the one that has no room rests for a minute, or for as long as it asked.
+    /// The next target is asked at once, and the one that has no room rests for a minute, or for as
+    /// long as it asked.
     #[default]
     Immediate,
-    /// When the provider says how long to wait (`Retry-After`) and that is at most `maxDelay`, the same target is asked again
-    /// after it. Only then the next target is asked.
+    /// When the provider says how long to wait (`Retry-After`) and that is at most `maxDelay`, the
+    /// same target is asked again after it. Only then the next target is asked.
     Wait,
 }
 
-/// How a failed call to a provider is repeated. Where a chain has a further target, that one is asked at once instead. The last
-/// target of a chain, and a single one, is asked again after a wait: after what its provider asked for (`Retry-After`), else
-/// after `baseDelay` and longer. More than `maxDelay` is never waited for: the caller gets the refusal with the wait.
+/// How a failed call to a provider is repeated. Where a chain has a further target, that one is
+/// asked at once instead. The last target of a chain, and a single one, is asked again after a
+/// wait: after what its provider asked for (`Retry-After`), else after `baseDelay` and longer. More
+/// than `maxDelay` is never waited for: the caller gets the refusal with the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Retry {
@@ -40,8 +42,9 @@ pub struct Retry {
     /// most `maxDelay`.
     #[schemars(range(min = 1))]
     pub backoff_multiplier: f64,
-    /// What happens on a rate limit where the chain has a further target: `"immediate"` asks that one at once, `"wait"` keeps a
-    /// short wait that the provider asked for. The request header `x-switchyard-failover` says it for one request.
+    /// What happens on a rate limit where the chain has a further target: `"immediate"` asks that
+    /// one at once, `"wait"` keeps a short wait that the provider asked for. The request header
+    /// `x-switchyard-failover` says it for one request.
     pub failover: FailoverMode,
 }
 

@@ -1,6 +1,8 @@
-//! What the HTTP client's errors mean: whether a call may have arrived, and what the caller is told.
+//! What the HTTP client's errors mean: whether a call may have arrived, and what the caller is
+//! told.
 //!
-//! Asked by the connector when a call brought no answer. It deliberately repeats no URL: one may hold what nobody should read.
+//! Asked by the connector when a call brought no answer. It deliberately repeats no URL: one may
+//! hold what nobody should read.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use sy_types::{ErrorKind, Failure, Side, Target};
@@ -24,8 +26,8 @@ pub(super) fn missed(error: &reqwest::Error, target: &Target, proxy: Option<Stri
         let text = match proxy {
             None => format!("no connection to {provider}{cause}"),
             Some(proxy) => format!(
-                "no connection to {provider} through the proxy {proxy}{cause}; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, \
-                 or name {} in NO_PROXY",
+                "no connection to {provider} through the proxy {proxy}{cause}; check HTTPS_PROXY, \
+                 HTTP_PROXY and ALL_PROXY, or name {} in NO_PROXY",
                 target.base_url.host_str().unwrap_or_default()
             ),
         };
@@ -40,7 +42,8 @@ pub(super) fn missed(error: &reqwest::Error, target: &Target, proxy: Option<Stri
     Missed { failure: Failure::provider(ErrorKind::Unavailable, text), broke: true }
 }
 
-/// Returns the HTTP proxy that the environment names for an address, as host and port: the rest may hold a password.
+/// Returns the HTTP proxy that the environment names for an address, as host and port: the rest may
+/// hold a password.
 pub(super) fn proxy(url: &Url) -> Option<String> {
     let uri: http::Uri = url.as_str().parse().ok()?;
     let proxy = Matcher::from_system().intercept(&uri)?;

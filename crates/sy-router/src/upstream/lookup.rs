@@ -1,6 +1,7 @@
 //! Name look-ups that know where calls may go.
 //!
-//! Given to each HTTP client by its connector. It judges addresses by `egress` and deliberately has no rules of its own.
+//! Given to each HTTP client by its connector. It judges addresses by `egress` and deliberately has
+//! no rules of its own.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -10,8 +11,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::egress::{self, Denied, Reach};
 
-/// Looks names up and keeps back the addresses that may not be called, so that a name cannot lead where a literal
-/// address may not go, and a second look-up cannot change the answer.
+/// Looks names up and keeps back the addresses that may not be called, so that a name cannot lead
+/// where a literal address may not go, and a second look-up cannot change the answer.
 pub(super) struct Guard {
     pub(super) reach: Reach,
     pub(super) public: Arc<RwLock<HashSet<Box<str>>>>,

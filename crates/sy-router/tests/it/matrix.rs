@@ -61,7 +61,7 @@ impl Stage {
 }
 
 fn world(stages: &[Stage], cases: &[Case]) -> World {
-    let mut plot = Plot::new().idle(600);
+    let mut plot = Plot::new().idle(1500);
     for (number, stage) in stages.iter().enumerate() {
         let (first, second) = (format!("a{number}"), format!("b{number}"));
         plot = plot.provider(&first, stage.wire, &stage.failing).provider(

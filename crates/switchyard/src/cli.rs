@@ -89,7 +89,7 @@ pub(crate) struct Run {
     pub(crate) prompt: Vec<String>,
     /// The model: PROVIDER/MODEL or PROVIDER/MODEL:VARIANT, an alias, or an id that only one connected provider has;
     /// without it, the configured one or the best of what is connected.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = model_name)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
     #[arg(long, value_name = "TEXT")]
@@ -98,7 +98,7 @@ pub(crate) struct Run {
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
     pub(crate) file: Vec<PathBuf>,
     /// At most this many answer tokens.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = token_limit)]
     pub(crate) max_tokens: Option<u64>,
     /// How freely the next token is chosen, from 0 to 2.
     #[arg(long, value_name = "T", value_parser = temperature)]
@@ -115,6 +115,24 @@ pub(crate) struct Run {
 pub(crate) enum RunFormat {
     Default,
     Json,
+}
+
+fn model_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "expected the name of a model; leave `--model` out for the default one".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn token_limit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => {
+            Err("expected a whole number of at least 1; leave it out for no limit".to_owned())
+        }
+        Ok(limit) => Ok(limit),
+    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

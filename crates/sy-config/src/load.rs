@@ -159,6 +159,7 @@ fn finish(
     if report.has_problems() {
         return Err(report.into_problems());
     }
+    config.key_places = key_places(&config, merged, &report);
     let mut places = BTreeMap::new();
     merged.collect_places(&KeyPath::default(), &mut places);
     let origin = |place: Place| {
@@ -177,6 +178,19 @@ fn finish(
         inputs: inputs.clone(),
         files,
     })
+}
+
+/// Returns where the keys of providers were written.
+fn key_places(config: &Config, merged: &Node, report: &Report) -> BTreeMap<String, String> {
+    let place = |id: &String| {
+        let place = merged.get(&["provider", id, "options", "apiKey"])?.place;
+        let mut name = report.source(place);
+        if place.line > 0 {
+            name.push_str(&format!(":{}", place.line));
+        }
+        Some((id.trim_end_matches('/').to_owned(), name))
+    };
+    config.provider.keys().filter_map(place).collect()
 }
 
 /// Decodes and cross-checks the merged tree.

@@ -88,7 +88,7 @@ fn leave_out(node: &mut Node, path: &KeyPath, names: &[&str], report: &mut Repor
 
 /// OpenCode takes any positive number of milliseconds; ours has limits.
 fn fit_limits(options: &mut Node, path: &KeyPath, report: &mut Report) {
-    for name in ["timeout", "headerTimeout", "chunkTimeout"] {
+    for name in ["timeout", "headerTimeout", "firstContentTimeout", "chunkTimeout"] {
         let Some(member) = child(options, name) else { continue };
         let Kind::Number(number) = &mut member.value.kind else { continue };
         let Some(value) = number.as_u64().filter(|value| *value > 0) else { continue };

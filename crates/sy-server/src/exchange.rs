@@ -8,11 +8,11 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
 use sy_router::{Answer, Body, Refused, Trail, Whole};
-use sy_types::Failure;
+use sy_types::{ErrorKind, Failure, Side};
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -31,8 +31,65 @@ const PASSED_ON: [HeaderName; 3] = [
 /// Says that a token count is a rule of thumb.
 const ESTIMATED: HeaderName = HeaderName::from_static("x-switchyard-estimated");
 
+/// What a request whose client left before the answer's head is counted as.
+const CLIENT_GONE: u16 = 499;
+
+/// Counts a request when it is answered, or when its client left before.
+pub(crate) struct Visit {
+    app: App,
+    caller: Caller,
+    method: Method,
+    path: String,
+    /// True once the router was asked: from then on its record is the access line.
+    in_router: bool,
+    is_open: bool,
+}
+
+impl Visit {
+    fn begin(app: &App, caller: &Caller, parts: &Parts) -> Self {
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        Self {
+            app: app.clone(),
+            caller: caller.clone(),
+            method,
+            path,
+            in_router: false,
+            is_open: true,
+        }
+    }
+
+    /// The request was answered, and the router has written its access line.
+    fn answered(mut self, status: StatusCode) {
+        self.is_open = false;
+        self.app.observatory.counted(&self.caller, &self.method, endpoint(&self.path), status);
+    }
+
+    /// Somebody else counts the request.
+    fn leave(mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or(StatusCode::BAD_REQUEST);
+        let (observatory, caller) = (&self.app.observatory, &self.caller);
+        if self.in_router {
+            observatory.counted(caller, &self.method, endpoint(&self.path), status);
+        } else {
+            let text = "the client left before its request was complete";
+            let failure = Failure::new(ErrorKind::Cancelled, Side::Caller, text);
+            observatory.refused(caller, &self.method, &self.path, status, &failure);
+        }
+    }
+}
+
 /// A request whose caller is known and whose body was read.
 pub(crate) struct Arrival {
+    visit: Visit,
     pub(crate) caller: Caller,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
@@ -50,6 +107,7 @@ impl Arrival {
     ) -> Result<Self, Box<Response>> {
         let (parts, body) = request.into_parts();
         let (caller, admitted) = Caller::enter(app, &parts);
+        let visit = Visit::begin(app, &caller, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
         let read = match admitted {
             Ok(()) => {
@@ -60,8 +118,11 @@ impl Arrival {
             Err(failure) => Err(failure),
         };
         match read {
-            Ok(body) => Ok(Self { caller, parts, body }),
-            Err(failure) => Err(Box::new(refuse(app, &caller, dialect, &parts, &failure))),
+            Ok(body) => Ok(Self { visit, caller, parts, body }),
+            Err(failure) => {
+                visit.leave();
+                Err(Box::new(refuse(app, &caller, dialect, &parts, &failure)))
+            }
         }
     }
 }
@@ -73,21 +134,26 @@ pub(crate) async fn converse(
     hints: &Hints,
     request: Request,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
-        Ok(arrival) => arrival,
-        Err(refusal) => return *refusal,
-    };
+    let Arrival { mut visit, caller, parts, body } =
+        match Arrival::receive(app, dialect, request).await {
+            Ok(arrival) => arrival,
+            Err(refusal) => return *refusal,
+        };
     let inbound = match Inbound::parse(dialect, body, hints) {
         Ok(inbound) => Arc::new(inbound),
-        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
+        Err(failure) => {
+            visit.leave();
+            return refuse(app, &caller, dialect, &parts, &failure);
+        }
     };
+    visit.in_router = true;
     let routed =
         app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
     let response = match until_cut(app, routed).await {
         Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
-    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    visit.answered(response.status());
     response
 }
 
@@ -168,14 +234,19 @@ pub(crate) async fn count_tokens(
     hints: &Hints,
     request: Request,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
-        Ok(arrival) => arrival,
-        Err(refusal) => return *refusal,
-    };
+    let Arrival { mut visit, caller, parts, body } =
+        match Arrival::receive(app, dialect, request).await {
+            Ok(arrival) => arrival,
+            Err(refusal) => return *refusal,
+        };
     let inbound = match Inbound::parse(dialect, body, hints) {
         Ok(inbound) => Arc::new(inbound),
-        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
+        Err(failure) => {
+            visit.leave();
+            return refuse(app, &caller, dialect, &parts, &failure);
+        }
     };
+    visit.in_router = true;
     let response =
         match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers)))
             .await
@@ -192,7 +263,7 @@ pub(crate) async fn count_tokens(
                 reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure)
             }
         };
-    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    visit.answered(response.status());
     response
 }
 
@@ -204,16 +275,18 @@ pub(crate) async fn embed(
     model: Option<&str>,
     request: Request,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
-        Ok(arrival) => arrival,
-        Err(refusal) => return *refusal,
-    };
+    let Arrival { mut visit, caller, body, .. } =
+        match Arrival::receive(app, dialect, request).await {
+            Ok(arrival) => arrival,
+            Err(refusal) => return *refusal,
+        };
+    visit.in_router = true;
     let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model))
         .await
     {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
-    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
+    visit.answered(response.status());
     response
 }

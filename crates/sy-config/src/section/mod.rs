@@ -30,7 +30,7 @@ pub use model::{
     Cost, LongContextCost, Modalities, ModelConfig, ModelLimit, ModelProvider, Shape, Supports,
 };
 pub use provider::{ProviderConfig, ProviderOptions};
-pub use retry::Retry;
+pub use retry::{FailoverMode, Retry};
 pub use server::Server;
 
 pub(crate) use header::is_secret_header;
@@ -80,6 +80,10 @@ pub struct Config {
     #[serde(skip)]
     #[schemars(skip)]
     pub withheld: BTreeMap<String, String>,
+    /// Where the keys of providers were written (`FILE:LINE`), by id.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub key_places: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -107,6 +111,7 @@ impl Default for Config {
             opencode_config: true,
             trusted_projects: Vec::new(),
             withheld: BTreeMap::new(),
+            key_places: BTreeMap::new(),
         }
     }
 }

@@ -210,7 +210,8 @@ fn built_in_defaults_are_those_of_the_types() {
     assert_eq!(*loaded.config, Config::default());
     assert_eq!(
         leaf(&loaded, "/retry"),
-        json!({ "maxRetries": 3, "baseDelay": 1000, "maxDelay": 60000, "backoffMultiplier": 2.0 })
+        json!({ "maxRetries": 3, "baseDelay": 1000, "maxDelay": 60000, "backoffMultiplier": 2.0,
+            "failover": "immediate" })
     );
     assert_eq!(leaf(&loaded, "/opencode_config"), Value::Bool(true));
 }

@@ -142,7 +142,7 @@ fn limits_hold_to_the_last_unit() {
     let timeout = |name: &str, value: &str| {
         format!(r#"{{"provider": {{"x": {{"options": {{"{name}": {value}}}}}}}}}"#)
     };
-    for name in ["timeout", "headerTimeout", "chunkTimeout"] {
+    for name in ["timeout", "headerTimeout", "firstContentTimeout", "chunkTimeout"] {
         check_limit(|value| timeout(name, value), "1000", true);
         check_limit(|value| timeout(name, value), "300000", true);
         check_limit(|value| timeout(name, value), "false", true);

@@ -76,7 +76,7 @@ async fn a_key_is_not_sent_where_a_projects_file_says() {
     for wire in Wire::ALL {
         let answer = server.chat(wire, "a/m", false).send().await;
         let message = refusal(wire, &answer);
-        assert!(answer.status == 401 && message.contains("trusted_projects"), "{answer:?}");
+        assert!(answer.status == 502 && message.contains("trusted_projects"), "{answer:?}");
         assert_eq!(server.chat(wire, "b/m", false).send().await.status, 200);
     }
     assert_eq!((thief.hits(), own.hits()), (0, 4));

@@ -3,17 +3,19 @@
 //! Called by the binary with the composed parts. Stopping has three steps: no new connections, running requests get
 //! `server.shutdown_seconds` to finish, then what still waits is refused and open streams are ended with an error event.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use hyper_util::rt::TokioTimer;
+use sy_config::Paths;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::compose::Composition;
 use crate::failure::shutting_down;
+use crate::running::Announcement;
 
 /// How long a client may take to send its request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,6 +46,7 @@ pub struct Served {
     watch: crate::compose::Background,
     listener: TcpListener,
     address: SocketAddr,
+    paths: Paths,
 }
 
 /// Reads the host of the configuration as an address.
@@ -67,7 +70,7 @@ pub(crate) fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
 /// # Errors
 /// [`ServeError::Bind`] with what to do when the address is in use or not ours.
 pub fn serve(composition: Composition) -> Result<Served, ServeError> {
-    let Composition { app, background: watch, bind } = composition;
+    let Composition { app, background: watch, bind, paths } = composition;
     let port = app.config().server.port;
     let wanted = SocketAddr::new(bind, port);
     let listener = TcpListener::bind(wanted).map_err(|error| {
@@ -80,13 +83,18 @@ pub fn serve(composition: Composition) -> Result<Served, ServeError> {
     })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    Ok(Served { app, watch, listener, address })
+    Ok(Served { app, watch, listener, address, paths })
 }
 
 impl Served {
     /// Returns the address that was bound: with port 0, the one that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns where clients on this machine reach it, without a path.
+    pub fn url(&self) -> String {
+        local_url(self.address)
     }
 
     /// Returns the parts.
@@ -102,7 +110,8 @@ impl Served {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { app, watch, listener, address } = self;
+        let Self { app, watch, listener, address, paths } = self;
+        let _announcement = announce(&paths, address);
         let handle = Handle::new();
         watch.start(&app);
         info!(address = %address, "listening");
@@ -132,6 +141,25 @@ impl Served {
         info!("stopped");
         Ok(())
     }
+}
+
+/// Returns the URL of a server for clients on this machine.
+fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// Lets the commands of this user find the server. They can be told the address, so a failure is no reason to stop.
+fn announce(paths: &Paths, address: SocketAddr) -> Option<Announcement> {
+    Announcement::publish(paths, local_url(address))
+        .inspect_err(|error| {
+            warn!(%error, "the running address could not be recorded: other commands need --url")
+        })
+        .ok()
 }
 
 /// Waits for the wish to stop and carries it out.

@@ -1,6 +1,5 @@
 //! `serve`: runs the server until it is told to stop.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -32,7 +31,7 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
             "nobody is asked for a token: every program on this machine can use your credentials",
         );
     } else {
-        let url = reachable(served.address());
+        let url = served.url();
         output::note(&format!(
             "point the clients of another shell at it: eval \"$(switchyard env --url {url})\""
         ));
@@ -51,14 +50,6 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     tokio::select! {
         outcome = serving => outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into),
         () = impatient => Ok(ExitCode::from(exit::INTERRUPTED)),
-    }
-}
-
-/// Returns the URL of a server for clients on this machine.
-fn reachable(address: SocketAddr) -> String {
-    match address.ip().is_unspecified() {
-        true => format!("http://127.0.0.1:{}", address.port()),
-        false => format!("http://{address}"),
     }
 }
 

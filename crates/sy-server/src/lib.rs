@@ -4,6 +4,7 @@
 //! - [`serve()`]: bind, run, drain.
 //! - [`compose()`]: the only place where concrete parts meet; returns [`App`].
 //! - `http`: the surfaces, one folder or file each; `exchange` is what all chat surfaces share.
+//! - `connections`: taken in, bounded in number and in time, ended.
 //! - `caller`, `body`, `reply`, `failure`: the way in, the way out, and the one table of statuses.
 //! - `local`: the same parts without a server, for commands that need none.
 //! - [`running()`]: the address of the server that runs on this machine.
@@ -15,6 +16,7 @@ mod app;
 mod body;
 mod caller;
 pub mod compose;
+mod connections;
 mod exchange;
 mod failure;
 mod http;

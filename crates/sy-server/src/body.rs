@@ -71,8 +71,9 @@ async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, 
 
 /// Says why a body did not come as a whole.
 fn broken(error: &axum::Error) -> Failure {
-    let cause = std::error::Error::source(error);
-    if cause.is_some_and(<dyn std::error::Error>::is::<Stalled>) {
+    let mut causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    if causes.any(<dyn std::error::Error>::is::<Stalled>) {
         let message = "the request body did not come in time: send it without pauses, or raise \
                        server.timeouts.body";
         return Failure::new(ErrorKind::Timeout, Side::Caller, message);

@@ -122,7 +122,6 @@ impl StreamDecoder for LegacyDecoder {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use bytes::Bytes;
     use sy_types::chat::{StreamEvent, Usage};
 
     use super::{LegacyCompletions, LegacyDecoder};

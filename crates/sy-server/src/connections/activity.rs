@@ -61,6 +61,7 @@ struct State {
     incomplete: usize,
     /// Those of them whose answer has begun.
     answering: usize,
+    has_sent: bool,
     /// The client takes no bytes at the moment.
     is_blocked: bool,
     /// A body was left unread.
@@ -73,6 +74,8 @@ struct State {
 pub(super) enum End {
     /// Nobody waits for an answer: it is the end of the connection.
     Connection,
+    /// The surface has not taken all of the body: it may yet find it whole.
+    WithinBody,
     /// An answer is due and nothing of it was sent.
     BeforeAnswer {
         /// Whether the client understands interim answers.
@@ -96,6 +99,7 @@ impl Activity {
             working: 0,
             incomplete: 0,
             answering: 0,
+            has_sent: false,
             is_blocked: false,
             has_unread: false,
             is_expired: false,
@@ -148,7 +152,9 @@ impl Activity {
     /// Returns whether the time is over, and whether part of an HTTP/1 head had come.
     pub(super) fn expired(&self) -> Option<bool> {
         let state = self.state();
-        let in_head = state.open == 0 && state.head_began.is_some() && !state.is_http2;
+        // Something is said before the first request in HTTP/2 only.
+        let in_http2 = state.is_http2 || (state.has_sent && !state.has_asked);
+        let in_head = state.open == 0 && state.head_began.is_some() && !in_http2;
         state.is_expired.then_some(in_head)
     }
 
@@ -163,9 +169,9 @@ impl Activity {
     /// Notes that the client took bytes, or that it takes none.
     pub(super) fn sent(&self, is_blocked: bool) {
         let mut state = self.state();
-        if !is_blocked {
-            state.progress = Instant::now();
-        } else if !state.is_blocked {
+        state.has_sent = true;
+        // A client that goes on taking nothing makes no progress.
+        if !(is_blocked && state.is_blocked) {
             state.progress = Instant::now();
         }
         state.is_blocked = is_blocked;
@@ -174,11 +180,14 @@ impl Activity {
     /// Returns what the end of what the client sends means.
     pub(super) fn end_of_input(&self) -> End {
         let state = self.state();
-        if state.is_http2 || state.incomplete > 0 {
+        if state.is_http2 {
             return End::Connection;
         }
         if state.is_blocked {
             return End::WithinAnswer;
+        }
+        if state.incomplete > 0 && state.open > state.answering {
+            return End::WithinBody;
         }
         // Of an answer that has begun the client may well have seen enough: it left.
         match state.open > state.answering {
@@ -315,7 +324,7 @@ mod tests {
         let activity = Activity::new();
         assert_eq!(activity.end_of_input(), End::Connection);
         activity.request(Version::HTTP_11, false);
-        assert_eq!(activity.end_of_input(), End::Connection);
+        assert_eq!(activity.end_of_input(), End::WithinBody);
         activity.body_over(true);
         assert_eq!(activity.end_of_input(), End::BeforeAnswer { knows_interim: true });
         activity.answer();

@@ -23,6 +23,8 @@ const HEAD_LATE: &[u8] =
 const ARE_YOU_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How often a client that ended its side is looked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// How long it may take the surface to find that the body had come as a whole.
+const BODY_GRACE: Duration = Duration::from_secs(1);
 /// How long a client that still sends may read its answer: at most, and without a further byte.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_PAUSE: Duration = Duration::from_secs(2);
@@ -33,9 +35,24 @@ const DISCARD: usize = 16 << 10;
 pub(super) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
-    /// Runs once the client has ended its side and an answer is due.
-    half_closed: Option<Interval>,
+    half_closed: Option<HalfClosed>,
     linger: Option<Linger>,
+}
+
+/// The client has ended its side.
+struct HalfClosed {
+    since: Instant,
+    look: Interval,
+    /// It may wait for an answer.
+    is_awaited: bool,
+}
+
+impl HalfClosed {
+    fn begin() -> Self {
+        let mut look = interval(LOOK_PAUSE);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { since: Instant::now(), look, is_awaited: false }
+    }
 }
 
 /// The time that a client gets to read its answer.
@@ -51,31 +68,34 @@ impl Socket {
 
     /// Decides what the end of what the client sends means, and holds it back while an answer is due.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.half_closed.is_none() {
-            match self.activity.end_of_input() {
-                End::Connection => return Poll::Ready(Ok(())),
-                // A client that closed its socket looks the same as one that only ended its side. The first resets the
-                // connection when something comes, and then the provider's work is cancelled.
-                End::BeforeAnswer { knows_interim: true } => {
-                    self.stream.try_write(ARE_YOU_THERE)?;
-                }
-                End::BeforeAnswer { knows_interim: false } | End::WithinAnswer => {}
-            }
-        }
-
-        let look = self.half_closed.get_or_insert_with(|| {
-            let mut look = interval(LOOK_PAUSE);
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            look
-        });
+        let half_closed = self.half_closed.get_or_insert_with(HalfClosed::begin);
         loop {
             if let Some(error) = self.stream.take_error()? {
                 return Poll::Ready(Err(error));
             }
-            if !self.activity.is_answering() {
+
+            let is_end = match self.activity.end_of_input() {
+                _ if half_closed.is_awaited => !self.activity.is_answering(),
+                End::Connection => true,
+                End::WithinBody => half_closed.since.elapsed() >= BODY_GRACE,
+                // A client that closed its socket looks the same as one that only ended its side. The first resets the
+                // connection when something comes, and then the provider's work is cancelled.
+                End::BeforeAnswer { knows_interim } => {
+                    half_closed.is_awaited = true;
+                    if knows_interim {
+                        self.stream.try_write(ARE_YOU_THERE)?;
+                    }
+                    false
+                }
+                End::WithinAnswer => {
+                    half_closed.is_awaited = true;
+                    false
+                }
+            };
+            if is_end {
                 return Poll::Ready(Ok(()));
             }
-            ready!(look.poll_tick(context));
+            ready!(half_closed.look.poll_tick(context));
         }
     }
 

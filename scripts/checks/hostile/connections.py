@@ -134,7 +134,7 @@ def crowds(check, binary):
         seconds, answer = ended(server.connect(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"), 5)
         check("where all connections of an address are at work, a further one is told so at once", seconds is not None and seconds < 3 and b" 503 " in answer and b"retry-after" in answer.lower(), f"{seconds} s, {answer[:80]}")
         crowd[0].close()
-        time.sleep(0.3)
+        time.sleep(1.5)
         check("and finds room when one has gone", server.good()[0] == 200)
         for opened in crowd:
             opened.close()
@@ -174,7 +174,7 @@ def answers(check, binary):
         opened = server.connect((POST + "content-length: 1000\r\n\r\n{").encode())
         time.sleep(0.3)
         opened.close()
-        time.sleep(0.5)
+        time.sleep(1.5)
         lines = [json.loads(line) for line in open(f"{server.home}/log") if line.startswith("{")]
         left = [line for line in lines if line.get("status") in (400, 499) and line.get("path") == "/v1/chat/completions"]
         check("a request that was given up within its body has its line", bool(left), left[-1:] or "none")

@@ -24,7 +24,7 @@ const ARE_YOU_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How often a client that ended its side is looked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long it may take the surface to find that the body had come as a whole.
-const BODY_GRACE: Duration = Duration::from_secs(1);
+const BODY_GRACE: Duration = Duration::from_millis(250);
 /// How long a client that still sends may read its answer: at most, and without a further byte.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_PAUSE: Duration = Duration::from_secs(2);

@@ -47,10 +47,10 @@ pub use paths::Paths;
 pub use problem::{Notice, Problem};
 pub use schema::{SCHEMA_PATH, schema, schema_text};
 pub use section::{
-    Alias, CatalogSettings, Config, Cost, CredentialSettings, DefaultModels, FailoverMode,
-    HeaderText, Headers, Limit, Log, LogFormat, LongContextCost, Modalities, ModelConfig,
-    ModelDefaults, ModelLimit, ModelProvider, ProviderConfig, ProviderOptions, Retry, Server,
-    Shape, Supports,
+    Alias, CatalogSettings, Config, Connections, Cost, CredentialSettings, DefaultModels,
+    FailoverMode, HeaderText, Headers, Limit, Log, LogFormat, LongContextCost, Modalities,
+    ModelConfig, ModelDefaults, ModelLimit, ModelProvider, ProviderConfig, ProviderOptions, Retry,
+    Server, Shape, Supports, Timeouts,
 };
 pub use trust::ADDRESS_OPTIONS;
 pub use view::view;

@@ -44,4 +44,4 @@ pub use face::{
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};
-pub use registry::{Entry, REGISTRY, downstream, upstream};
+pub use registry::{Entry, REGISTRY, downstream, legacy_completions, upstream};

@@ -30,6 +30,29 @@ pub(crate) struct Errand<'a> {
     pub(crate) passthrough: &'a HeaderMap,
     /// Whether a field that cannot be carried is a failure.
     pub(crate) strict: bool,
+    /// Whether it is a legacy completion: a text that goes on, and no chat.
+    pub(crate) is_legacy: bool,
+}
+
+impl Errand<'_> {
+    /// Finds the code that speaks to a target.
+    fn upstream(&self, target: &Target) -> Result<&'static dyn Upstream, Failure> {
+        let upstream = protocol_of(target)?;
+        if !self.is_legacy {
+            return Ok(upstream);
+        }
+        let legacy = sy_protocol::legacy_completions();
+        if upstream.wire() == legacy.wire() {
+            return Ok(legacy);
+        }
+        let text = format!(
+            "{} speaks {}, which has no legacy completions: ask it in /v1/chat/completions, or name a model of a \
+             provider that is OpenAI-compatible (openai_chat)",
+            target.name(),
+            target.protocol
+        );
+        Err(Failure::new(ErrorKind::Unsupported, Side::Caller, text).with_param("model"))
+    }
 }
 
 /// A call with its credential on it.
@@ -58,7 +81,7 @@ impl Inner {
         tally: &mut Tally,
     ) -> Result<Reached, Missed> {
         let target = &*planned.target;
-        let upstream = protocol_of(target)?;
+        let upstream = errand.upstream(target)?;
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };

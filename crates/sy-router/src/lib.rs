@@ -145,6 +145,30 @@ impl Router {
         inbound: Arc<Inbound>,
         passthrough: HeaderMap,
     ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, false).await
+    }
+
+    /// Relays a request in OpenAI's legacy completions form, which must have come as chat completions, to a provider that
+    /// has that route. Otherwise as [`Self::answer`].
+    ///
+    /// # Errors
+    /// `Unsupported` where the target speaks another protocol; else as [`Self::answer`].
+    pub async fn complete(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+    ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, true).await
+    }
+
+    async fn carry(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+        is_legacy: bool,
+    ) -> Result<Answer, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
         let mut meter = Meter::begin_chat(inner, ctx, &inbound);
@@ -154,7 +178,7 @@ impl Router {
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
         let strict = ctx.strict || config.server.strict;
-        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict };
+        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict, is_legacy };
         let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);

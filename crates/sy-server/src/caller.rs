@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sy_types::{Failover, Failure, Principal, RequestContext, RequestId};
 
 use crate::app::App;
+use crate::connections::Peer;
 
 /// The response and request header that carries the request id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,7 +32,7 @@ impl Caller {
         let admitted = app
             .access
             .check_origin(&parts.headers, parts.uri.authority().map(http::uri::Authority::as_str))
-            .and_then(|()| app.access.authenticate(&parts.headers, parts.uri.query()));
+            .and_then(|()| Self::principal(app, parts));
         let mut caller = Self::unknown(parts);
         caller.context.strict |= app.config().server.strict;
         let refusal = admitted.and_then(|principal| {
@@ -40,6 +41,12 @@ impl Caller {
             Ok(())
         });
         (caller, refusal)
+    }
+
+    /// Finds out who is calling. Wrong tokens count for the address that they come from.
+    pub(crate) fn principal(app: &App, parts: &Parts) -> Result<Principal, Failure> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        app.access.authenticate_from(peer, &parts.headers, parts.uri.query())
     }
 
     /// Takes a request whose caller need not be known.
@@ -52,7 +59,8 @@ impl Caller {
         Self::with(&HeaderMap::new())
     }
 
-    fn with(headers: &HeaderMap) -> Self {
+    /// Takes what the headers say.
+    pub(crate) fn with(headers: &HeaderMap) -> Self {
         let strict = headers.get(STRICT).is_some_and(|value| value == "true");
         let id = request_id(headers);
         let context =

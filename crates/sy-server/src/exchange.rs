@@ -8,14 +8,15 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
 use sy_router::{Answer, Body, Refused, Trail, Whole};
-use sy_types::{ErrorKind, Failure, Side};
+use sy_types::Failure;
 
 use crate::app::App;
 use crate::caller::Caller;
+use crate::connections::HandedOver;
 use crate::failure::shutting_down;
 use crate::observe::metrics::endpoint;
 use crate::reply;
@@ -31,65 +32,8 @@ const PASSED_ON: [HeaderName; 3] = [
 /// Says that a token count is a rule of thumb.
 const ESTIMATED: HeaderName = HeaderName::from_static("x-switchyard-estimated");
 
-/// What a request whose client left before the answer's head is counted as.
-const CLIENT_GONE: u16 = 499;
-
-/// Counts a request when it is answered, or when its client left before.
-pub(crate) struct Visit {
-    app: App,
-    caller: Caller,
-    method: Method,
-    path: String,
-    /// True once the router was asked: from then on its record is the access line.
-    in_router: bool,
-    is_open: bool,
-}
-
-impl Visit {
-    fn begin(app: &App, caller: &Caller, parts: &Parts) -> Self {
-        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        Self {
-            app: app.clone(),
-            caller: caller.clone(),
-            method,
-            path,
-            in_router: false,
-            is_open: true,
-        }
-    }
-
-    /// The request was answered, and the router has written its access line.
-    fn answered(mut self, status: StatusCode) {
-        self.is_open = false;
-        self.app.observatory.counted(&self.caller, &self.method, endpoint(&self.path), status);
-    }
-
-    /// Somebody else counts the request.
-    fn leave(mut self) {
-        self.is_open = false;
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        if !self.is_open {
-            return;
-        }
-        let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or(StatusCode::BAD_REQUEST);
-        let (observatory, caller) = (&self.app.observatory, &self.caller);
-        if self.in_router {
-            observatory.counted(caller, &self.method, endpoint(&self.path), status);
-        } else {
-            let text = "the client left before its request was complete";
-            let failure = Failure::new(ErrorKind::Cancelled, Side::Caller, text);
-            observatory.refused(caller, &self.method, &self.path, status, &failure);
-        }
-    }
-}
-
 /// A request whose caller is known and whose body was read.
 pub(crate) struct Arrival {
-    visit: Visit,
     pub(crate) caller: Caller,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
@@ -107,7 +51,6 @@ impl Arrival {
     ) -> Result<Self, Box<Response>> {
         let (parts, body) = request.into_parts();
         let (caller, admitted) = Caller::enter(app, &parts);
-        let visit = Visit::begin(app, &caller, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
         let read = match admitted {
             Ok(()) => {
@@ -118,11 +61,8 @@ impl Arrival {
             Err(failure) => Err(failure),
         };
         match read {
-            Ok(body) => Ok(Self { visit, caller, parts, body }),
-            Err(failure) => {
-                visit.leave();
-                Err(Box::new(refuse(app, &caller, dialect, &parts, &failure)))
-            }
+            Ok(body) => Ok(Self { caller, parts, body }),
+            Err(failure) => Err(Box::new(refuse(app, &caller, dialect, &parts, &failure))),
         }
     }
 }
@@ -134,27 +74,53 @@ pub(crate) async fn converse(
     hints: &Hints,
     request: Request,
 ) -> Response {
-    let Arrival { mut visit, caller, parts, body } =
-        match Arrival::receive(app, dialect, request).await {
-            Ok(arrival) => arrival,
-            Err(refusal) => return *refusal,
-        };
+    relate(app, dialect, hints, request, false).await
+}
+
+/// Relays one request in OpenAI's legacy completions form, whose head reads as that of a chat.
+pub(crate) async fn complete(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    request: Request,
+) -> Response {
+    relate(app, dialect, &Hints::default(), request, true).await
+}
+
+async fn relate(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    hints: &Hints,
+    request: Request,
+    is_legacy: bool,
+) -> Response {
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
     let inbound = match Inbound::parse(dialect, body, hints) {
         Ok(inbound) => Arc::new(inbound),
-        Err(failure) => {
-            visit.leave();
-            return refuse(app, &caller, dialect, &parts, &failure);
-        }
+        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    visit.in_router = true;
-    let routed =
-        app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
-    let response = match until_cut(app, routed).await {
+
+    hand_over(&parts);
+    let (asked, passed) = (Arc::clone(&inbound), passed_on(&parts.headers));
+    let outcome = match is_legacy {
+        true => until_cut(app, app.router.complete(&caller.context, asked, passed)).await,
+        false => until_cut(app, app.router.answer(&caller.context, asked, passed)).await,
+    };
+    let response = match outcome {
         Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
-    visit.answered(response.status());
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
+}
+
+/// Notes that the router tells how the request ends, also when its client leaves.
+fn hand_over(parts: &Parts) {
+    if let Some(handed_over) = parts.extensions.get::<HandedOver>() {
+        handed_over.note();
+    }
 }
 
 /// Waits for the router, but not beyond the time for draining: what has not begun by then is refused while the connection is
@@ -234,19 +200,15 @@ pub(crate) async fn count_tokens(
     hints: &Hints,
     request: Request,
 ) -> Response {
-    let Arrival { mut visit, caller, parts, body } =
-        match Arrival::receive(app, dialect, request).await {
-            Ok(arrival) => arrival,
-            Err(refusal) => return *refusal,
-        };
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
     let inbound = match Inbound::parse(dialect, body, hints) {
         Ok(inbound) => Arc::new(inbound),
-        Err(failure) => {
-            visit.leave();
-            return refuse(app, &caller, dialect, &parts, &failure);
-        }
+        Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    visit.in_router = true;
+    hand_over(&parts);
     let response =
         match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers)))
             .await
@@ -263,7 +225,7 @@ pub(crate) async fn count_tokens(
                 reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure)
             }
         };
-    visit.answered(response.status());
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
 }
 
@@ -275,18 +237,17 @@ pub(crate) async fn embed(
     model: Option<&str>,
     request: Request,
 ) -> Response {
-    let Arrival { mut visit, caller, body, .. } =
-        match Arrival::receive(app, dialect, request).await {
-            Ok(arrival) => arrival,
-            Err(refusal) => return *refusal,
-        };
-    visit.in_router = true;
+    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
+    hand_over(&parts);
     let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model))
         .await
     {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
-    visit.answered(response.status());
+    app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
 }

@@ -31,7 +31,7 @@ pub use model::{
 };
 pub use provider::{ProviderConfig, ProviderOptions};
 pub use retry::{FailoverMode, Retry};
-pub use server::Server;
+pub use server::{Connections, Server, Timeouts};
 
 pub(crate) use header::is_secret_header;
 pub(crate) use limit::{LONGEST_MS, SHORTEST_MS};

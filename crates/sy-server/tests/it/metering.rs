@@ -18,15 +18,15 @@ async fn counters_name_routes_providers_outcomes_and_tokens() {
     server.ask(http::Method::DELETE, "/made/up/by/the/caller").send().await;
     let text = server.get("/metrics").send().await.text();
     for line in [
-        r#"http_requests_total{method="POST",endpoint="/v1/messages",status="200"} 2"#,
-        r#"http_requests_total{method="POST",endpoint="/v1/chat/completions",status="502"} 1"#,
-        r#"http_requests_total{method="POST",endpoint="/v1/chat/completions",status="404"} 1"#,
-        r#"http_requests_total{method="other",endpoint="other",status="404"} 1"#,
-        r#"model_requests_total{provider="a",model="m",outcome="ok"} 2"#,
-        r#"model_requests_total{provider="b",model="m",outcome="provider_unavailable"} 1"#,
-        r#"model_tokens_used_total{provider="a",model="m",type="input"} 22"#,
-        r#"model_tokens_used_total{provider="a",model="m",type="output"} 4"#,
-        r#"model_first_byte_seconds_count{provider="a",model="m"} 2"#,
+        r#"switchyard_http_requests_total{method="POST",endpoint="/v1/messages",status="200"} 2"#,
+        r#"switchyard_http_requests_total{method="POST",endpoint="/v1/chat/completions",status="502"} 1"#,
+        r#"switchyard_http_requests_total{method="POST",endpoint="/v1/chat/completions",status="404"} 1"#,
+        r#"switchyard_http_requests_total{method="other",endpoint="other",status="404"} 1"#,
+        r#"switchyard_model_requests_total{provider="a",model="m",outcome="ok"} 2"#,
+        r#"switchyard_model_requests_total{provider="b",model="m",outcome="provider_unavailable"} 1"#,
+        r#"switchyard_model_tokens_used_total{provider="a",model="m",type="input"} 22"#,
+        r#"switchyard_model_tokens_used_total{provider="a",model="m",type="output"} 4"#,
+        r#"switchyard_model_first_byte_seconds_count{provider="a",model="m"} 2"#,
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use sy_config::Environment;
 use sy_testkit::Wire;
 
-use crate::dialect::{refusal, text_of};
+use crate::dialect::text_of;
 use crate::world::{Plot, good, until};
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::thread;
 use sy_credentials::{Credentials, DEFAULT_ACCOUNT, Kind, Settings, Source};
 use sy_types::{AuthScheme, CallBody, ErrorKind, HttpCall, Side};
 
-use crate::{Home, config_with_key, key, leased, names, put, text};
+use crate::{Home, config_with_key, key, names, put, text};
 
 #[test]
 fn configuration_then_vault_then_opencode_then_environment() {

@@ -15,7 +15,7 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line cannot be used; clap has the same code.
 const USAGE: u8 = 2;
 /// The configuration is not valid.
-const CONFIG: u8 = 3;
+pub(crate) const CONFIG: u8 = 3;
 /// No credential, or one that was refused.
 const CREDENTIAL: u8 = 4;
 /// There is no such model or provider.

@@ -7,6 +7,7 @@
 //! - `models_dev`, `overlay`, `assemble`: the data's entry, the configuration's word on it, and both put together.
 //! - `resolve`, `choose`, `aliases`: from a typed name, or from none, to one model.
 //! - `target`, [`wire_map`], `variants`, `address`: from a model to everything needed to call it.
+//! - `gaps`: what a provider of the operator's own lacks.
 //! - `search`: ranking as minisearch does it.
 //! - `fetch`, `refresh`, `probe`: the network.
 //!
@@ -20,6 +21,7 @@ mod cache;
 mod catalog;
 mod choose;
 mod fetch;
+mod gaps;
 mod layers;
 mod models_dev;
 mod overlay;
@@ -35,6 +37,7 @@ pub mod wire_map;
 pub use bundle::pack;
 pub use catalog::{Catalog, Connected, Settings};
 pub use fetch::certificates;
+pub use gaps::Gap;
 pub use probe::{LocalServer, ProbePorts, probe_local};
 pub use provider::{Provider, ProviderRow};
 pub use refresh::Refresh;

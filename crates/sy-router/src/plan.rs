@@ -175,7 +175,7 @@ fn make(
         add(&name.text, catalog.resolve(&name.text, &linked));
     }
     match first_failure {
-        Some(failure) if plan.targets.is_empty() => Err(failure),
+        Some(failure) if plan.targets.is_empty() => Err(with_unusable_key(failure, credentials)),
         None if plan.targets.is_empty() => Err(Failure::bug("a plan was made of no name")),
         _ => Ok(plan),
     }
@@ -225,6 +225,28 @@ fn told(mut failure: Failure, config: &Config, requested: &str) -> Failure {
         failure.message.push_str(&format!("; or did you mean the alias `{alias}`?"));
     }
     failure
+}
+
+/// Adds to "there is none" that a key is there and cannot be used, as when the key that opens the vault was lost: without
+/// that, one would look for the fault at the wrong place.
+fn with_unusable_key(failure: Failure, credentials: &Credentials) -> Failure {
+    if failure.kind != ErrorKind::NotFound {
+        return failure;
+    }
+    let unusable = credentials
+        .list()
+        .into_iter()
+        .find_map(|summary| Some((summary.provider, summary.problem?)));
+    match unusable {
+        Some((provider, problem)) => {
+            let message = format!(
+                "{}; the stored key of {provider} cannot be used: {problem}",
+                failure.message
+            );
+            Failure { message, ..failure }
+        }
+        None => failure,
+    }
 }
 
 impl Plan {

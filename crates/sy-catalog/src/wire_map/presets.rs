@@ -96,16 +96,3 @@ static SETTING_OPTIONS: &[(&str, &[&str])] = &[
 pub(crate) fn setting_of_option(option: &str) -> Option<&'static [&'static str]> {
     SETTING_OPTIONS.iter().find(|(name, _)| *name == option).map(|(_, placeholders)| *placeholders)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::SETTING_OPTIONS;
-
-    #[test]
-    fn options_that_lead_somewhere_are_guarded() {
-        for (name, _) in SETTING_OPTIONS.iter().filter(|(_, placeholders)| !placeholders.is_empty())
-        {
-            assert!(sy_config::ADDRESS_OPTIONS.contains(name), "{name}");
-        }
-    }
-}

@@ -15,9 +15,36 @@ pub(crate) struct Arguments {
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
     #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// How a result is written.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Another spelling of --json, as --format json.
+    #[arg(long, value_enum, value_name = "FORM", hide = true, conflicts_with = "json")]
+    format: Option<OutputForm>,
+}
+
+impl Output {
+    /// Returns true when JSON is asked for, in either spelling.
+    pub(crate) fn is_json(self) -> bool {
+        self.json || matches!(self.format, Some(OutputForm::Json))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    Json,
+    #[value(alias = "default")]
+    Text,
 }
 
 /// What every command takes.
@@ -30,7 +57,7 @@ pub(crate) struct Global {
     /// Never use the network for the catalog.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Log what is decided to standard error, as DEBUG=switchyard does.
+    /// Print debug logs to stderr, as DEBUG=switchyard does.
     #[arg(long, global = true)]
     pub(crate) debug: bool,
     /// Write log lines for people (text) or programs (json); auto is text on a terminal.
@@ -89,7 +116,7 @@ pub(crate) struct Run {
     pub(crate) prompt: Vec<String>,
     /// The model: PROVIDER/MODEL or PROVIDER/MODEL:VARIANT, an alias, or an id that only one connected provider has;
     /// without it, the configured one or the best of what is connected.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = model)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
     #[arg(long, value_name = "TEXT")]
@@ -98,7 +125,7 @@ pub(crate) struct Run {
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
     pub(crate) file: Vec<PathBuf>,
     /// At most this many answer tokens.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = max_tokens)]
     pub(crate) max_tokens: Option<u64>,
     /// How freely the next token is chosen, from 0 to 2.
     #[arg(long, value_name = "T", value_parser = temperature)]
@@ -115,6 +142,23 @@ pub(crate) struct Run {
 pub(crate) enum RunFormat {
     Default,
     Json,
+}
+
+fn max_tokens(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// An empty name, as an unset variable leaves it, must not become the default model, which may cost more.
+fn model(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a model such as PROVIDER/MODEL, got an empty name; leave --model out \
+                   for the default model"
+            .to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -147,51 +191,86 @@ pub(crate) struct Models {
 
 #[derive(Subcommand)]
 pub(crate) enum Auth {
-    /// Store a key for a provider, typed into a hidden prompt or read from standard input; or add a local server.
-    #[command(visible_alias = "add")]
+    /// Sign in to a provider, or add a server on this machine or at a URL.
+    ///
+    /// The key is typed into a hidden prompt or read from standard input, checked by a call that costs nothing, and kept
+    /// in the encrypted vault. A key that the provider rejects is stored only with --force or after a question.
+    #[command(visible_alias = "add", after_help = LOGIN_EXAMPLES)]
     Login(Login),
-    /// List what is connected and where its key comes from.
-    #[command(visible_alias = "ls")]
+    /// List every key, which one is used, and what the provider said of it last.
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:
+  switchyard auth list
+  switchyard auth list --json | jq '.[] | select(.used)'"
+    )]
     List(AuthList),
-    /// Like list, with exit code 4 when no provider (or not the named one) is connected.
+    /// Like list, with exit code 4 when no provider (or not the named one) has a key that works.
+    #[command(after_help = "Examples:
+  switchyard auth status
+  switchyard auth status openai --json")]
     Status(AuthStatus),
     /// Remove a stored key.
-    #[command(visible_alias = "remove")]
+    #[command(
+        visible_alias = "remove",
+        after_help = "Examples:
+  switchyard auth logout openai
+  switchyard auth logout openai --account work"
+    )]
     Logout(Logout),
-    /// Copy the keys of OpenCode's auth.json into the encrypted store.
+    /// Copy the keys of OpenCode's auth.json into the vault.
+    #[command(after_help = "Examples:
+  switchyard auth import
+  switchyard auth import ./auth.json")]
     Import(AuthFile),
     /// Write the stored keys, as plain text, into an OpenCode auth.json.
+    #[command(after_help = "Example:
+  switchyard auth export ./auth.json")]
     Export(AuthFile),
-    /// Encrypt every stored key anew with a fresh key.
+    /// Re-encrypt every stored key with a new key.
+    #[command(after_help = "Example:
+  switchyard auth rotate")]
     Rotate,
 }
 
+const LOGIN_EXAMPLES: &str = "Examples:
+  switchyard auth login                            choose from a list
+  switchyard auth login openai                     type the key into a hidden prompt
+  switchyard auth login openai < key.txt           read it from a file
+  switchyard auth login openai --account work      keep several accounts apart
+  switchyard auth login http://127.0.0.1:8000/v1   add an OpenAI-compatible server";
+
 #[derive(Args)]
 pub(crate) struct Login {
-    /// The provider; asked for where it is missing.
+    /// The provider, a server that runs here, or the URL of an OpenAI-compatible server; asked for where it is missing.
+    #[arg(value_name = "PROVIDER|URL")]
     pub(crate) provider: Option<String>,
-    /// Which of several accounts at the provider.
+    /// Which of several accounts at the provider [default: default].
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// A name for it.
+    /// A remark that lists show beside the account.
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// With a URL: the name of the provider to add [default: made of the address].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Store the key even if the provider rejects it.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct AuthList {
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args)]
 pub(crate) struct AuthStatus {
     /// Only this provider.
     pub(crate) provider: Option<String>,
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args)]
@@ -263,8 +342,14 @@ pub(crate) enum EnvShell {
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  switchyard doctor
+  switchyard doctor --check files --fix
+  switchyard doctor --json | jq '.[] | select(.status == \"broken\")'")]
 pub(crate) struct Doctor {
-    /// Only this check. May be repeated.
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Only this check. May be repeated [default: all].
     #[arg(long, value_enum)]
     pub(crate) check: Vec<DoctorCheck>,
     /// Repair what is safe to repair: modes of private files.
@@ -279,7 +364,7 @@ pub(crate) enum DoctorCheck {
     Config,
     /// Folders and files are readable by nobody else.
     Files,
-    /// Stored keys can be read; something is connected.
+    /// Keys can be read, and what providers said of them last.
     Auth,
     /// The catalog answers; the default model exists.
     Models,

@@ -89,6 +89,14 @@ impl Context {
         Ok((self.compose(loaded), last))
     }
 
+    /// Gives what [`Context::composed`] gives, with one more provider that is written nowhere.
+    pub(crate) fn with_provider(&self, id: &str, block: Value) -> Result<Composed> {
+        let mut trial = Self { inputs: self.inputs.clone() };
+        trial.overlay("provider", id, block);
+        let loaded = trial.load()?;
+        Ok(trial.compose(loaded))
+    }
+
     fn compose(&self, loaded: Loaded) -> Composed {
         Composed {
             live: Live::new(loaded),

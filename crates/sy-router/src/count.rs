@@ -100,7 +100,9 @@ impl Inner {
         trail.relay = relay;
         let mut watch = Watch::start(&target.timeouts, Instant::now());
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
+        let reply = accepted(&shown, upstream, reply, &mut watch, trail).await;
+        self.note_outcome(&shown, &reply);
+        let mut reply = reply?;
         let raw = reply.body.whole(&mut watch).await?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),

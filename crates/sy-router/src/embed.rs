@@ -76,7 +76,9 @@ impl Inner {
         trail.relay = request.is_none();
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
+        let reply = accepted(&shown, upstream, reply, &mut watch, trail).await;
+        self.note_outcome(&shown, &reply);
+        let mut reply = reply?;
         tally.begun = true;
         let raw = reply.body.whole(&mut watch).await?;
         let Some(request) = request else {

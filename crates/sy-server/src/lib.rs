@@ -26,3 +26,4 @@ pub use app::App;
 pub use compose::{ComposeError, Composed, Composition, compose, open_credentials, token_file};
 pub use local::{Asked, Local, current_token, local};
 pub use serve::{ServeError, Served, serve};
+pub use sy_router::KeyCheck;

@@ -9,9 +9,9 @@ use futures::{StreamExt, TryStreamExt};
 use http::HeaderMap;
 use sy_catalog::{Catalog, Connected, Hit, ProviderRow};
 use sy_config::{Environment, Paths};
-use sy_credentials::Credentials;
+use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
-use sy_router::{Body, Observer, Record, Router};
+use sy_router::{Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
 use sy_types::{Failure, Principal, RequestContext, RequestId};
 
@@ -103,6 +103,23 @@ impl Local {
         Ok(format!("{}/{}", resolved.provider, resolved.model))
     }
 
+    /// Checks a key, which need not be stored yet, by a call that costs nothing. Takes ten seconds at most.
+    pub async fn check_key(&self, provider: &str, lease: &Arc<Lease>) -> KeyCheck {
+        self.router.check_key(provider, lease).await
+    }
+
+    /// Asks a provider for the ids of its models, with a key or without. Takes five seconds at most.
+    ///
+    /// # Errors
+    /// Where the provider cannot be called, or refuses, or answers with something else.
+    pub async fn list_models(
+        &self,
+        provider: &str,
+        lease: Option<&Arc<Lease>>,
+    ) -> Result<Vec<String>, Failure> {
+        self.router.list_models(provider, lease).await
+    }
+
     /// Asks a model; the answer comes as events.
     ///
     /// # Errors
@@ -116,7 +133,9 @@ impl Local {
             .router
             .answer(&context, inbound, HeaderMap::new())
             .await
-            .map_err(|refused| refused.failure)?;
+            .map_err(|refused| refused.failure);
+        self.save_outcomes();
+        let answer = answer?;
         let events = match answer.body {
             Body::Whole(whole) => {
                 let events = whole.response.unwrap_or_default().to_events();
@@ -132,6 +151,15 @@ impl Local {
             dropped: answer.trail.dropped.into_iter().map(|dropped| dropped.field).collect(),
             events,
         })
+    }
+}
+
+impl Local {
+    /// Keeps what providers said of our keys. A command does not fail for it.
+    pub fn save_outcomes(&self) {
+        if let Err(error) = self.credentials.save_outcomes() {
+            tracing::debug!(%error, "what the provider said of the key was not kept");
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::address::is_near;
 use crate::assemble;
 use crate::bundle::{Bundle, IndexRow};
 use crate::cache::CacheFile;
+use crate::callable;
 use crate::models_dev::lay_over;
 use crate::provider::{Provider, ProviderRow};
 use crate::search::Index;
@@ -140,7 +141,9 @@ impl Layers {
     }
 
     fn assemble(&self, row: &ProviderRow) -> Provider {
-        assemble::provider(row.clone(), &self.entry(&row.id), &self.config)
+        let mut provider = assemble::provider(row.clone(), &self.entry(&row.id), &self.config);
+        provider.callable = callable::check(self, &provider);
+        provider
     }
 
     fn sources(&self, id: &str) -> Sources<'_> {

@@ -6,6 +6,7 @@
 //! - `bundle`, `cache`: the packed form of a catalog, and the fetched one on the disk.
 //! - `models_dev`, `overlay`, `assemble`: the data's entry, the configuration's word on it, and both put together.
 //! - `resolve`, `choose`, `aliases`: from a typed name, or from none, to one model.
+//! - `callable`: whether a provider can be called at all, keys apart.
 //! - `target`, [`wire_map`], `variants`, `address`: from a model to everything needed to call it.
 //! - `search`: ranking as minisearch does it.
 //! - `fetch`, `refresh`, `probe`: the network.
@@ -17,6 +18,7 @@ mod aliases;
 mod assemble;
 mod bundle;
 mod cache;
+mod callable;
 mod catalog;
 mod choose;
 mod fetch;
@@ -33,6 +35,7 @@ mod variants;
 pub mod wire_map;
 
 pub use bundle::pack;
+pub use callable::{Lack, NotCallable};
 pub use catalog::{Catalog, Connected, Settings};
 pub use fetch::certificates;
 pub use probe::{LocalServer, ProbePorts, probe_local};

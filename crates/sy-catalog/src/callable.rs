@@ -79,21 +79,17 @@ impl NotCallable {
     }
 }
 
-/// Returns why no model of a provider can be called; `Ok` when at least one can.
+/// Returns why no model of a provider can be called; `Ok` when at least one can. Of several reasons the one that the user can
+/// do something about is told.
 pub(crate) fn check(layers: &Layers, provider: &Provider) -> Result<(), NotCallable> {
-    let mut first = None;
+    let mut told: Option<NotCallable> = None;
     for model in provider.models.keys() {
-        match target::check(layers, provider, model) {
-            Ok(()) => return Ok(()),
-            Err(reason) => {
-                first.get_or_insert(reason);
-            }
+        let Err(reason) = target::check(layers, provider, model) else { return Ok(()) };
+        if told.as_ref().is_none_or(|told| told.help.is_none() && reason.help.is_some()) {
+            told = Some(reason);
         }
     }
 
     // A provider without models may have some that nobody listed.
-    match first {
-        Some(reason) => Err(reason),
-        None => target::check(layers, provider, ""),
-    }
+    told.map_or_else(|| target::check(layers, provider, ""), Err)
 }

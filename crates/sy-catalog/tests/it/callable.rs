@@ -38,7 +38,7 @@ fn a_setting_makes_a_provider_callable() {
 
 #[test]
 fn protocols_that_are_not_supported_say_so() {
-    for provider in ["cohere", "google-vertex", "gitlab"] {
+    for provider in ["sap-ai-core", "google-vertex", "gitlab"] {
         let reason = reason(json!({}), &[], provider).expect("a reason");
         assert_eq!((reason.lack.clone(), reason.help.clone()), (Lack::Protocol, None), "{reason}");
         assert!(reason.fault.contains("supported yet"), "{reason}");

@@ -77,8 +77,16 @@ pub(crate) enum Command {
     /// Run the server.
     Serve(Serve),
     /// Ask a model once and print its answer.
+    #[command(after_help = "Examples:
+  switchyard run 'why is the sky blue?'
+  switchyard run -m openai/gpt-5-mini -f photo.jpg 'what is this?'
+  git diff | switchyard run 'write a commit message' --json")]
     Run(Run),
     /// List or search models.
+    #[command(after_help = "Examples:
+  switchyard models                    what is connected
+  switchyard models openai --verbose   limits, prices and capabilities
+  switchyard models --search sonnet    over all providers")]
     Models(Models),
     /// Connect providers: store, list and remove their keys.
     #[command(visible_alias = "providers", subcommand)]
@@ -91,6 +99,9 @@ pub(crate) enum Command {
     /// Check that everything is in order.
     Doctor(Doctor),
     /// Print a completion script for a shell.
+    #[command(after_help = "Examples:
+  switchyard completion bash > ~/.local/share/bash-completion/completions/switchyard
+  switchyard completion zsh > ~/.zfunc/_switchyard")]
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
@@ -133,9 +144,19 @@ pub(crate) struct Run {
     /// Go on to the alias's next model at once instead of waiting for a rate limit.
     #[arg(long)]
     pub(crate) fallback: bool,
-    /// Print the text as it comes (default), or one JSON event a line (json).
-    #[arg(long, value_enum, default_value = "default")]
-    pub(crate) format: RunFormat,
+    /// Print one JSON event a line instead of the text as it comes.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Another spelling of --json, as --format json.
+    #[arg(long, value_enum, value_name = "FORM", hide = true, default_value = "default")]
+    format: RunFormat,
+}
+
+impl Run {
+    /// Returns how the answer is printed, in either spelling.
+    pub(crate) fn format(&self) -> RunFormat {
+        if self.json { RunFormat::Json } else { self.format }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -184,9 +205,8 @@ pub(crate) struct Models {
     /// Fetch the catalog first.
     #[arg(long)]
     pub(crate) refresh: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Subcommand)]
@@ -292,9 +312,8 @@ pub(crate) struct AuthFile {
 pub(crate) enum Config {
     /// Show what is in force and where each value comes from. Secrets are masked.
     View {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show which files are read, from low to high.
     Path,

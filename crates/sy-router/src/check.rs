@@ -83,8 +83,12 @@ impl Router {
         let mut last = None;
         let known = self.inner.catalog.provider(provider);
         for model in known.iter().flat_map(|known| known.models.keys()) {
-            let resolved =
-                Resolved { provider: provider.to_owned(), model: model.clone(), variant: None };
+            let resolved = Resolved {
+                provider: provider.to_owned(),
+                model: model.clone(),
+                variant: None,
+                is_listed: true,
+            };
             match self.inner.catalog.target(&resolved) {
                 Ok(target) => {
                     let mut target = Arc::unwrap_or_clone(target);

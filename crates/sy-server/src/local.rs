@@ -13,7 +13,7 @@ use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
 use sy_router::{Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{ErrorKind, Failure, Principal, RequestContext, RequestId, Side};
 
 use crate::compose::{ComposeError, Composed, Core, core};
 
@@ -99,7 +99,8 @@ impl Local {
     /// # Errors
     /// When nothing is connected.
     pub fn default_model(&self) -> Result<String, Failure> {
-        let resolved = self.catalog.default_model(self)?;
+        let resolved =
+            self.catalog.default_model(self).map_err(|failure| self.with_unreadable(failure))?;
         Ok(format!("{}/{}", resolved.provider, resolved.model))
     }
 
@@ -133,7 +134,7 @@ impl Local {
             .router
             .answer(&context, inbound, HeaderMap::new())
             .await
-            .map_err(|refused| refused.failure);
+            .map_err(|refused| self.with_unreadable(refused.failure));
         self.save_outcomes();
         let answer = answer?;
         let events = match answer.body {
@@ -155,6 +156,30 @@ impl Local {
 }
 
 impl Local {
+    /// Returns why stored keys cannot be read, where nothing is connected because of it.
+    pub fn unreadable_keys(&self) -> Option<String> {
+        if self.catalog.rows().iter().any(|row| self.router.is_connected(row)) {
+            return None;
+        }
+        let keys = self.credentials.list();
+        let problems: Vec<&str> = keys.iter().filter_map(|key| key.problem.as_deref()).collect();
+        let first = problems.first()?;
+        Some(match problems.len() {
+            1 => format!("no provider is connected, and {first}"),
+            count => format!("no provider is connected, and {count} keys cannot be used: {first}"),
+        })
+    }
+
+    /// That no key can be read is the fault, and not that nobody is signed in.
+    fn with_unreadable(&self, failure: Failure) -> Failure {
+        let is_about_keys =
+            matches!(failure.kind, ErrorKind::NotFound | ErrorKind::Unauthenticated);
+        match self.unreadable_keys().filter(|_| is_about_keys && failure.status.is_none()) {
+            Some(text) => Failure::new(ErrorKind::Unauthenticated, Side::Gateway, text),
+            None => failure,
+        }
+    }
+
     /// Keeps what providers said of our keys. A command does not fail for it.
     pub fn save_outcomes(&self) {
         if let Err(error) = self.credentials.save_outcomes() {

@@ -16,7 +16,7 @@ use crate::{exit, output};
 /// Runs the command.
 pub(crate) fn run(command: Config, context: &Context) -> Result<ExitCode> {
     match command {
-        Config::View { json } => view(&context.load()?, json)?,
+        Config::View { output: form } => view(&context.load()?, form.is_json())?,
         Config::Path => path(context)?,
         Config::Schema => output::line(sy_config::schema_text().trim_end())?,
         Config::Validate { file } => validate(context, file)?,

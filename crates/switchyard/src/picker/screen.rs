@@ -38,6 +38,7 @@ pub(crate) fn answered(question: &str, label: &str) -> Vec<String> {
     vec![
         format!("{}  {question}", style("◇").for_stderr().green()),
         format!("{}  {}", style("│").for_stderr().dim(), style(label).for_stderr().dim()),
+        style("│").for_stderr().dim().to_string(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! `auth login`: signs in to a provider, adds a server that runs on this machine, or one at an address.
 
 use anyhow::{Result, anyhow};
-use sy_catalog::{LocalServer, ProviderRow};
+use sy_catalog::{Lack, LocalServer, ProviderRow};
 use sy_credentials::{Credential, DEFAULT_ACCOUNT, Listed, Source};
 use sy_server::Local;
 use sy_types::{ErrorKind, Failure, Side};
@@ -109,6 +109,7 @@ async fn sign_in(arguments: &Login, id: &str, local: &Local, context: &Context) 
     let row = row.ok_or_else(|| unknown(local, id))?;
     let account = arguments.account.as_deref();
 
+    say_what_is_missing(id, local)?;
     say_what_changes(&local.credentials().list_of(id, &row.env), account);
     if output::is_interactive()
         && let Some((_, page)) = KEY_PAGES.iter().find(|(known, _)| known == &id)
@@ -125,6 +126,26 @@ async fn sign_in(arguments: &Login, id: &str, local: &Local, context: &Context) 
     };
     store(arguments, id, credential, &standing, local)?;
     output::note(&format!("`switchyard models {id}` lists its models"));
+    Ok(())
+}
+
+/// Says what the provider lacks beside a key.
+///
+/// # Errors
+/// Where no key helps: its protocol or its way to sign in is not supported.
+fn say_what_is_missing(id: &str, local: &Local) -> Result<()> {
+    let provider = local.catalog().provider(id);
+    let Some(reason) = provider.as_ref().and_then(|provider| provider.callable().err()) else {
+        return Ok(());
+    };
+    if reason.lack == Lack::Protocol {
+        let message = format!("{id} cannot be called, with or without a key: {reason}");
+        return Err(anyhow!(Failure::new(ErrorKind::Unsupported, Side::Gateway, message)));
+    }
+    output::warning(&format!("{id} cannot be called yet: {}", reason.fault));
+    if let Some(help) = &reason.help {
+        output::help(help);
+    }
     Ok(())
 }
 

@@ -14,8 +14,9 @@ pub(crate) struct Arguments {
     /// Print the version; warn when the configuration is not valid.
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    /// With --version: print JSON.
+    #[arg(long, requires = "version")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]

@@ -176,6 +176,16 @@ impl Source {
     /// What comes before the name of a variable where a source is shown.
     pub(crate) const ENVIRONMENT: &str = "environment variable ";
 
+    /// Returns its name, which for a variable is followed by that one's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Vault => "vault",
+            Self::OpenCode => "OpenCode auth.json",
+            Self::Environment(_) => Self::ENVIRONMENT,
+        }
+    }
+
     /// Returns the place in the order of preference.
     pub(crate) fn rank(&self) -> u8 {
         match self {
@@ -189,11 +199,10 @@ impl Source {
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
         match self {
-            Self::Configuration => f.write_str("configuration"),
-            Self::Vault => f.write_str("vault"),
-            Self::OpenCode => f.write_str("OpenCode auth.json"),
-            Self::Environment(name) => write!(f, "{}{name}", Self::ENVIRONMENT),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Configuration | Self::Vault | Self::OpenCode => Ok(()),
         }
     }
 }

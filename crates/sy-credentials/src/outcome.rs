@@ -186,7 +186,7 @@ fn is_named(source: &Source, name: &str) -> bool {
         Source::Environment(variable) => {
             name.strip_prefix(Source::ENVIRONMENT).is_some_and(|rest| rest == variable)
         }
-        Source::Configuration | Source::Vault | Source::OpenCode => source.to_string() == name,
+        Source::Configuration | Source::Vault | Source::OpenCode => source.name() == name,
     }
 }
 

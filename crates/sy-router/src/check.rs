@@ -73,7 +73,7 @@ impl Router {
     async fn check_against_none(&self, provider: &str) -> KeyCheck {
         match self.list_models(provider, None).await {
             Ok(_) => KeyCheck::Unknown("it lists its models to anybody, key or not".to_owned()),
-            Err(failure) if failure.status.is_some() => KeyCheck::Verified,
+            Err(Failure { status: Some(400..=404), .. }) => KeyCheck::Verified,
             Err(failure) => KeyCheck::Unknown(failure.message),
         }
     }
@@ -92,8 +92,9 @@ impl Router {
             match self.inner.catalog.target(&resolved) {
                 Ok(target) => {
                     let mut target = Arc::unwrap_or_clone(target);
-                    target.timeouts.connect = PATIENCE;
-                    target.timeouts.first_byte = PATIENCE;
+                    // The limit over the whole call comes first, and names the provider.
+                    target.timeouts.connect = PATIENCE * 2;
+                    target.timeouts.first_byte = PATIENCE * 2;
                     return Ok(target);
                 }
                 Err(failure) => last = Some(failure),

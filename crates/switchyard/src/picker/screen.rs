@@ -1,19 +1,32 @@
 //! Makes lines of a searched list, each cut to the terminal's width: a line that wraps would push the question away.
 
-use console::{measure_text_width, style, truncate_str};
+use console::{Emoji, measure_text_width, style, truncate_str};
 
 use super::list::List;
+
+/// Marks, each with one for terminals without Unicode; the questions that follow have the same.
+const QUESTION: Emoji<'_, '_> = Emoji("◆", "*");
+const ANSWERED: Emoji<'_, '_> = Emoji("◇", "o");
+const BAR: Emoji<'_, '_> = Emoji("│", "|");
+const END: Emoji<'_, '_> = Emoji("└", "-");
+const CURRENT: Emoji<'_, '_> = Emoji("●", ">");
+const ANOTHER: Emoji<'_, '_> = Emoji("○", " ");
+const CURSOR: Emoji<'_, '_> = Emoji("▏", "");
+const KEYS: Emoji<'_, '_> = Emoji(
+    "↑↓ move · enter choose · esc clear, then leave",
+    "up, down: move; enter: choose; esc: clear, then leave",
+);
 
 /// The widest column of labels.
 const LABEL: usize = 30;
 
 /// Returns the lines of a list that is being searched.
 pub(crate) fn lines(question: &str, list: &List, width: usize) -> Vec<String> {
-    let bar = style("│").for_stderr().cyan();
-    let mut lines = vec![format!("{}  {question}", style("◆").for_stderr().cyan())];
+    let bar = style(BAR).for_stderr().cyan();
+    let mut lines = vec![format!("{}  {question}", style(QUESTION).for_stderr().cyan())];
     lines.push(match list.query() {
         "" => format!("{bar}  {}", style("type to search").for_stderr().dim()),
-        query => format!("{bar}  search: {query}{}", style("▏").for_stderr().cyan()),
+        query => format!("{bar}  search: {query}{}", style(CURSOR).for_stderr().cyan()),
     });
 
     let label = list.visible().map(|(row, _)| measure_text_width(&row.label)).max();
@@ -22,23 +35,22 @@ pub(crate) fn lines(question: &str, list: &List, width: usize) -> Vec<String> {
         let name = padded(&row.label, label);
         let hint = style(row.hint.as_str()).for_stderr().dim();
         lines.push(match is_current {
-            true => format!("{bar}  {} {name}  {hint}", style("●").for_stderr().green()),
-            false => format!("{bar}  ○ {name}  {hint}"),
+            true => format!("{bar}  {} {name}  {hint}", style(CURRENT).for_stderr().green()),
+            false => format!("{bar}  {ANOTHER} {name}  {hint}"),
         });
     }
     lines.push(format!("{bar}  {}", style(place(list)).for_stderr().dim()));
 
-    let hints = "↑↓ move · enter choose · esc clear, then leave";
-    lines.push(format!("{}  {}", style("└").for_stderr().cyan(), style(hints).for_stderr().dim()));
+    lines.push(format!("{}  {}", style(END).for_stderr().cyan(), style(KEYS).for_stderr().dim()));
     lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect()
 }
 
 /// Returns the lines that stay once a row is chosen.
 pub(crate) fn answered(question: &str, label: &str) -> Vec<String> {
     vec![
-        format!("{}  {question}", style("◇").for_stderr().green()),
-        format!("{}  {}", style("│").for_stderr().dim(), style(label).for_stderr().dim()),
-        style("│").for_stderr().dim().to_string(),
+        format!("{}  {question}", style(ANSWERED).for_stderr().green()),
+        format!("{}  {}", style(BAR).for_stderr().dim(), style(label).for_stderr().dim()),
+        style(BAR).for_stderr().dim().to_string(),
     ]
 }
 

@@ -240,7 +240,7 @@ impl Sealed {
         let plain = key.cipher().open_in_place(nonce, Aad::from(associated), &mut bytes).map_err(|_| {
             damaged(
                 file,
-                "it was changed, or moved from another name, since it was sealed: store the key again".to_owned(),
+                "it was changed, or moved from another name, since it was encrypted: store the key again".to_owned(),
             )
         })?;
         Entry::from_bytes(plain)

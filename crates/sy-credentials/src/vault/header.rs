@@ -190,7 +190,7 @@ impl Header {
         Err(match settings.current {
             None => {
                 format!(
-                    "it is sealed with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set",
+                    "it is encrypted with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set",
                     self.kid
                 )
             }

@@ -1,4 +1,4 @@
-//! Our own encrypted store: one file per credential, namespaced by profile, provider and account.
+//! Our own encrypted vault: one file per credential, namespaced by profile, provider and account.
 //!
 //! Called by [`crate::Credentials`]. Layout below the vault's folder (folders 0700, files 0600):
 //! - `profiles/<profile>/<provider>@<account>.json`: one sealed record each ([`envelope`]).

@@ -103,11 +103,12 @@ fn save(id: &str, found: &Endpoint, config: &Config, context: &Context) -> Resul
     };
     let file = context.user_file();
     let added = local_servers::add(&server, config.provider.get(id), &file)?;
-    output::note(&format!(
-        "added {added} models of {} as provider {id} to {}",
-        found.base_url,
-        file.display()
-    ));
+    output::note(&match added {
+        0 => format!("provider {id} has {} already, with all of its models", found.base_url),
+        1 => format!("added {} as provider {id} with 1 model", found.base_url),
+        count => format!("added {} as provider {id} with {count} models", found.base_url),
+    });
+    output::note(&format!("it is written in {}", file.display()));
     Ok(())
 }
 

@@ -185,7 +185,9 @@ pub(super) fn say_what_changes(keys: &[Listed], account: Option<&str>) {
                 "provider.{provider}.options.apiKey in the configuration is used before a stored key: remove it there \
                  to use the new one"
             )),
-            source @ (Source::OpenCode | Source::Environment(_)) if account == DEFAULT_ACCOUNT => {
+            source @ (Source::OpenCode | Source::Environment(_))
+                if key.is_used && account == DEFAULT_ACCOUNT =>
+            {
                 output::note(&format!("will be used instead of {masked} ({source})"));
             }
             Source::Vault | Source::OpenCode | Source::Environment(_) => {}

@@ -52,7 +52,7 @@ fn the_cursor_is_on_the_best_match_after_each_letter() {
     check("open", &[">OpenAI", "OpenRouter", "Other (OpenAI-compatible URL)", "Azure OpenAI"]);
     check("ZAI", &[">Z.AI Coding Plan", "Other (OpenAI-compatible URL)"]);
     check("azure open", &[">Azure OpenAI", "Other (OpenAI-compatible URL)"]);
-    check("vendor 17", &[">Vendor 17", "Vendor 117", "Vendor 170", "Vendor 171"]);
+    check("vendor 17", &[">Vendor 17", "Vendor 170", "Vendor 171", "Vendor 172"]);
 }
 
 #[test]

@@ -76,12 +76,15 @@ pub(crate) enum LogForm {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server.
+    #[command(after_help = "Examples:
+  switchyard serve
+  switchyard serve --port 9000")]
     Serve(Serve),
     /// Ask a model once and print its answer.
     #[command(after_help = "Examples:
   switchyard run 'why is the sky blue?'
   switchyard run -m openai/gpt-5-mini -f photo.jpg 'what is this?'
-  git diff | switchyard run 'write a commit message' --json")]
+  git diff | switchyard run 'write a commit message for' - --json")]
     Run(Run),
     /// List or search models.
     #[command(after_help = "Examples:

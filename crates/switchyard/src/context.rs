@@ -1,6 +1,7 @@
 //! What a command works with: environment, folders, configuration.
 //!
-//! Made once by `main`. The configuration is read when a command asks for it: not every command needs it.
+//! Made once by `main`. The configuration is read when a command asks for it: not every command
+//! needs it.
 
 use std::path::PathBuf;
 
@@ -65,8 +66,9 @@ impl Context {
         Ok(sy_config::load(&self.inputs).map_err(InvalidConfig)?)
     }
 
-    /// Gives everything that the parts of the server need, for a command that works without one. The log stays silent
-    /// unless a flag or a variable asks for it: the level in the configuration files is the server's.
+    /// Gives everything that the parts of the server need, for a command that works without one.
+    /// The log stays silent unless a flag or a variable asks for it: the level in the configuration
+    /// files is the server's.
     pub(crate) fn composed(&self) -> Result<Composed> {
         let loaded = self.load()?;
         let asked = loaded
@@ -81,7 +83,8 @@ impl Context {
         Ok(self.compose(loaded))
     }
 
-    /// Gives everything that the server needs, and starts its log; the second value is to be held while it runs.
+    /// Gives everything that the server needs, and starts its log; the second value is to be held
+    /// while it runs.
     pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
         let loaded = self.load()?;
         let last = sy_server::observe::tracing::install_gathered(&loaded.config.log)
@@ -112,7 +115,8 @@ impl Context {
     }
 }
 
-/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is shared with other programs.
+/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is
+/// shared with other programs.
 fn is_debug_asked(environment: &Environment) -> bool {
     let words = environment.get("DEBUG").unwrap_or_default();
     words

@@ -1,6 +1,7 @@
 //! What may be shown of all credentials, and which of them counts.
 //!
-//! Called by listings and checks of the command line and by the health report. It hands out no secret.
+//! Called by listings and checks of the command line and by the health report. It hands out no
+//! secret.
 
 use crate::credential::{DEFAULT_ACCOUNT, Lease, Source, Summary};
 use crate::outcome::KeyOutcome;
@@ -20,8 +21,9 @@ pub struct Listed {
 }
 
 impl Credentials {
-    /// Lists the credentials of configuration, vault and OpenCode's file, sorted by provider and account. Those of the
-    /// environment are not among them, because only the caller knows which variables belong to which provider.
+    /// Lists the credentials of configuration, vault and OpenCode's file, sorted by provider and
+    /// account. Those of the environment are not among them, because only the caller knows which
+    /// variables belong to which provider.
     pub fn list(&self) -> Vec<Summary> {
         self.inner.look_when_due();
         let snapshot = self.inner.snapshot.load();
@@ -47,8 +49,8 @@ impl Credentials {
         list
     }
 
-    /// Lists every credential that a provider has, in the order of preference, with the one marked that is used.
-    /// `env_names` are the variables that may hold its key.
+    /// Lists every credential that a provider has, in the order of preference, with the one marked
+    /// that is used. `env_names` are the variables that may hold its key.
     pub fn list_of(&self, provider: &str, env_names: &[String]) -> Vec<Listed> {
         self.inner.look_when_due();
         let provider = provider.trim_end_matches('/');

@@ -1,7 +1,8 @@
 //! What providers said of each credential when it was used last.
 //!
-//! Noted by the router after each answer, in memory; written to one file of the state folder now and then by whoever runs
-//! in the background, and read by listings. It holds no secret: a key is told from its successor by 16 bits of its hash.
+//! Noted by the router after each answer, in memory; written to one file of the state folder now
+//! and then by whoever runs in the background, and read by listings. It holds no secret: a key is
+//! told from its successor by 16 bits of its hash.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -72,7 +73,8 @@ struct Memory {
 }
 
 impl Credentials {
-    /// Notes what a provider said of a credential that a call carried. Costs a look through a short list; no I/O.
+    /// Notes what a provider said of a credential that a call carried. Costs a look through a short
+    /// list; no I/O.
     pub fn note(&self, provider: &str, lease: &Lease, verdict: Verdict, status: u16) {
         self.inner.outcomes.note(provider, lease, verdict, status);
     }
@@ -82,7 +84,8 @@ impl Credentials {
         self.inner.outcomes.of(provider, lease)
     }
 
-    /// Writes the outcomes to their file if there are new ones, together with those that other processes wrote there.
+    /// Writes the outcomes to their file if there are new ones, together with those that other
+    /// processes wrote there.
     ///
     /// # Errors
     /// When the file cannot be written. What is noted stays noted, and another call tries again.
@@ -92,7 +95,8 @@ impl Credentials {
 }
 
 impl Outcomes {
-    /// Takes over what the file has. It is a memory and no duty: one that cannot be read is as good as none.
+    /// Takes over what the file has. It is a memory and no duty: one that cannot be read is as good
+    /// as none.
     pub(crate) fn open(file: Option<PathBuf>) -> Self {
         let entries = file.as_deref().map(read).unwrap_or_default();
         Self { file, noted: Mutex::new(Memory { entries, is_changed: false }) }
@@ -219,7 +223,8 @@ fn read(file: &Path) -> Vec<Noted> {
     }
 }
 
-/// Returns 16 bits of the key's hash: enough to notice another key, too few to tell anything about it.
+/// Returns 16 bits of the key's hash: enough to notice another key, too few to tell anything about
+/// it.
 fn mark(lease: &Lease) -> u16 {
     *lease.prepared.mark.get_or_init(|| {
         let hash = digest(&SHA256, lease.credential.secret().expose().as_bytes());

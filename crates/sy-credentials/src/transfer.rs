@@ -1,6 +1,7 @@
 //! Credentials go to OpenCode's `auth.json` and come from it.
 //!
-//! Called by the command line. Reading `auth.json` as a live source is `opencode`'s; this only copies, both ways.
+//! Called by the command line. Reading `auth.json` as a live source is `opencode`'s; this only
+//! copies, both ways.
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use crate::vault::Identity;
 use crate::{Credentials, Inner};
 
 impl Credentials {
-    /// Copies the credentials of an OpenCode `auth.json` into the vault, as accounts `default`. One that the vault has
-    /// already is never replaced.
+    /// Copies the credentials of an OpenCode `auth.json` into the vault, as accounts `default`. One
+    /// that the vault has already is never replaced.
     ///
     /// # Errors
     /// When the file cannot be read or is no JSON object, or the vault cannot write.
@@ -34,8 +35,8 @@ impl Credentials {
         Ok(report)
     }
 
-    /// Writes the vault's accounts `default` into an OpenCode `auth.json` (mode 0600), as plain text. Other entries of
-    /// the file stay as they are.
+    /// Writes the vault's accounts `default` into an OpenCode `auth.json` (mode 0600), as plain
+    /// text. Other entries of the file stay as they are.
     ///
     /// # Errors
     /// When the file is there and is no JSON object, or cannot be written.

@@ -1,7 +1,7 @@
 //! Asks a provider for its list of models: to read them, and to learn whether it takes a key.
 //!
-//! Called at sign-in. The call costs nothing and is bounded in time. It deliberately calls nothing verified that was not: a
-//! list that anybody gets says nothing of a key.
+//! Called at sign-in. The call costs nothing and is bounded in time. It deliberately calls nothing
+//! verified that was not: a list that anybody gets says nothing of a key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +36,12 @@ pub enum KeyCheck {
 }
 
 impl Router {
-    /// Asks a provider for the ids of its models, with a credential or without. Takes five seconds at most.
+    /// Asks a provider for the ids of its models, with a credential or without. Takes five seconds
+    /// at most.
     ///
     /// # Errors
-    /// `Unsupported` where the provider cannot be called or its protocol has no such list, else the provider's failure.
+    /// `Unsupported` where the provider cannot be called or its protocol has no such list, else the
+    /// provider's failure.
     pub async fn list_models(
         &self,
         provider: &str,
@@ -143,7 +145,8 @@ impl Router {
     }
 }
 
-/// Reads the ids: `data[].id` (OpenAI, Anthropic), `models[].name` (Gemini, Ollama), or a bare list.
+/// Reads the ids: `data[].id` (OpenAI, Anthropic), `models[].name` (Gemini, Ollama), or a bare
+/// list.
 fn models_of(text: &[u8]) -> Option<Vec<String>> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let list = ["data", "models"].iter().find_map(|field| value.get(field)?.as_array());
@@ -155,7 +158,8 @@ fn models_of(text: &[u8]) -> Option<Vec<String>> {
     Some(list.iter().filter_map(id).collect())
 }
 
-/// Returns true when the provider refused because of the key. Some say so with another status than 401.
+/// Returns true when the provider refused because of the key. Some say so with another status than
+/// 401.
 pub(crate) fn is_about_the_key(failure: &Failure) -> bool {
     if failure.kind == ErrorKind::Unauthenticated {
         return true;

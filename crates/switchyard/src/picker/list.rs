@@ -1,7 +1,9 @@
-//! The state of a searched list: what matches, where the cursor stands, which rows are in the window.
+//! The state of a searched list: what matches, where the cursor stands, which rows are in the
+//! window.
 //!
-//! It knows no terminal. Matching is strict: every word that was typed must stand in the row, and the row where it stands
-//! best comes first and has the cursor. Only where nothing matches at all do the nearest misspellings count.
+//! It knows no terminal. Matching is strict: every word that was typed must stand in the row, and
+//! the row where it stands best comes first and has the cursor. Only where nothing matches at all
+//! do the nearest misspellings count.
 
 /// Where a row stands while nothing was typed, from top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,8 @@
 //! A question with many answers: a window of rows, searched while one types.
 //!
-//! `list` is the state and what each key does to it, `screen` makes lines of it, and this file is the loop between a
-//! terminal and both. It fits the smallest terminal and never shows more rows than there is room for.
+//! `list` is the state and what each key does to it, `screen` makes lines of it, and this file is
+//! the loop between a terminal and both. It fits the smallest terminal and never shows more rows
+//! than there is room for.
 
 mod list;
 mod screen;

@@ -1,4 +1,5 @@
-//! Makes lines of a searched list, each cut to the terminal's width: a line that wraps would push the question away.
+//! Makes lines of a searched list, each cut to the terminal's width: a line that wraps would push
+//! the question away.
 
 use console::{Emoji, measure_text_width, style, truncate_str};
 

@@ -18,7 +18,8 @@ const LARGEST: usize = 4 << 20;
 /// Begins the name of a file that is being written. Names of ours never begin with a dot.
 const TEMPORARY: &str = ".writing-";
 
-/// Writes a file with mode 0600 so that, whenever the machine stops, the old or the new contents are there.
+/// Writes a file with mode 0600 so that, whenever the machine stops, the old or the new contents
+/// are there.
 pub(crate) fn replace_file(folder: &Path, name: &str, contents: &[u8]) -> Result<(), Error> {
     let mut suffix = [0; 8];
     rand::fill(&mut suffix).map_err(|_| Error::Crypto("make a random file name"))?;
@@ -61,7 +62,8 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
     builder.create(folder).map_err(Error::file("make the folder", folder))
 }
 
-/// Waits for the vault's lock; it is held until the returned file is dropped or the process ends, however it ends.
+/// Waits for the vault's lock; it is held until the returned file is dropped or the process ends,
+/// however it ends.
 pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     make_folder(folder)?;
     let file = folder.join(".lock");
@@ -91,14 +93,15 @@ pub(super) fn list(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Reads a private file: a regular one, ours or root's, and not through a link. Whoever could put another file in its place
-/// could choose our keys, or have us read somebody's file to them.
+/// Reads a private file: a regular one, ours or root's, and not through a link. Whoever could put
+/// another file in its place could choose our keys, or have us read somebody's file to them.
 pub(crate) fn read_private(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
-        // A link is refused by the system itself, so nothing can be exchanged between a look and the opening.
+        // A link is refused by the system itself, so nothing can be exchanged between a look and
+        // the opening.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
     }
@@ -169,8 +172,9 @@ pub(crate) fn make_private(_path: &Path, _mode: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes one part of a file name of any text, so that different texts stay different on every file system: upper case
-/// and everything beyond letters, digits, `-`, `_` and inner dots is written as `%` and two digits.
+/// Makes one part of a file name of any text, so that different texts stay different on every file
+/// system: upper case and everything beyond letters, digits, `-`, `_` and inner dots is written as
+/// `%` and two digits.
 pub(super) fn encode_name(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {

@@ -1,6 +1,7 @@
 //! Asks which provider to sign in to.
 //!
-//! What is here comes first (servers that run, keys that are set), then what many choose, then everything else.
+//! What is here comes first (servers that run, keys that are set), then what many choose, then
+//! everything else.
 
 use sy_catalog::{LocalServer, ProviderRow};
 use sy_credentials::Source;
@@ -29,7 +30,8 @@ pub(super) enum Choice {
 /// A wrong usage without a terminal; `Interrupted` when the person left.
 pub(super) fn choose(local: &Local, servers: &[LocalServer]) -> anyhow::Result<Choice> {
     if !output::is_interactive() {
-        let message = "expected a provider or a URL: `switchyard auth login PROVIDER` (there is no terminal to ask on)";
+        let message = "expected a provider or a URL: `switchyard auth login PROVIDER` \
+                       (there is no terminal to ask on)";
         return Err(Usage(message.to_owned()).into());
     }
     let (rows, choices): (Vec<Row>, Vec<Choice>) = offers(local, servers).into_iter().unzip();

@@ -1,4 +1,5 @@
-//! Adds a server by its address: reads which models it has, writes it into the user's configuration, stores its key.
+//! Adds a server by its address: reads which models it has, writes it into the user's
+//! configuration, stores its key.
 //!
 //! Nothing is written before the server has answered with a list of models.
 
@@ -173,8 +174,8 @@ fn wants_key(failure: &Failure) -> bool {
 
 fn unusable(url: &str, failure: &Failure) -> anyhow::Error {
     let message = format!(
-        "no list of models came from {url}: {}; nothing was stored. Check the address (it usually ends in /v1), or \
-         write the provider into the configuration by hand: docs/reference/config.md",
+        "no list of models came from {url}: {}; nothing was stored. Check the address (it \
+         usually ends in /v1), or write the provider into the configuration by hand: docs/reference/config.md",
         key::because(failure)
     );
     let side = if failure.status.is_some() { Side::Provider } else { failure.side };
@@ -208,8 +209,8 @@ fn base_urls(address: &str) -> Result<Vec<String>> {
     })
 }
 
-/// Returns the id under which the server is added: the one it has already, the one that was asked for, or one made of the
-/// address.
+/// Returns the id under which the server is added: the one it has already, the one that was asked
+/// for, or one made of the address.
 fn name(
     arguments: &Login,
     candidates: &[String],

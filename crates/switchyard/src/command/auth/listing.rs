@@ -1,4 +1,5 @@
-//! What is connected: every key of every source, which one is used, and what the provider said of it last.
+//! What is connected: every key of every source, which one is used, and what the provider said of
+//! it last.
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
@@ -110,10 +111,22 @@ pub(super) fn list(found: &[Connected], as_json: bool) -> Result<()> {
     if as_json {
         let entries = found.iter().map(|known| {
             let outcome = known.outcome.map(|outcome| {
-                json!({"outcome": outcome.verdict, "status": outcome.status, "at": outcome.at.to_string()})
+                json!({
+                    "outcome": outcome.verdict,
+                    "status": outcome.status,
+                    "at": outcome.at.to_string(),
+                })
             });
-            json!({"provider": known.provider, "account": known.account, "label": known.label, "source": known.source,
-                "key": known.masked, "problem": known.problem, "used": known.is_used, "last_use": outcome})
+            json!({
+                "provider": known.provider,
+                "account": known.account,
+                "label": known.label,
+                "source": known.source,
+                "key": known.masked,
+                "problem": known.problem,
+                "used": known.is_used,
+                "last_use": outcome,
+            })
         });
         return Ok(output::json(&Value::Array(entries.collect()))?);
     }

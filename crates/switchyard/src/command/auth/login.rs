@@ -1,4 +1,5 @@
-//! `auth login`: signs in to a provider, adds a server that runs on this machine, or one at an address.
+//! `auth login`: signs in to a provider, adds a server that runs on this machine, or one at an
+//! address.
 
 use anyhow::{Result, anyhow};
 use sy_catalog::{Lack, LocalServer, ProviderRow};
@@ -80,7 +81,8 @@ pub(super) fn unknown(local: &Local, wanted: &str) -> anyhow::Error {
     let near: Vec<String> = near.into_iter().take(3).map(|(_, id)| format!("`{id}`")).collect();
 
     let advice = if near.is_empty() {
-        "`switchyard auth login` lets you choose from all, `switchyard auth login URL` adds a server by its address"
+        "`switchyard auth login` lets you choose from all, `switchyard auth login URL` adds a \
+         server by its address"
             .to_owned()
     } else {
         format!("did you mean {}?", near.join(", "))
@@ -182,8 +184,8 @@ pub(super) fn say_what_changes(keys: &[Listed], account: Option<&str>) {
                 "replaces the stored key {masked} of {provider} (account {account})"
             )),
             Source::Configuration => output::warning(&format!(
-                "provider.{provider}.options.apiKey in the configuration is used before a stored key: remove it there \
-                 to use the new one"
+                "provider.{provider}.options.apiKey in the configuration is used before a \
+                 stored key: remove it there to use the new one"
             )),
             source @ (Source::OpenCode | Source::Environment(_))
                 if key.is_used && account == DEFAULT_ACCOUNT =>
@@ -195,7 +197,8 @@ pub(super) fn say_what_changes(keys: &[Listed], account: Option<&str>) {
     }
 }
 
-/// Returns true when the provider must not be called: `offline` was asked for and it is not on this machine.
+/// Returns true when the provider must not be called: `offline` was asked for and it is not on this
+/// machine.
 fn is_offline(row: &ProviderRow, context: &Context) -> Result<bool> {
     let config = context.load()?.config;
     if !config.catalog.offline {

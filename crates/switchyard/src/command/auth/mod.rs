@@ -1,8 +1,8 @@
 //! `auth`: our credentials for other people's services.
 //!
-//! `login` signs in: `choose` asks what to, `key` reads and checks the key, `endpoint` adds a server by its address.
-//! `listing` shows what is connected. A key is typed into a hidden prompt or comes on standard input, never as an
-//! argument: arguments are seen by every program.
+//! `login` signs in: `choose` asks what to, `key` reads and checks the key, `endpoint` adds a
+//! server by its address. `listing` shows what is connected. A key is typed into a hidden prompt or
+//! comes on standard input, never as an argument: arguments are seen by every program.
 
 mod choose;
 mod endpoint;

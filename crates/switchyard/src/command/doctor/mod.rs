@@ -1,4 +1,5 @@
-//! `doctor`: checks that everything is in order, says what to do, and repairs what is safe to repair.
+//! `doctor`: checks that everything is in order, says what to do, and repairs what is safe to
+//! repair.
 //!
 //! Files are looked at before anything opens them. It calls no provider and spends nothing.
 

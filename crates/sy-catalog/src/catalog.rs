@@ -15,6 +15,7 @@ use sy_types::{Failure, ProtocolId, Target};
 use crate::bundle::Bundle;
 use crate::cache::CacheFile;
 use crate::layers::Layers;
+use crate::pin::Difference;
 use crate::provider::{Provider, ProviderRow};
 use crate::refresh::Flight;
 use crate::resolve::Resolved;
@@ -158,6 +159,12 @@ impl Catalog {
     /// which takes some tens of milliseconds.
     pub fn search(&self, query: &str, connected: &dyn Connected) -> Vec<Hit> {
         search::search(&self.shared.layers.load(), query, connected)
+    }
+
+    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other variables, and variables of
+    /// new providers. Each displays as a sentence. Reads the whole fetched catalog, which takes some tens of milliseconds.
+    pub fn differences(&self) -> Vec<Difference> {
+        self.shared.layers.load().differences()
     }
 
     /// Returns how many provider entries were decoded since the last change of a layer and before: what laziness saves.

@@ -28,7 +28,7 @@ use crate::exit::Usage;
 /// Runs a command. The context may be what kept it from being made: the version is told anyway.
 pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Result<ExitCode> {
     if arguments.version {
-        return version::run(context);
+        return version::run(context, arguments.json);
     }
     let Some(command) = arguments.command else {
         return Err(Usage("expected a command: `switchyard --help` lists them".to_owned()).into());

@@ -96,3 +96,22 @@ static SETTING_OPTIONS: &[(&str, &[&str])] = &[
 pub(crate) fn setting_of_option(option: &str) -> Option<&'static [&'static str]> {
     SETTING_OPTIONS.iter().find(|(name, _)| *name == option).map(|(_, placeholders)| *placeholders)
 }
+
+/// Returns the option that fills a placeholder.
+pub(crate) fn option_of_setting(placeholder: &str) -> Option<&'static str> {
+    let fills = |placeholders: &[&str]| placeholders.contains(&placeholder);
+    SETTING_OPTIONS.iter().find(|(_, placeholders)| fills(placeholders)).map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SETTING_OPTIONS;
+
+    #[test]
+    fn options_that_lead_somewhere_are_guarded() {
+        for (name, _) in SETTING_OPTIONS.iter().filter(|(_, placeholders)| !placeholders.is_empty())
+        {
+            assert!(sy_config::ADDRESS_OPTIONS.contains(name), "{name}");
+        }
+    }
+}

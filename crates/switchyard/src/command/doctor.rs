@@ -4,24 +4,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use sy_catalog::LocalServer;
 use sy_credentials::Source;
 use sy_server::Local;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::cli::{Doctor, DoctorCheck};
 use crate::context::Context;
 use crate::exit::{self, InvalidConfig};
-use crate::local_servers;
 use crate::output::{self, Unwritten};
-
-/// How long whoever has our port may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::{local_servers, own_server};
 /// What is said about everything that needs a configuration when there is none.
 const NOT_CHECKED: &str = "not checked: the configuration is not valid";
 
@@ -257,28 +252,10 @@ async fn server(context: &Context) -> Vec<Finding> {
     }
     // What listens on all addresses is reached by this machine's own.
     let address = if host == "0.0.0.0" || host == "::" { "127.0.0.1" } else { host };
-    if is_ours(address, port).await {
+    if own_server::is_ours(address, port).await {
         return vec![Finding::Good(format!("the server answers on port {port} of {host}"))];
     }
     let next =
         "stop it, or choose another port: `switchyard config set server.port PORT`".to_owned();
     vec![Finding::Bad { what: format!("another program has port {port} of {host}"), next }]
-}
-
-/// Asks who is there.
-async fn is_ours(host: &str, port: u16) -> bool {
-    let ask = async {
-        let mut stream = TcpStream::connect((host, port)).await?;
-        stream
-            .write_all(
-                format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n")
-                    .as_bytes(),
-            )
-            .await?;
-        let mut answer = String::new();
-        stream.take(4096).read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    let answer = tokio::time::timeout(PATIENCE, ask).await;
-    answer.is_ok_and(|answer| answer.is_ok_and(|text| text.contains("\"name\":\"switchyard\"")))
 }

@@ -6,13 +6,13 @@ mod config;
 mod config_file;
 mod doctor;
 mod env;
+mod launch;
 mod models;
 mod run;
 mod serve;
 mod version;
 
 pub(crate) use config_file::change;
-pub(crate) use env::CLIENT_TOKEN;
 
 use std::process::ExitCode;
 
@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
         Command::Auth(arguments) => auth::run(arguments, &context?).await,
         Command::Config(arguments) => config::run(arguments, &context?),
         Command::Env(arguments) => env::run(&arguments, &context?),
+        Command::Launch(arguments) => launch::run(arguments, context?).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
         Command::Completion { shell } => completion::run(shell),
     }

@@ -15,6 +15,7 @@
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+mod blank;
 pub mod embeddings;
 pub mod face;
 mod failure;
@@ -36,6 +37,7 @@ mod schema;
 mod signature;
 mod zai_chat;
 
+pub use blank::is_blank;
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
     StreamForm, Upstream, encode,

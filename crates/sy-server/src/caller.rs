@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{Failover, Failure, Principal, RequestContext, RequestId};
 
 use crate::app::App;
 use crate::connections::Peer;
@@ -15,6 +15,9 @@ use crate::connections::Peer;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The request header that refuses what the server would otherwise drop.
 const STRICT: HeaderName = HeaderName::from_static("x-switchyard-strict");
+
+/// The request header that says what happens where a target has no room now.
+const FAILOVER: HeaderName = HeaderName::from_static("x-switchyard-failover");
 
 /// A request on its way in.
 #[derive(Clone, Debug)]
@@ -32,7 +35,11 @@ impl Caller {
             .and_then(|()| Self::principal(app, parts));
         let mut caller = Self::unknown(parts);
         caller.context.strict |= app.config().server.strict;
-        let refusal = admitted.map(|principal| caller.context.principal = principal);
+        let refusal = admitted.and_then(|principal| {
+            caller.context.principal = principal;
+            caller.context.failover = failover(&parts.headers)?;
+            Ok(())
+        });
         (caller, refusal)
     }
 
@@ -57,7 +64,7 @@ impl Caller {
         let strict = headers.get(STRICT).is_some_and(|value| value == "true");
         let id = request_id(headers);
         let context =
-            RequestContext { id, principal: Principal::Anonymous, strict, prefer_fallback: false };
+            RequestContext { id, principal: Principal::Anonymous, strict, failover: None };
         Self { context, began: Instant::now() }
     }
 
@@ -65,6 +72,18 @@ impl Caller {
     pub(crate) fn id_header(&self) -> HeaderValue {
         HeaderValue::from_str(self.context.id.as_str())
             .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+    }
+}
+
+/// Reads what the caller wants where a target has no room.
+fn failover(headers: &HeaderMap) -> Result<Option<Failover>, Failure> {
+    let Some(value) = headers.get(FAILOVER) else { return Ok(None) };
+    match value.to_str().ok().and_then(Failover::named) {
+        Some(failover) => Ok(Some(failover)),
+        None => Err(Failure::invalid(format!(
+            "{FAILOVER}: expected `immediate` (ask the next target at once) or `wait` (keep a \
+             short wait that the provider asked for)"
+        ))),
     }
 }
 

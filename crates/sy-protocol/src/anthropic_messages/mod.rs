@@ -16,6 +16,7 @@ mod build;
 mod content;
 mod decoder;
 mod encoder;
+mod enforced;
 mod failure;
 mod history;
 mod proof;

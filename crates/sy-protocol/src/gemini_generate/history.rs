@@ -306,13 +306,10 @@ impl<'a> Builder<'a> {
                 Part::Refusal(refusal) => texts.push(refusal),
                 Part::Media(item) => {
                     let Some(written) = self.media(item, &path) else { continue };
-                    if can_see && written.get("text").is_none() {
+                    // Only inline bytes may stand in a result; what else there is follows behind the results.
+                    if can_see && written.get("inlineData").is_some() {
                         media.push(written);
                     } else {
-                        self.report(
-                            path,
-                            "moved behind the results: the model sees media only there",
-                        );
                         self.attached.push(written);
                     }
                 }

@@ -11,8 +11,8 @@ use sy_types::{Failure, Target};
 
 use super::{FOREIGN, naming, parts};
 use crate::fields::{Fields, indexed, wrong};
+use crate::gemini_schema;
 use crate::ids::GEMINI_GENERATE;
-use crate::openapi;
 use crate::schema;
 
 /// Reads `tools` and `toolConfig`.
@@ -54,7 +54,7 @@ fn function(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Fail
     let description = fields.string("description")?;
     let parameters = match (fields.take("parametersJsonSchema"), fields.take("parameters")) {
         (Some(schema), _) => schema,
-        (None, Some(openapi)) => openapi::from_openapi(openapi),
+        (None, Some(openapi)) => gemini_schema::from_openapi(openapi),
         (None, None) => json!({ "type": "object", "properties": {} }),
     };
     fields.finish(dropped);
@@ -179,7 +179,11 @@ fn declaration(
     if let Some(description) = &tool.description {
         out.insert("description".to_owned(), Value::from(description.as_str()));
     }
-    if target.dialect.schema_rules == SchemaRules::Gemini {
+    let is_narrow = target.dialect.schema_rules == SchemaRules::Gemini;
+    if is_narrow && gemini_schema::exceeds(parameters) {
+        let schema = gemini_schema::as_json_schema(parameters);
+        out.insert("parametersJsonSchema".to_owned(), schema);
+    } else if is_narrow {
         let rewritten = schema::rewrite(SchemaRules::Gemini, parameters);
         if *rewritten != *parameters {
             dropped.push(Dropped::new(

@@ -144,8 +144,6 @@ def gemini_rules(body):
         results = [part for part in content["parts"] if "functionResponse" in part]
         check_names(sorted(set(calls)), LETTER_FIRST, "contents")
         refuse(len(results) != waiting, f"{waiting} function calls are followed by {len(results)} function responses")
-        for part in results:
-            refuse(any("inlineData" not in media for media in part["functionResponse"].get("parts", [])), "only inlineData in function responses")
         waiting = len(calls)
 
 

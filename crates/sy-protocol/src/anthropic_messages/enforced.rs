@@ -1,9 +1,10 @@
 //! Schemas that Claude is to enforce, brought into the part of JSON Schema that it can.
 //!
-//! Used for strict tools and for structured output. Claude answers 400 for bounds of numbers, texts and lists, for most formats,
-//! for patterns with looking around, for `oneOf` and for open objects (docs.claude.com structured outputs, read 2026-11). Bounds go
-//! into the description, where the model still reads them. It deliberately gives up on a schema that would change its meaning:
-//! what refers to itself, a map with keys of any name, a tuple.
+//! Used for strict tools and for structured output. Claude answers 400 for bounds of numbers, texts
+//! and lists, for most formats, for patterns with looking around, for `oneOf` and for open objects
+//! (docs.claude.com structured outputs, read 2026-11). Bounds go into the description, where the
+//! model still reads them. It deliberately gives up on a schema that would change its meaning: what
+//! refers to itself, a map with keys of any name, a tuple.
 
 use std::collections::HashSet;
 
@@ -12,13 +13,21 @@ use serde_json::{Map, Value};
 /// How deep a schema is followed.
 const MOST_LEVELS: usize = 32;
 /// Formats that are enforced.
-const FORMATS: [&str; 9] =
-    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6"];
+const FORMATS: [&str; 10] =
+    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 /// Keywords that stay as they are.
-const KEPT: [&str; 6] = ["type", "title", "default", "required", "additionalProperties", "$ref"];
+const KEPT: [&str; 8] = [
+    "$schema",
+    "type",
+    "title",
+    "description",
+    "default",
+    "required",
+    "additionalProperties",
+    "$ref",
+];
 /// Keywords that say nothing about values.
-const NOTES: [&str; 7] =
-    ["$schema", "$id", "$comment", "$anchor", "deprecated", "readOnly", "writeOnly"];
+const NOTES: [&str; 6] = ["$id", "$comment", "$anchor", "deprecated", "readOnly", "writeOnly"];
 /// Keywords without which a schema means something else.
 const ESSENTIAL: [&str; 3] = ["patternProperties", "prefixItems", "$dynamicRef"];
 /// Starts of groups that look around, which no grammar can.
@@ -67,7 +76,6 @@ impl<'a> Fitting<'a> {
         let mut told = Vec::new();
         for (key, value) in map {
             match key.as_str() {
-                "description" => {}
                 key if NOTES.contains(&key) => {}
                 key if KEPT.contains(&key) || stays(key, value) => {
                     out.insert(key.to_owned(), value.clone());
@@ -92,7 +100,7 @@ impl<'a> Fitting<'a> {
         }
 
         self.close(&mut out)?;
-        self.describe(map, &told, &mut out);
+        self.describe(&told, &mut out);
         Some(Value::Object(out))
     }
 
@@ -149,26 +157,20 @@ impl<'a> Fitting<'a> {
     }
 
     /// Writes the description, with what cannot be enforced behind it.
-    fn describe(
-        &mut self,
-        map: &Map<String, Value>,
-        told: &[String],
-        out: &mut Map<String, Value>,
-    ) {
-        let given = map.get("description").and_then(Value::as_str).unwrap_or_default();
+    fn describe(&mut self, told: &[String], out: &mut Map<String, Value>) {
+        let given = out.get("description").and_then(Value::as_str).unwrap_or_default();
         // A reference stands alone.
         if out.contains_key("$ref") {
             self.described |= !told.is_empty();
             out.retain(|key, _| matches!(key.as_str(), "$ref" | "$defs" | "definitions"));
             return;
         }
-        let text = match (given.is_empty(), told.is_empty()) {
-            (true, true) => return,
-            (false, true) => given.to_owned(),
-            (true, false) => told.join("; "),
-            (false, false) => format!("{given} ({})", told.join("; ")),
-        };
-        self.described |= !told.is_empty();
+        if told.is_empty() {
+            return;
+        }
+        let told = told.join("; ");
+        let text = if given.is_empty() { told } else { format!("{given} ({told})") };
+        self.described = true;
         out.insert("description".to_owned(), text.into());
     }
 }
@@ -177,7 +179,7 @@ impl<'a> Fitting<'a> {
 fn stays(key: &str, value: &Value) -> bool {
     let is_plain = |value: &Value| !value.is_object() && !value.is_array();
     match key {
-        "format" => value.as_str().is_some_and(|word| FORMATS.contains(&word) || word == "uuid"),
+        "format" => value.as_str().is_some_and(|word| FORMATS.contains(&word)),
         "minItems" => value.as_u64().is_some_and(|count| count <= 1),
         "const" => is_plain(value),
         "enum" => value.as_array().is_some_and(|values| values.iter().all(is_plain)),

@@ -306,8 +306,7 @@ impl<'a> Builder<'a> {
                 Part::Refusal(refusal) => texts.push(refusal),
                 Part::Media(item) => {
                     let Some(written) = self.media(item, &path) else { continue };
-                    // Only inline bytes may stand in a result; what else there is follows behind the results.
-                    if can_see && written.get("inlineData").is_some() {
+                    if can_see && written.get("text").is_none() {
                         media.push(written);
                     } else {
                         self.attached.push(written);

@@ -1,8 +1,9 @@
 //! Tools and the choice among them, both ways.
 //!
-//! Parameters are sent as `parametersJsonSchema`, which takes JSON Schema as it is (recordings of the Gemini API and of Vertex show
-//! current clients doing the same); only a target whose dialect asks for it gets the older OpenAPI subset in `parameters`.
-//! It deliberately does not check that names are legal: the provider says so best.
+//! Parameters are sent as `parametersJsonSchema`, which takes JSON Schema as it is (recordings of the
+//! Gemini API and of Vertex show current clients doing the same). A target whose dialect asks for it
+//! gets the older OpenAPI subset in `parameters`, unless a schema says more than the subset can. Names
+//! are legal already (`crate::tools`).
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, Dropped, Tool, ToolChoice, ToolKind};

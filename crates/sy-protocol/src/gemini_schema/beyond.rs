@@ -1,8 +1,9 @@
-//! Schemas that say more than the subset can, and the form in which Gemini takes them as JSON Schema.
+//! Schemas that say more than the subset can, and the form in which Gemini takes them as JSON
+//! Schema.
 //!
-//! Gemini's `parametersJsonSchema` and `responseJsonSchema` know references, tuples, open maps and numbers in `enum`
-//! (ai.google.dev/api/generate-content#GenerationConfig, read 2026-11). They are used only where the subset would lose
-//! something: older models and servers know the subset alone.
+//! Gemini's `parametersJsonSchema` and `responseJsonSchema` know references, tuples, open maps and
+//! numbers in `enum` (ai.google.dev/api/generate-content#GenerationConfig, read 2026-11). They are
+//! used only where the subset would lose something: older models and servers know the subset alone.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::MOST_LEVELS;
 
-/// Returns true when the subset would lose something of the schema that Gemini takes as JSON Schema.
+/// Returns true when the subset would lose something of the schema that Gemini takes as JSON
+/// Schema.
 pub(crate) fn exceeds(schema: &Value) -> bool {
     let mut references = References { root: schema, open: Vec::new(), followed: HashSet::new() };
     says_too_much(schema, &mut references, 0)
@@ -74,7 +76,8 @@ fn inner(map: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     one.chain(lists).chain(named.flat_map(Map::values))
 }
 
-/// Returns a schema as Gemini takes JSON Schema: a reference stands alone, and one fixed value is a list of one.
+/// Returns a schema as Gemini takes JSON Schema: a reference stands alone, and one fixed value is a
+/// list of one.
 pub(crate) fn as_json_schema(schema: &Value) -> Value {
     written(schema, 0)
 }

@@ -1,7 +1,9 @@
-//! The subset of OpenAPI 3.0 that Gemini's `parameters` and `responseSchema` take, to and from JSON Schema.
+//! The subset of OpenAPI 3.0 that Gemini's `parameters` and `responseSchema` take, to and from JSON
+//! Schema.
 //!
-//! The subset is that of ai.google.dev/api/caching#Schema (read 2026-11); what OpenCode rewrites for Gemini is part of it. It
-//! deliberately loses what the subset cannot say (bounds that are exclusive, negations, conditions).
+//! The subset is that of ai.google.dev/api/caching#Schema (read 2026-11); what OpenCode rewrites
+//! for Gemini is part of it. It deliberately loses what the subset cannot say (bounds that are
+//! exclusive, negations, conditions).
 
 mod beyond;
 mod narrow;

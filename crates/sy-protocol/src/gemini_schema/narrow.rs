@@ -1,7 +1,8 @@
 //! JSON Schema to the subset.
 //!
-//! Used for requests to Gemini. What the subset cannot say is left out or said in another way; `beyond` tells beforehand which
-//! schemas would lose something that Gemini's other fields, which hold JSON Schema, can carry.
+//! Used for requests to Gemini. What the subset cannot say is left out or said in another way;
+//! `beyond` tells beforehand which schemas would lose something that Gemini's other fields, which
+//! hold JSON Schema, can carry.
 
 use serde_json::{Map, Value, json};
 
@@ -73,7 +74,8 @@ impl<'a> Narrowing<'a> {
         Value::Object(out)
     }
 
-    /// `anyOf` and `oneOf`; a choice of null becomes `nullable`, and a single choice that is left stands for itself.
+    /// `anyOf` and `oneOf`; a choice of null becomes `nullable`, and a single choice that is left
+    /// stands for itself.
     fn choices(&mut self, map: &'a Map<String, Value>, level: usize, out: &mut Map<String, Value>) {
         let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array)
         else {

@@ -1,13 +1,14 @@
 //! The subset to JSON Schema.
 //!
-//! Used for what clients of Gemini send. Words of the subset alone become JSON Schema's; it deliberately checks nothing.
+//! Used for what clients of Gemini send. Words of the subset alone become JSON Schema's; it
+//! deliberately checks nothing.
 
 use serde_json::{Map, Value, json};
 
 use super::MOST_LEVELS;
 
-/// Turns the subset into JSON Schema: lower-case types, `null` as a type, no word that only the subset has. What is JSON Schema
-/// already stays as it is.
+/// Turns the subset into JSON Schema: lower-case types, `null` as a type, no word that only the
+/// subset has. What is JSON Schema already stays as it is.
 pub(crate) fn from_openapi(schema: Value) -> Value {
     lower(schema, 0)
 }

@@ -1,8 +1,9 @@
 //! Tools in namespaces, as other protocols know them and back.
 //!
-//! Codex declares the tools of each MCP server in a namespace, and two servers may have a tool of one name. Other protocols have
-//! one flat list: a tool keeps its name where that is unique, else the namespace is put in front. The decoder of requests and the
-//! encoder of answers read the same declarations, so that both come to the same names without a table between them.
+//! Codex declares the tools of each MCP server in a namespace, and two servers may have a tool of
+//! one name. Other protocols have one flat list: a tool keeps its name where that is unique, else
+//! the namespace is put in front. The decoder of requests and the encoder of answers read the same
+//! declarations, so that both come to the same names without a table between them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -73,7 +74,8 @@ impl Namespaces {
         names
     }
 
-    /// Returns the name under which other protocols know a tool that a call, a result or a choice speaks of.
+    /// Returns the name under which other protocols know a tool that a call, a result or a choice
+    /// speaks of.
     pub(super) fn flat_name(&self, namespace: Option<&str>, name: &str) -> String {
         let key = (namespace.map(str::to_owned), name.to_owned());
         if let Some(flat) = self.flat_names.get(&key) {

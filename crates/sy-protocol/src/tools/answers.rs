@@ -1,8 +1,9 @@
 //! What an answer says of tools, on its way back to the client.
 //!
-//! Made with the request by [`crate::encode`] and used by the router for answers that are not relayed. Names that were changed
-//! for the target become the client's again. A call without a name is an error of the provider: no client could run it, and an
-//! answer that ends for a tool without naming one leaves its client waiting.
+//! Made with the request by [`crate::encode`] and used by the router for answers that are not
+//! relayed. Names that were changed for the target become the client's again. A call without a name
+//! is an error of the provider: no client could run it, and an answer that ends for a tool without
+//! naming one leaves its client waiting.
 
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ impl ToolAnswers {
     }
 }
 
-/// Settles why an answer ended that waits for tools without having called one: with what it said it is complete.
+/// Settles why an answer ended that waits for tools without having called one: with what it said it
+/// is complete.
 fn settle(reason: &mut FinishReason, has_calls: bool, has_content: bool) -> Result<(), Failure> {
     match reason {
         FinishReason::ToolCalls if !has_calls && !has_content => Err(nameless()),

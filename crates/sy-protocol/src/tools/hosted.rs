@@ -1,8 +1,9 @@
 //! Tools that a provider runs itself, where both sides have the same.
 //!
-//! Web search, reading of pages and running of code are offered by OpenAI (Responses), Claude and Gemini alike, under other names
-//! (docs of the three, read 2026-11). They are translated for targets that have them; what one side alone knows of their settings
-//! is reported. Their calls and results stay with the provider, and only the texts and sources reach the client.
+//! Web search, reading of pages and running of code are offered by OpenAI (Responses), Claude and
+//! Gemini alike, under other names (docs of the three, read 2026-11). They are translated for
+//! targets that have them; what one side alone knows of their settings is reported. Their calls and
+//! results stay with the provider, and only the texts and sources reach the client.
 
 use std::borrow::Cow;
 

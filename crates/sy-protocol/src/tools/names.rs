@@ -1,9 +1,10 @@
 //! Tool names that a target refuses, and the way back.
 //!
-//! The one mapping for every target: definitions, earlier calls and results, and the tool choice go out under names that the
-//! target takes; calls in its answers come back under the client's own. A name is kept where it is legal. Else it is written in
-//! legal characters and cut to length, and gets a hash where that could make two names one. The mapping depends on the names of
-//! the request alone, so that a prompt keeps its bytes from turn to turn.
+//! The one mapping for every target: definitions, earlier calls and results, and the tool choice go
+//! out under names that the target takes; calls in its answers come back under the client's own. A
+//! name is kept where it is legal. Else it is written in legal characters and cut to length, and
+//! gets a hash where that could make two names one. The mapping depends on the names of the request
+//! alone, so that a prompt keeps its bytes from turn to turn.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -165,7 +166,8 @@ fn hashed(name: &str, form: &str, rules: ToolNames, taken: &HashSet<String>) -> 
     }
 }
 
-/// FNV-1a, 64 bits (parameters: draft-eastlake-fnv): stable over runs and builds, as a name in a cached prompt must be.
+/// FNV-1a, 64 bits (parameters: draft-eastlake-fnv): stable over runs and builds, as a name in a
+/// cached prompt must be.
 fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)

@@ -1,8 +1,9 @@
 //! Calls and results that do not belong together.
 //!
-//! Clients cut their history, lose results when they are stopped, and use an id twice. Every provider refuses such a
-//! conversation as a whole. A result without its call becomes words of the user, a call without its result gets one that says so,
-//! and an id that is used again becomes one of its own. The last message is left alone: its calls may be about to be answered.
+//! Clients cut their history, lose results when they are stopped, and use an id twice. Every
+//! provider refuses such a conversation as a whole. A result without its call becomes words of the
+//! user, a call without its result gets one that says so, and an id that is used again becomes one
+//! of its own. The last message is left alone: its calls may be about to be answered.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,9 +1,11 @@
 //! Tool schemas whose root is a choice, made into one object.
 //!
-//! Used before a request is written for a target. Claude refuses `anyOf`, `oneOf` and `allOf` at the root of a tool's schema,
-//! OpenAI also `enum` and `not`, and Gemini's `parameters` is one object. Servers of tools have such schemas: a union in their
-//! source becomes one. The properties of all alternatives are offered, what every alternative demands is demanded, and the
-//! alternatives are told to the model in words. It deliberately leaves everything below the root as it is.
+//! Used before a request is written for a target. Claude refuses `anyOf`, `oneOf` and `allOf` at
+//! the root of a tool's schema, OpenAI also `enum` and `not`, and Gemini's `parameters` is one
+//! object. Servers of tools have such schemas: a union in their source becomes one. The properties
+//! of all alternatives are offered, what every alternative demands is demanded, and the
+//! alternatives are told to the model in words. It deliberately leaves everything below the root as
+//! it is.
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +41,8 @@ pub(super) fn merge(schema: &Value) -> Option<Merged> {
     }
 
     let mut merger = Merger { root: schema, left: MOST_SCHEMAS };
-    // Where no alternative is an object, what the root says by itself is all that a tool can be called with.
+    // Where no alternative is an object, what the root says by itself is all that a tool can be
+    // called with.
     let object = merger.object(map, 0).or_else(|| Object::of(map)).unwrap_or_default();
     Some(object.write(map))
 }
@@ -144,7 +147,8 @@ impl Object {
                 self.required.push(name);
             }
         }
-        // Parts that are closed each would forbid what the others bring; their authors do not mean that.
+        // Parts that are closed each would forbid what the others bring; their authors do not mean
+        // that.
         self.open = self.open.take().or(other.open);
         self.words.extend(other.words);
         self.label = self.label.take().or(other.label);
@@ -213,7 +217,8 @@ impl Object {
     }
 }
 
-/// Joins two schemas that both hold: their keywords side by side, or `allOf` where they say different things.
+/// Joins two schemas that both hold: their keywords side by side, or `allOf` where they say
+/// different things.
 fn both(first: Value, second: Value) -> Value {
     if first == second {
         return first;
@@ -275,7 +280,8 @@ fn fixed(schema: &Value) -> Option<Vec<Value>> {
     one.or_else(|| map.get("enum").and_then(Value::as_array).cloned())
 }
 
-/// Tells a model what the alternatives are: what each demands, with the values that tell them apart.
+/// Tells a model what the alternatives are: what each demands, with the values that tell them
+/// apart.
 fn sentence(choices: &[Object], how: &str) -> Option<String> {
     let mut told: Vec<String> = Vec::new();
     for choice in choices {

@@ -1,6 +1,8 @@
+//! The subset both ways, and which schemas say more than it can, as tables.
+
 use serde_json::{Value, json};
 
-use super::{from_openapi, narrow};
+use super::{as_json_schema, exceeds, from_openapi, narrow};
 
 #[track_caller]
 fn narrowed(schema: &Value, expected: &Value) {
@@ -89,4 +91,26 @@ fn what_all_of_says_is_laid_together() {
         &json!({"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}]}),
         &json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a", "b"]}),
     );
+}
+
+#[test]
+fn schemas_that_say_more_are_known() {
+    let node = json!({"$defs": {"N": {"properties": {"next": {"$ref": "#/$defs/N"}}}}, "$ref": "#/$defs/N"});
+    for schema in [
+        node,
+        json!({"properties": {"n": {"enum": [1, 2]}}}),
+        json!({"additionalProperties": {"type": "string"}}),
+        json!({"items": [{"type": "string"}, {"type": "number"}]}),
+    ] {
+        assert!(exceeds(&schema), "{schema}");
+    }
+    let twice = json!({"$defs": {"D": {"enum": ["a"]}}, "properties": {"a": {"$ref": "#/$defs/D"}, "b": {"$ref": "#/$defs/D"}}, "additionalProperties": false});
+    assert!(!exceeds(&twice), "{twice}");
+}
+
+#[test]
+fn json_schema_is_written_as_gemini_takes_it() {
+    let given = json!({"properties": {"const": {"const": 1}, "r": {"$ref": "#/$defs/D", "description": "d"}}, "$defs": {"D": {"items": [{"const": "x"}]}}});
+    let expected = json!({"properties": {"const": {"enum": [1]}, "r": {"$ref": "#/$defs/D"}}, "$defs": {"D": {"prefixItems": [{"enum": ["x"]}]}}});
+    assert_eq!(as_json_schema(&given), expected);
 }

@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod local_servers;
 mod output;
+mod picker;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ use crate::context::Context;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    forbid_core_dumps();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -48,6 +50,17 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => exit::report(&error, was_prepared),
+    }
+}
+
+/// Keeps keys out of the file that the system writes when a process crashes. A system that refuses is left as it is.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        setrlimit(Resource::Core, none).ok();
     }
 }
 

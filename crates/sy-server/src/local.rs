@@ -9,11 +9,11 @@ use futures::{StreamExt, TryStreamExt};
 use http::HeaderMap;
 use sy_catalog::{Catalog, Connected, Hit, ProviderRow};
 use sy_config::{Environment, Paths};
-use sy_credentials::Credentials;
+use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
-use sy_router::{Body, Observer, Record, Router};
+use sy_router::{Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{ErrorKind, Failover, Failure, Principal, RequestContext, RequestId, Side};
 
 use crate::compose::{ComposeError, Composed, Core, core};
 
@@ -99,8 +99,26 @@ impl Local {
     /// # Errors
     /// When nothing is connected.
     pub fn default_model(&self) -> Result<String, Failure> {
-        let resolved = self.catalog.default_model(self)?;
+        let resolved =
+            self.catalog.default_model(self).map_err(|failure| self.with_unreadable(failure))?;
         Ok(format!("{}/{}", resolved.provider, resolved.model))
+    }
+
+    /// Checks a key, which need not be stored yet, by a call that costs nothing. Takes ten seconds at most.
+    pub async fn check_key(&self, provider: &str, lease: &Arc<Lease>) -> KeyCheck {
+        self.router.check_key(provider, lease).await
+    }
+
+    /// Asks a provider for the ids of its models, with a key or without. Takes five seconds at most.
+    ///
+    /// # Errors
+    /// Where the provider cannot be called, or refuses, or answers with something else.
+    pub async fn list_models(
+        &self,
+        provider: &str,
+        lease: Option<&Arc<Lease>>,
+    ) -> Result<Vec<String>, Failure> {
+        self.router.list_models(provider, lease).await
     }
 
     /// Asks a model; the answer comes as events.
@@ -109,14 +127,16 @@ impl Local {
     /// When no target answers.
     pub async fn ask(&self, request: ChatRequest, prefer_fallback: bool) -> Result<Asked, Failure> {
         let id = RequestId::new(&format!("req_{}", uuid::Uuid::now_v7().simple()));
-        let context =
-            RequestContext { id, principal: Principal::Owner, strict: false, prefer_fallback };
+        let failover = prefer_fallback.then_some(Failover::Immediate);
+        let context = RequestContext { id, principal: Principal::Owner, strict: false, failover };
         let inbound = Arc::new(Inbound::from_chat(request));
         let answer = self
             .router
             .answer(&context, inbound, HeaderMap::new())
             .await
-            .map_err(|refused| refused.failure)?;
+            .map_err(|refused| self.with_unreadable(refused.failure));
+        self.save_outcomes();
+        let answer = answer?;
         let events = match answer.body {
             Body::Whole(whole) => {
                 let events = whole.response.unwrap_or_default().to_events();
@@ -132,6 +152,39 @@ impl Local {
             dropped: answer.trail.dropped.into_iter().map(|dropped| dropped.field).collect(),
             events,
         })
+    }
+}
+
+impl Local {
+    /// Returns why stored keys cannot be read, where nothing is connected because of it.
+    pub fn unreadable_keys(&self) -> Option<String> {
+        if self.catalog.rows().iter().any(|row| self.router.is_connected(row)) {
+            return None;
+        }
+        let keys = self.credentials.list();
+        let problems: Vec<&str> = keys.iter().filter_map(|key| key.problem.as_deref()).collect();
+        let first = problems.first()?;
+        Some(match problems.len() {
+            1 => format!("no provider is connected, and {first}"),
+            count => format!("no provider is connected, and {count} keys cannot be used: {first}"),
+        })
+    }
+
+    /// That no key can be read is the fault, and not that nobody is signed in.
+    fn with_unreadable(&self, failure: Failure) -> Failure {
+        let is_about_keys =
+            matches!(failure.kind, ErrorKind::NotFound | ErrorKind::Unauthenticated);
+        match self.unreadable_keys().filter(|_| is_about_keys && failure.status.is_none()) {
+            Some(text) => Failure::new(ErrorKind::Unauthenticated, Side::Gateway, text),
+            None => failure,
+        }
+    }
+
+    /// Keeps what providers said of our keys. A command does not fail for it.
+    pub fn save_outcomes(&self) {
+        if let Err(error) = self.credentials.save_outcomes() {
+            tracing::debug!(%error, "what the provider said of the key was not kept");
+        }
     }
 }
 

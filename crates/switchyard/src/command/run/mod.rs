@@ -28,9 +28,9 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
     drop(waiting);
     let mut asked = match asked {
         Ok(asked) => asked,
-        Err(failure) => return Err(told(failure, arguments.format)),
+        Err(failure) => return Err(told(failure, arguments.format())),
     };
-    if arguments.format == RunFormat::Json {
+    if arguments.format() == RunFormat::Json {
         let start = json!({"type": "start", "provider": asked.provider, "model": asked.model, "dropped": asked.dropped});
         output::line(&start.to_string())?;
     } else if !asked.dropped.is_empty() {
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
             asked.dropped.join(", ")
         ));
     }
-    let mut printer = Printer::new(arguments.format);
+    let mut printer = Printer::new(arguments.format());
     while let Some(event) = asked.events.next().await {
         let failure = match event {
             Ok(StreamEvent::Failed(failure)) | Err(failure) => failure,
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
             }
         };
         printer.end_line()?;
-        return Err(told(failure, arguments.format));
+        return Err(told(failure, arguments.format()));
     }
     printer.end_line()?;
     Ok(ExitCode::SUCCESS)

@@ -3,11 +3,13 @@
 //! Everything it does is in `command`; this file knows only how a process begins and ends, and what it is started with.
 
 mod cli;
+mod clients;
 mod command;
 mod context;
 mod exit;
 mod local_servers;
 mod output;
+mod own_server;
 mod picker;
 
 use std::process::ExitCode;
@@ -67,7 +69,7 @@ fn forbid_core_dumps() {
 /// Returns the environment without what `switchyard env` put into it, if it did: our own token in `ANTHROPIC_API_KEY` is
 /// not a key of Anthropic's and must not be sent there.
 fn without_own_token(all: &Environment) -> Option<Environment> {
-    let token = all.get(command::CLIENT_TOKEN)?;
+    let token = all.get(clients::CLIENT_TOKEN)?;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Some(Environment::of(

@@ -2,27 +2,29 @@
 //!
 //! Called by the binary. It opens no port, makes no token and writes no access log.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use http::HeaderMap;
 use sy_catalog::{Catalog, Connected, Hit, ProviderRow};
-use sy_config::{Environment, Paths};
+use sy_config::{Config, Environment, Paths};
 use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
 use sy_router::{Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
-use sy_types::{ErrorKind, Failover, Failure, Principal, RequestContext, RequestId, Side};
+use sy_types::{ErrorKind, Failover, Failure, Principal, RequestContext, RequestId, Side, Target};
 
 use crate::compose::{ComposeError, Composed, Core, core};
 
 /// The parts without a server.
 pub struct Local {
+    config: Arc<Config>,
     catalog: Catalog,
     credentials: Credentials,
     router: Router,
     environment: Environment,
+    last: Arc<LastRecord>,
 }
 
 /// An answer that begins.
@@ -43,9 +45,11 @@ pub struct Asked {
 /// When the vault cannot be opened.
 pub fn local(outside: Composed) -> Result<Local, ComposeError> {
     let Composed { live, paths, environment, unauthenticated: _ } = outside;
-    let Core { catalog, credentials, router } =
-        core(&live, &paths, &environment, Arc::new(Unobserved))?;
-    Ok(Local { catalog, credentials, router, environment })
+    let config = live.config();
+    let last = Arc::new(LastRecord::default());
+    let observer = Arc::clone(&last) as Arc<dyn Observer>;
+    let Core { catalog, credentials, router } = core(&live, &paths, &environment, observer)?;
+    Ok(Local { config, catalog, credentials, router, environment, last })
 }
 
 /// Returns the server's token as clients must show it, or `None` when none was made yet.
@@ -64,6 +68,11 @@ pub fn current_token(
 }
 
 impl Local {
+    /// Returns the configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Returns the catalog.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -119,6 +128,25 @@ impl Local {
         lease: Option<&Arc<Lease>>,
     ) -> Result<Vec<String>, Failure> {
         self.router.list_models(provider, lease).await
+    }
+
+    /// Returns the target that is asked first for a model's or an alias's name.
+    ///
+    /// # Errors
+    /// Where the name leads nowhere, as a request would fail.
+    pub fn first_target(&self, name: &str) -> Result<Arc<Target>, Failure> {
+        self.router.first_target(name)
+    }
+
+    /// Returns the full name of the model for small jobs beside a model of the given provider; `None` where there is none.
+    pub fn small_model(&self, provider: &str) -> Option<String> {
+        let resolved = self.catalog.small_model(provider)?;
+        Some(format!("{}/{}", resolved.provider, resolved.model))
+    }
+
+    /// Returns what is to be told of the last request: once, and only after its events ended or were dropped.
+    pub fn take_record(&self) -> Option<Record> {
+        self.last.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Asks a model; the answer comes as events.
@@ -194,9 +222,12 @@ impl Connected for Local {
     }
 }
 
-/// A command's own request is nobody else's business.
-struct Unobserved;
+/// Keeps what is told of the last request for the command that made it: it is nobody else's business.
+#[derive(Default)]
+struct LastRecord(Mutex<Option<Record>>);
 
-impl Observer for Unobserved {
-    fn finished(&self, _record: &Record) {}
+impl Observer for LastRecord {
+    fn finished(&self, record: &Record) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+    }
 }

@@ -6,6 +6,7 @@ mod config;
 mod config_file;
 mod doctor;
 mod env;
+mod launch;
 mod models;
 mod run;
 mod serve;
@@ -14,7 +15,6 @@ mod validate;
 mod version;
 
 pub(crate) use config_file::change;
-pub(crate) use env::CLIENT_TOKEN;
 pub(crate) use trust::consider;
 
 use std::process::ExitCode;
@@ -42,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
         Command::Config(arguments) => config::run(arguments, &context?),
         Command::Trust(arguments) => trust::run(&arguments, &context?),
         Command::Env(arguments) => env::run(&arguments, &context?),
+        Command::Launch(arguments) => launch::run(arguments, context?).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
         Command::Completion { shell } => completion::run(shell),
     }

@@ -1,22 +1,21 @@
 //! Either our server answers on its port, or the port is free.
 
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::{Finding, NOT_CHECKED};
 use crate::context::Context;
+use crate::own_server;
 
-/// How long whoever has our port may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Looks at the port: either our server answers on it, or it is free.
+/// Looks for the server that runs, else at the configured port: either our server answers on it, or it is free.
 pub(super) async fn check(context: &Context) -> Vec<Finding> {
     let Ok(loaded) = context.load() else {
         return vec![Finding::Remark(NOT_CHECKED.to_owned())];
     };
 
+    if let Some(running) = sy_server::running(&context.inputs.paths) {
+        let text = format!("the server runs at {} (process {})", running.url, running.pid);
+        return vec![Finding::Good(text)];
+    }
     let (host, port) = (loaded.config.server.host.as_str(), loaded.config.server.port);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if port == 0 {
@@ -39,7 +38,7 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
     }
     // What listens on all addresses is reached by this machine's own.
     let address = if host == "0.0.0.0" || host == "::" { "127.0.0.1" } else { host };
-    if is_ours(address, port).await {
+    if own_server::is_ours(address, port).await {
         return vec![Finding::Good(format!("the server answers on port {port} of {host}"))];
     }
     let next =
@@ -48,22 +47,4 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
         what: format!("another program has port {port} of {host}"),
         next: Some(next),
     }]
-}
-
-/// Asks who is there.
-async fn is_ours(host: &str, port: u16) -> bool {
-    let ask = async {
-        let mut stream = TcpStream::connect((host, port)).await?;
-        stream
-            .write_all(
-                format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n")
-                    .as_bytes(),
-            )
-            .await?;
-        let mut answer = String::new();
-        stream.take(4096).read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    let answer = tokio::time::timeout(PATIENCE, ask).await;
-    answer.is_ok_and(|answer| answer.is_ok_and(|text| text.contains("\"name\":\"switchyard\"")))
 }

@@ -160,7 +160,7 @@ fn object_schema(schema: Value, path: &str, dropped: &mut Vec<Dropped>) -> Value
     match schema {
         Value::Object(mut map) => {
             if map.get("type").and_then(Value::as_str) != Some("object") {
-                dropped.push(Dropped::new(
+                dropped.push(Dropped::replaced(
                     format!("{path}.parameters.type"),
                     "set to object, since it must be one",
                 ));

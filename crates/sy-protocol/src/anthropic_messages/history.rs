@@ -67,9 +67,9 @@ impl<'a> History<'a> {
             match message.role {
                 Role::System | Role::Developer => {
                     if !is_leading {
-                        dropped.push(Dropped::new(
+                        dropped.push(Dropped::moved(
                             format!("messages[{index}]"),
-                            "moved to the system prompt",
+                            "to the system prompt",
                         ));
                     }
                     history.instruct(message, index, dropped);

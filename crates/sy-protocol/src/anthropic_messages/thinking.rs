@@ -107,7 +107,7 @@ fn answer_limit(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>)
     let most = target.info.limits.output;
     match chat.max_output_tokens {
         Some(limit) if most > 0 && limit > most => {
-            dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+            dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
             most
         }
         Some(limit) => limit,
@@ -176,8 +176,9 @@ fn make_room(target: &Target, limit: &mut u64, dropped: &mut Vec<Dropped>) {
         return;
     };
     *limit = limit.saturating_add(budget);
-    dropped.push(Dropped::new(
+    dropped.push(Dropped::raised(
         "max_output_tokens",
+        *limit,
         "raised, since it must be more than the configured reasoning budget",
     ));
 }
@@ -196,8 +197,9 @@ fn budget(
         *limit = limit.saturating_add(budget).min(most);
     } else if budget >= *limit {
         *limit = limit.saturating_add(budget).min(most);
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::raised(
             "max_output_tokens",
+            *limit,
             "raised, since it must be more than the reasoning budget",
         ));
     }
@@ -209,7 +211,11 @@ fn budget(
         return None;
     }
     if budget != asked && chat.reasoning.budget_tokens.is_some() {
-        dropped.push(Dropped::new("reasoning budget", "changed to what the model accepts"));
+        dropped.push(Dropped::clamped(
+            "reasoning budget",
+            budget,
+            "changed to what the model accepts",
+        ));
     }
     if chat.reasoning.visible == Some(false) && is_claude(&target.upstream_model) {
         return Some(json!({ "type": "enabled", "budget_tokens": budget, "display": "omitted" }));
@@ -240,8 +246,9 @@ fn effort(
         Effort::Low | Effort::Medium | Effort::High | Effort::XHigh | Effort::Max => asked,
     };
     if Some(effort) != options.effort && options.effort.is_some_and(|asked| asked != Effort::None) {
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::clamped(
             "reasoning effort",
+            effort.name(),
             "changed to the nearest level that the model takes",
         ));
     }
@@ -272,6 +279,7 @@ fn sampling(
     let is_thinking = is_claude && is_thinking(body, target);
     let wish = &chat.sampling;
     let mut refuse = |field: &str, reason| dropped.push(Dropped::new(field, reason));
+
     match wish.temperature {
         None => {}
         Some(_) if !takes_temperature || is_closed => refuse("temperature", REFUSED),

@@ -84,8 +84,7 @@ fn max_output_tokens(
     if most == 0 || asked <= most {
         return Some(asked);
     }
-    dropped
-        .push(Dropped::new("max_output_tokens", "more than the model gives: lowered to its limit"));
+    dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
     Some(most)
 }
 

@@ -131,8 +131,10 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             None
         }
         Some(ToolChoice::Allowed { names, .. }) => {
-            dropped
-                .push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+            dropped.push(Dropped::replaced(
+                "tool_choice.allowed_tools",
+                "sent as a shorter list of tools",
+            ));
             Some(names)
         }
     };
@@ -154,7 +156,10 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             ToolKind::Custom { format } => {
                 if format.is_some() {
                     let field = format!("tools[{index}].format");
-                    dropped.push(Dropped::new(field, "sent as a function with one text argument"));
+                    dropped.push(Dropped::replaced(
+                        field,
+                        "sent as a function with one text argument",
+                    ));
                 }
                 json!({ "type": "object", "properties": { "input": { "type": "string" } }, "required": ["input"] })
             }

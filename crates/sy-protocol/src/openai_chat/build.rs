@@ -44,7 +44,7 @@ fn limit_and_stop(
     if let Some(asked) = chat.max_output_tokens {
         let most = target.info.limits.output;
         if most > 0 && asked > most {
-            dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+            dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
         }
         let field = match target.dialect.max_tokens_field {
             MaxTokensField::MaxTokens => "max_tokens",
@@ -116,7 +116,10 @@ fn tools(
         written.extend(write_tool(tool, &format!("tools[{index}]"), target, body, dropped));
     }
     if allowed.is_some() {
-        dropped.push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+        dropped.push(Dropped::replaced(
+            "tool_choice.allowed_tools",
+            "sent as a shorter list of tools",
+        ));
     }
     if written.is_empty() {
         let is_forced = matches!(
@@ -159,7 +162,7 @@ fn write_tool(
         }
         ToolKind::Custom { format } => {
             if format.is_some() {
-                dropped.push(Dropped::new(
+                dropped.push(Dropped::replaced(
                     format!("{path}.format"),
                     "sent as a function with one text argument",
                 ));
@@ -298,8 +301,11 @@ pub(crate) fn effort_word(
         .filter(|word| *word != Effort::None || wanted == Effort::None)
         .min_by_key(distance)?;
     if nearest != wanted {
-        dropped
-            .push(Dropped::new("reasoning.effort", "set to the nearest word that the model knows"));
+        dropped.push(Dropped::clamped(
+            "reasoning.effort",
+            nearest.name(),
+            "the nearest word that the model knows",
+        ));
     }
     Some(nearest.name())
 }

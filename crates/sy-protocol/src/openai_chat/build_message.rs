@@ -283,7 +283,7 @@ impl Writer<'_> {
                 matches!(part, Part::Media(media) if !matches!(media.source, Source::Text(_)));
             let Some(written) = self.part(part, &path) else { continue };
             if is_media {
-                self.drop(path, "moved to a user message behind the results");
+                self.dropped.push(Dropped::moved(path, "to a user message behind the results"));
                 self.moved.push(written);
             } else {
                 texts.push(written);

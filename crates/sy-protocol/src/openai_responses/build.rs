@@ -71,13 +71,14 @@ fn max_output_tokens(
     let asked = chat.max_output_tokens?;
     let most = target.info.limits.output;
     if most > 0 && asked > most {
-        dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+        dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
         return Some(most.max(MIN_OUTPUT_TOKENS));
     }
     if asked < MIN_OUTPUT_TOKENS {
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::raised(
             "max_output_tokens",
-            "raised to 16, the least this protocol accepts",
+            MIN_OUTPUT_TOKENS,
+            "raised to the least this protocol accepts",
         ));
     }
     Some(asked.max(MIN_OUTPUT_TOKENS))

@@ -138,7 +138,7 @@ fn clamp(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
             _ => continue,
         };
         if !(0.0..=1.0).contains(&number) {
-            dropped.push(Dropped::new(field, "moved to the end of the range from 0 to 1"));
+            dropped.push(Dropped::clamped(field, fitting, "the range is from 0 to 1"));
         }
         body.insert(field.to_owned(), fitting.into());
         if field == "temperature" && number <= 0.0 {
@@ -177,8 +177,10 @@ fn refuse(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
         |format: &Value| format.get("type").and_then(Value::as_str) == Some("json_schema");
     if body.get("response_format").is_some_and(is_schema) {
         body.insert("response_format".to_owned(), json!({ "type": "json_object" }));
-        dropped
-            .push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
+        dropped.push(Dropped::replaced(
+            "response_format.json_schema",
+            "the target only knows json_object",
+        ));
     }
 }
 

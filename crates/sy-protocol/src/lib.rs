@@ -9,12 +9,14 @@
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
+//! - `conversation`: what every provider needs of a conversation, done once behind a client's decoder.
 //! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+mod conversation;
 pub mod embeddings;
 pub mod face;
 mod failure;

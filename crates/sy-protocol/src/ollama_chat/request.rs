@@ -246,7 +246,8 @@ impl Draft<'_> {
             Part::Media(media) => self.media(media, path),
             Part::Reasoning(part) => {
                 if self.target.dialect.reasoning_history.is_some() {
-                    self.thinking.push_str(&part.text);
+                    let pieces = [self.thinking.as_str(), part.text.as_str()];
+                    self.thinking = reasoning::joined(pieces.into_iter());
                 } else if !part.text.is_empty() {
                     self.drop(path.clone(), "the target does not take reasoning back");
                 }

@@ -35,7 +35,7 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         tools: tools(&mut fields, &mut dropped)?,
         tool_choice: tool_choice(&mut fields)?,
         parallel_tool_calls: fields.bool("parallel_tool_calls")?,
-        max_output_tokens: max_tokens(&mut fields)?,
+        max_output_tokens: max_tokens(&mut fields, &mut dropped)?,
         stop: stop(&mut fields)?,
         sampling: sampling(&mut fields)?,
         reasoning: reasoning(&mut fields, &mut dropped)?,
@@ -68,9 +68,13 @@ fn forget_defaults(fields: &mut Fields) {
 }
 
 /// Both names of the limit are in use; the newer wins.
-fn max_tokens(fields: &mut Fields) -> Result<Option<u64>, Failure> {
+fn max_tokens(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<u64>, Failure> {
     let older = fields.count("max_tokens")?;
-    Ok(fields.count("max_completion_tokens")?.or(older))
+    let newer = fields.count("max_completion_tokens")?;
+    if older.is_some() && newer.is_some() && older != newer {
+        dropped.push(Dropped::new("max_tokens", "max_completion_tokens, the newer one, stands"));
+    }
+    Ok(newer.or(older))
 }
 
 fn user(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<String>, Failure> {

@@ -18,7 +18,7 @@ use super::encoder;
 use super::failure::{self, ReadFailure};
 use super::{ids, usage};
 use crate::face::ReplyInfo;
-use crate::media;
+use crate::{media, reasoning};
 
 /// Reads a whole answer of status 200.
 pub(crate) fn decode(body: &[u8], read_failure: ReadFailure) -> Result<ChatResponse, Failure> {
@@ -76,13 +76,13 @@ fn unmapped(answer: &Value, choice: &Value, message: &Value) -> Vec<Dropped> {
 
 /// Reads a message into parts: reasoning, text, refusal, pictures and sound, calls.
 fn read_message(message: &Value, answer: &str) -> Vec<Part> {
-    let (mut plain, mut text, mut refusal) =
-        (content::reasoning(message).to_owned(), String::new(), String::new());
+    let (mut text, mut refusal) = (String::new(), String::new());
+    let mut thoughts = vec![content::reasoning(message).to_owned()];
     let mut media = Vec::new();
     for piece in content::pieces(message.get("content")) {
         match piece {
             Piece::Text(more) => text.push_str(&more),
-            Piece::Reasoning(more) => plain.push_str(&more),
+            Piece::Reasoning(more) => thoughts.push(more),
             Piece::Refusal(more) => refusal.push_str(&more),
             Piece::Media(one) => media.push(one),
         }
@@ -99,7 +99,10 @@ fn read_message(message: &Value, answer: &str) -> Vec<Part> {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let mut parts: Vec<Part> =
-        details::read(details, &plain).into_iter().map(Part::Reasoning).collect();
+        details::read(details, &reasoning::joined(thoughts.iter().map(String::as_str)))
+            .into_iter()
+            .map(Part::Reasoning)
+            .collect();
     let mut calls = read_calls(message, answer);
     let mut signature = content::extra_signature(message);
     if let (Some(first), Some(_)) = (calls.first_mut(), &signature) {
@@ -188,7 +191,7 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
     let mut message = Map::new();
     message.insert("role".to_owned(), "assistant".into());
     let (mut text, mut refusal, mut has_text) = (String::new(), String::new(), false);
-    let mut reasoning: Vec<&Reasoning> = Vec::new();
+    let mut thoughts: Vec<&Reasoning> = Vec::new();
     let (mut calls, mut annotations, mut images) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         match part {
@@ -201,7 +204,7 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
                 }
             }
             Part::Refusal(more) => refusal.push_str(more),
-            Part::Reasoning(part) => reasoning.push(part),
+            Part::Reasoning(part) => thoughts.push(part),
             Part::ToolCall(call) => calls.push(write_call(call, custom)),
             Part::Media(media) if media.kind == Kind::Audio => {
                 message.insert("audio".to_owned(), write_audio(media));
@@ -217,12 +220,12 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
         if has_text || !has_other { text.into() } else { Value::Null },
     );
     message.insert("refusal".to_owned(), Some(refusal).filter(|text| !text.is_empty()).into());
-    if reasoning.iter().any(|part| !part.text.is_empty()) {
-        let text: String = reasoning.iter().map(|part| part.text.as_str()).collect();
+    if thoughts.iter().any(|part| !part.text.is_empty()) {
+        let text = reasoning::joined(thoughts.iter().map(|part| part.text.as_str()));
         message.insert("reasoning_content".to_owned(), text.into());
     }
     let lists = [
-        ("reasoning_details", details::write(&reasoning)),
+        ("reasoning_details", details::write(&thoughts)),
         ("annotations", annotations),
         ("images", images),
         ("tool_calls", calls),

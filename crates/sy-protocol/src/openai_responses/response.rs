@@ -69,10 +69,12 @@ pub(super) fn finish(response: &Value, calls_tools: bool) -> Option<FinishReason
     match response.get("status").and_then(Value::as_str) {
         Some("queued" | "in_progress") => None,
         Some("incomplete") => {
-            let reason =
-                response.get("incomplete_details").and_then(|details| details.get("reason"));
-            Some(match reason.and_then(Value::as_str) {
+            let details = response.get("incomplete_details");
+            let reason = details.and_then(|details| details.get("reason")).and_then(Value::as_str);
+            Some(match reason {
                 Some("content_filter") => FinishReason::ContentFilter,
+                // How our own answers say that the provider ended with an error.
+                None if details.is_some_and(Value::is_object) => FinishReason::Error,
                 Some("max_output_tokens" | "max_tokens" | "length") | None => FinishReason::Length,
                 Some("error") => FinishReason::Error,
                 Some(other) => FinishReason::Other(other.to_owned()),

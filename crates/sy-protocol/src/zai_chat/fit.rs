@@ -112,7 +112,11 @@ pub(super) fn fit(
     dropped: &mut Vec<Dropped>,
 ) {
     if let Some(limit) = body.remove("max_completion_tokens") {
-        body.entry("max_tokens").or_insert(limit);
+        let older = body.insert("max_tokens".to_owned(), limit.clone());
+        if older.is_some_and(|older| older != limit) {
+            dropped
+                .push(Dropped::new("max_tokens", "max_completion_tokens, the newer one, stands"));
+        }
     }
     clamp(body, dropped);
     refuse(body, dropped);

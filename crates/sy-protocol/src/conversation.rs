@@ -22,7 +22,7 @@ pub(crate) fn settle(chat: &mut ChatRequest) {
 
 /// Returns the report of a billing line that was left out.
 pub(crate) fn billing_report() -> Dropped {
-    Dropped::new("x-anthropic-billing-header", "meant for Anthropic alone, and spoils caches")
+    Dropped::needless("x-anthropic-billing-header", "meant for Anthropic alone, and spoils caches")
 }
 
 /// Returns what is left of a text that begins with a billing line; `None` for any other text.
@@ -63,7 +63,7 @@ fn leave_out_empty(messages: &mut Vec<Message>, dropped: &mut Vec<Dropped>) {
     messages.retain(|message| {
         let says_something = !message.parts.iter().all(is_blank);
         if !says_something {
-            dropped.push(Dropped::new(format!("messages[{index}]"), "it says nothing"));
+            dropped.push(Dropped::needless(format!("messages[{index}]"), "it says nothing"));
         }
         index += 1;
         says_something

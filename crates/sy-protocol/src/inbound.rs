@@ -105,10 +105,14 @@ impl Inbound {
     /// something.
     ///
     /// # Errors
-    /// `Invalid`, naming the field at fault; also where no message says anything.
+    /// `Invalid`, naming the field at fault.
     pub fn chat(&self) -> Result<&ChatRequest, Failure> {
         let decoded = self.chat.get_or_init(|| match &self.origin {
-            Some((downstream, body)) => settled(*downstream, downstream.decode(body, &self.head)?),
+            Some((downstream, body)) => {
+                let mut chat = downstream.decode(body, &self.head)?;
+                conversation::settle(&mut chat);
+                Ok(chat)
+            }
             None => {
                 Err(Failure::bug("a request without a body was made without its canonical form"))
             }
@@ -122,8 +126,20 @@ impl Inbound {
     /// As [`Inbound::chat`].
     pub fn counted_chat(&self) -> Result<Cow<'_, ChatRequest>, Failure> {
         let Some((downstream, body)) = &self.origin else { return self.chat().map(Cow::Borrowed) };
-        let chat = downstream.decode_count_request(body, &self.head)?;
-        settled(*downstream, chat).map(Cow::Owned)
+        let mut chat = downstream.decode_count_request(body, &self.head)?;
+        conversation::settle(&mut chat);
+        Ok(Cow::Owned(chat))
+    }
+
+    /// Returns the failure of a request whose messages say nothing.
+    pub(crate) fn says_nothing(&self) -> Failure {
+        let field = match self.protocol() {
+            Some(OPENAI_RESPONSES) => "input",
+            Some(GEMINI_GENERATE) => "contents",
+            _ => "messages",
+        };
+        let text = format!("{field}: expected at least one message that says something, got none");
+        Failure::invalid(text).with_param(field)
     }
 
     /// Returns the body with the given top-level fields set and the target's options added where the body lacks them.
@@ -168,20 +184,6 @@ impl Inbound {
         }
         Ok(spans.edit(body, &edits, removed))
     }
-}
-
-fn settled(downstream: &dyn Downstream, mut chat: ChatRequest) -> Result<ChatRequest, Failure> {
-    conversation::settle(&mut chat);
-    if chat.messages.is_empty() {
-        let field = match downstream.id() {
-            OPENAI_RESPONSES => "input",
-            GEMINI_GENERATE => "contents",
-            _ => "messages",
-        };
-        let text = format!("{field}: expected at least one message that says something, got none");
-        return Err(Failure::invalid(text).with_param(field));
-    }
-    Ok(chat)
 }
 
 /// Merges an option object under an object of the caller; `None` when the caller's value stands as it is.

@@ -10,7 +10,7 @@
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
 //! - `conversation`: what every provider needs of a conversation, done once behind a client's decoder.
-//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`, `think`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
@@ -36,11 +36,12 @@ mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+mod think;
 mod zai_chat;
 
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
-    StreamForm, Upstream, encode,
+    StreamForm, Upstream, decode_response, encode, stream_decoder,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};

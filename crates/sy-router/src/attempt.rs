@@ -56,7 +56,7 @@ impl Inner {
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
         let Encoded { mut call, relay, dropped } = sy_protocol::encode(upstream, &outgoing)?;
-        if errand.strict && !dropped.is_empty() {
+        if errand.strict && dropped.iter().any(Dropped::is_loss) {
             return Err(not_carried(target, &dropped).into());
         }
         if relay {
@@ -72,12 +72,16 @@ impl Inner {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
-            let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
+            let purpose = Purpose { relay, hide_usage };
+            let source = Source::open(upstream, target, reply.body, watch, purpose);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let read = read_whole(upstream, reply, &mut watch, relay && !wants_stream).await;
+        let read = read_whole(upstream, target, reply, &mut watch, relay && !wants_stream).await;
         let (raw, response) = read.map_err(|failure| shown.hide_in_failure(failure))?;
         tally.note_whole(&response);
+        if raw.is_none() {
+            trail.dropped.extend(response.unmapped.iter().cloned());
+        }
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
             Some(raw) => Reached::Whole(Whole { raw: Some(raw), response: None }),
@@ -178,25 +182,26 @@ fn redirected(reply: &Reply) -> Failure {
 /// Reads a whole answer. For a relay its bytes come with it where they are one JSON body, and it is only looked at.
 async fn read_whole(
     upstream: &dyn Upstream,
+    target: &Target,
     mut reply: Reply,
     watch: &mut Watch,
     relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
     let raw = reply.body.whole(watch).await?;
     if media_type(&reply.headers) == "text/event-stream" {
-        return fold(upstream, &raw).map(|response| (None, response));
+        return fold(upstream, target, &raw).map(|response| (None, response));
     }
     if relay {
         let response = upstream.relay_response(&raw)?;
         return Ok((Some(raw), response));
     }
-    upstream.decode_response(&raw).map(|response| (None, response))
+    sy_protocol::decode_response(upstream, target, &raw).map(|response| (None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
-fn fold(upstream: &dyn Upstream, raw: &Bytes) -> Result<ChatResponse, Failure> {
+fn fold(upstream: &dyn Upstream, target: &Target, raw: &Bytes) -> Result<ChatResponse, Failure> {
     let mut reader = FrameReader::new(Framing::Sse, raw.len());
-    let mut decoder = upstream.stream_decoder();
+    let mut decoder = sy_protocol::stream_decoder(upstream, target);
     let mut frames = reader.push(raw)?.frames;
     frames.extend(reader.finish().frames);
     let (mut fold, mut events) = (Fold::default(), Vec::new());
@@ -233,15 +238,16 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 pub(crate) fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
+    let lost = || dropped.iter().filter(|dropped| dropped.is_loss());
     let fields: Vec<String> =
-        dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
+        lost().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
     let text = format!(
         "{} cannot take {}: leave that out, choose another model, or switch strict mode off",
         target.name(),
         fields.join(", ")
     );
     let failure = Failure::new(ErrorKind::Unsupported, Side::Caller, text);
-    match dropped.first() {
+    match lost().next() {
         Some(first) => failure.with_param(first.field.clone()),
         None => failure,
     }

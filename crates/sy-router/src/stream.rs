@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use sy_protocol::{Batch, FrameReader, StreamDecoder, Upstream};
 use sy_types::chat::StreamEvent;
-use sy_types::{ErrorKind, Failure};
+use sy_types::{ErrorKind, Failure, Target};
 
 use crate::answer::Chunk;
 use crate::tally::Tally;
@@ -84,12 +84,15 @@ impl Source {
     /// Begins to read a stream.
     pub(crate) fn open(
         upstream: &'static dyn Upstream,
+        target: &Target,
         body: ReplyBody,
         watch: Watch,
         purpose: Purpose,
     ) -> Self {
-        let decoder =
-            if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
+        let decoder = match purpose.relay {
+            true => upstream.relay_decoder(),
+            false => sy_protocol::stream_decoder(upstream, target),
+        };
         let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
         Self {
             body,

@@ -125,6 +125,8 @@ pub(crate) struct Patch {
     pub(crate) structured_output: Option<StructuredOutput>,
     pub(crate) forced_tool_choice: Option<bool>,
     pub(crate) streaming: Option<bool>,
+    pub(crate) think_tags: Option<bool>,
+    pub(crate) billing_line: Option<bool>,
 }
 
 /// A dialect as it is.
@@ -139,6 +141,8 @@ pub(crate) const SAME: Patch = Patch {
     structured_output: None,
     forced_tool_choice: None,
     streaming: None,
+    think_tags: None,
+    billing_line: None,
 };
 
 impl Patch {
@@ -156,6 +160,8 @@ impl Patch {
         set(&mut dialect.structured_output, self.structured_output);
         set(&mut dialect.forced_tool_choice, self.forced_tool_choice);
         set(&mut dialect.streaming, self.streaming);
+        set(&mut dialect.think_tags, self.think_tags);
+        set(&mut dialect.billing_line, self.billing_line);
     }
 }
 

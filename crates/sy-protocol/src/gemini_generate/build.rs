@@ -142,6 +142,7 @@ fn report_rest(chat: &ChatRequest, dropped: &mut Vec<Dropped>) {
     for (name, is_set) in [
         ("user", chat.user.is_some()),
         ("metadata", !chat.metadata.is_empty()),
+        ("service_tier", chat.service_tier.as_deref().is_some_and(|tier| tier != "default")),
         ("prompt_cache_key", chat.prompt_cache_key.is_some()),
     ] {
         if is_set {

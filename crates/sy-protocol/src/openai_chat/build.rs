@@ -346,7 +346,7 @@ fn output(
 }
 
 /// Writes the caller's notes where they are safe to send: `metadata` is refused by OpenAI unless the answer is stored, and the
-/// cache key is known to OpenAI's own dialect only.
+/// cache key and the tier are known to OpenAI's own dialect only.
 fn notes(
     chat: &ChatRequest,
     target: &Target,
@@ -363,8 +363,20 @@ fn notes(
     if !chat.metadata.is_empty() {
         dropped.push(Dropped::new("metadata", "only taken with stored answers"));
     }
+
+    let is_openai = target.dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens;
+    match &chat.service_tier {
+        Some(tier) if is_openai => {
+            body.insert("service_tier".to_owned(), tier.as_str().into());
+        }
+        // The default is what everybody gives.
+        Some(tier) if tier != "default" => {
+            dropped.push(Dropped::new("service_tier", "the target has one tier"));
+        }
+        Some(_) | None => {}
+    }
     if let Some(key) = &chat.prompt_cache_key {
-        if target.dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens {
+        if is_openai {
             body.insert("prompt_cache_key".to_owned(), key.as_str().into());
         } else {
             dropped.push(Dropped::new("prompt_cache_key", "the target caches in its own way"));

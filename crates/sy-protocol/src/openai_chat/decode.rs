@@ -42,6 +42,7 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         output: output(&mut fields, &mut dropped)?,
         user: user(&mut fields, &mut dropped)?,
         metadata: metadata(&mut fields)?,
+        service_tier: fields.string("service_tier")?.filter(|tier| tier != "auto"),
         prompt_cache_key: fields.string("prompt_cache_key")?,
         unmapped: Vec::new(),
     };
@@ -55,12 +56,9 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
 
 /// Takes fields that only say what is so anyway, so that they are not reported.
 fn forget_defaults(fields: &mut Fields) {
-    for (name, default) in [
-        ("logprobs", json!(false)),
-        ("store", json!(false)),
-        ("service_tier", json!("auto")),
-        ("modalities", json!(["text"])),
-    ] {
+    for (name, default) in
+        [("logprobs", json!(false)), ("store", json!(false)), ("modalities", json!(["text"]))]
+    {
         if fields.peek(name) == Some(&default) {
             fields.take(name);
         }
@@ -218,7 +216,7 @@ fn tool(path: String, declaration: Value, dropped: &mut Vec<Dropped>) -> Result<
     }
     let mut outer = Fields::of(declaration, path)?;
     outer.take("type");
-    let cache = outer.take("cache_control").is_some();
+    let cache = decode_message::cache_mark(&mut outer, dropped);
     let expected = "an object with a name";
     let inner = outer.object(&kind)?.ok_or_else(|| missing(&outer.path(&kind), expected))?;
     let tool = if kind == "custom" {
@@ -240,7 +238,7 @@ fn function(mut inner: Fields, cache: bool, dropped: &mut Vec<Dropped>) -> Resul
         name: inner.required_string("name")?,
         description: inner.string("description")?,
         kind: ToolKind::Function { parameters, strict: inner.bool("strict")? },
-        cache: inner.take("cache_control").is_some() || cache,
+        cache: decode_message::cache_mark(&mut inner, dropped) || cache,
     };
     inner.finish(dropped);
     Ok(tool)

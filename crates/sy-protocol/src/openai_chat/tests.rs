@@ -577,7 +577,6 @@ fn what_has_no_place_is_reported_and_defaults_are_not() {
         "n",
         "logit_bias",
         "modalities",
-        "service_tier",
         "verbosity",
         "prediction",
     ];
@@ -1011,4 +1010,40 @@ fn an_unusual_answer_is_not_only_looked_at() {
     check("/usage", Value::Null);
     check("/usage/completion_tokens", json!(0));
     check("/usage/prompt_tokens", json!("3"));
+}
+
+#[test]
+fn pieces_of_reasoning_are_set_apart_whole_and_streamed() {
+    let thought =
+        |text: &str| Part::Reasoning(Reasoning { text: text.to_owned(), ..Reasoning::default() });
+    let answer = ChatResponse {
+        parts: vec![thought("one"), thought("two"), Part::text("a")],
+        ..ChatResponse::default()
+    };
+    let request = json!({"model": "m", "messages": [{"role": "user", "content": "u"}]});
+    let chunks = encoded(&request, &answer.to_events());
+    let streamed: String = chunks
+        .iter()
+        .filter_map(|chunk| serde_json::from_str::<Value>(chunk.trim_start_matches("data: ")).ok())
+        .filter_map(|chunk| {
+            let text = chunk.pointer("/choices/0/delta/reasoning_content")?;
+            text.as_str().map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(streamed, "one\n\ntwo");
+
+    let inbound = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default());
+    let inbound = inbound.unwrap();
+    let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 0 };
+    let whole: Value = serde_json::from_slice(&OpenAiChat.encode_response(&info, &answer)).unwrap();
+    assert_eq!(whole["choices"][0]["message"]["reasoning_content"], "one\n\ntwo");
+}
+
+#[test]
+fn an_hour_of_caching_is_named_and_the_tier_is_carried() {
+    let chat = decoded(&json!({"model": "m", "service_tier": "flex", "messages": [{"role": "user",
+        "content": [{"type": "text", "text": "u", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}]}));
+    assert_eq!(chat.service_tier.as_deref(), Some("flex"));
+    let reports: Vec<String> = chat.unmapped.iter().map(ToString::to_string).collect();
+    assert_eq!(reports, ["messages[0].content[0].cache_control.ttl;clamped=5m"]);
 }

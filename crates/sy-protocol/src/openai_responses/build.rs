@@ -204,6 +204,9 @@ fn notes(chat: &ChatRequest, body: &mut Map<String, Value>) {
     if let Some(key) = &chat.prompt_cache_key {
         body.insert("prompt_cache_key".to_owned(), Value::from(key.as_str()));
     }
+    if let Some(tier) = &chat.service_tier {
+        body.insert("service_tier".to_owned(), Value::from(tier.as_str()));
+    }
     if !chat.metadata.is_empty() {
         body.insert("metadata".to_owned(), json!(chat.metadata));
     }

@@ -13,12 +13,11 @@ use crate::fields::{Fields, missing, wrong};
 use crate::inbound::Head;
 
 /// Fields whose values say what happens anyway, so that they are no loss.
-const HARMLESS: [(&str, &[Value]); 6] = [
+const HARMLESS: [(&str, &[Value]); 5] = [
     ("background", &[Value::Bool(false)]),
     ("store", &[Value::Bool(false)]),
     ("stream_options", &[]),
     ("truncation", &[]),
-    ("service_tier", &[]),
     ("top_logprobs", &[]),
 ];
 
@@ -57,6 +56,7 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     }
     chat.user = chat.user.or(user);
     chat.metadata = metadata(&mut fields)?;
+    chat.service_tier = fields.string("service_tier")?.filter(|tier| tier != "auto");
     chat.prompt_cache_key = fields.string("prompt_cache_key")?;
     settle(&mut fields, &mut dropped)?;
     fields.finish(&mut dropped);

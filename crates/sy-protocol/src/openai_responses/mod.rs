@@ -11,6 +11,7 @@
 
 mod blocks;
 mod build;
+mod calls;
 mod decode;
 mod decoder;
 mod echo;

@@ -142,6 +142,11 @@ fn decode_message(index: usize, item: &Value, response: &mut ChatResponse) {
             Some(part) => response.parts.push(part),
             None => {}
         }
+        let cited = array(part, "annotations");
+        if cited.iter().any(|annotation| parts::citation(annotation).is_none()) {
+            let field = format!("output[{index}].content[{at}].annotations");
+            response.unmapped.push(Dropped::new(field, "only sources at an address are carried"));
+        }
         if !array(part, "logprobs").is_empty() {
             let field = format!("output[{index}].content[{at}].logprobs");
             response.unmapped.push(Dropped::new(field, "no counterpart in other protocols"));

@@ -22,6 +22,8 @@ pub enum Change {
     Moved,
     /// It was sent in another form, which says nearly the same.
     Replaced,
+    /// It was left out, and nothing is lost by it: a message that says nothing, a line meant for another vendor.
+    Needless,
 }
 
 /// A field that could not be carried from one protocol to another as it came.
@@ -63,13 +65,23 @@ impl Dropped {
     pub fn replaced(field: impl Into<String>, reason: &'static str) -> Self {
         Self { field: field.into(), reason, change: Change::Replaced }
     }
+
+    /// Names a field that was left out because it says nothing.
+    pub fn needless(field: impl Into<String>, reason: &'static str) -> Self {
+        Self { field: field.into(), reason, change: Change::Needless }
+    }
+
+    /// Returns true when something of what the caller asked is lost or changed, which strict mode refuses.
+    pub fn is_loss(&self) -> bool {
+        self.change != Change::Needless
+    }
 }
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.field)?;
         match &self.change {
-            Change::Dropped => Ok(()),
+            Change::Dropped | Change::Needless => Ok(()),
             Change::Raised(to) => write!(f, ";raised={to}"),
             Change::Clamped(to) => write!(f, ";clamped={to}"),
             Change::Moved => f.write_str(";moved"),
@@ -206,6 +218,9 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// Small key-value notes that some protocols carry.
     pub metadata: IndexMap<String, String>,
+    /// How fast and dear the answer may be (`service_tier`), in OpenAI's words: `default`, `flex`, `priority`, `scale`. `None` and
+    /// `auto` are the same.
+    pub service_tier: Option<String>,
     /// A hint that groups requests with a common prefix (OpenAI's `prompt_cache_key`).
     pub prompt_cache_key: Option<String>,
     /// The caller's fields that have no place in this form, with the path in the caller's dialect. They are reported when

@@ -10,7 +10,7 @@
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
 //! - `conversation`: what every provider needs of a conversation, done once behind a client's decoder.
-//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`, `think`: what the protocol folders share.
+//! - `fields`, `failure`, `logprobs`, `media`, `openapi`, `reasoning`, `schema`, `signature`, `think`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
@@ -26,6 +26,7 @@ mod gemini_generate;
 mod ids;
 pub mod inbound;
 pub mod json;
+mod logprobs;
 mod media;
 mod ollama_chat;
 mod openai_chat;

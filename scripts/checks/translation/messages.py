@@ -173,6 +173,32 @@ def ends(check, gateway):
     check("and responses", "That would harm." in json.dumps(said["output"]), said["output"])
 
 
+def choices(check, gateway):
+    """Several answers and the likelihood of tokens, from one vendor's form into another's."""
+    hi = {"messages": [{"role": "user", "content": "hi"}], "n": 2, "logprobs": True, "top_logprobs": 1}
+    told = {"chosenCandidates": [{"token": "a", "logProbability": -0.5}], "topCandidates": [{"candidates": [{"token": "b", "logProbability": -1.5}]}]}
+    answer = {"candidates": [{"index": at, "content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "logprobsResult": told} for at, text in enumerate(("one", "two"))]}
+    _, dropped, said, came = gateway.to("chat", "gemini", hi, answer)
+    config = came["generationConfig"]
+    check("several answers are asked for at a gemini provider", (config.get("candidateCount"), config.get("responseLogprobs"), config.get("logprobs")) == (2, True, 1), config)
+    check("and all of them come back", [choice["message"]["content"] for choice in said["choices"]] == ["one", "two"], said["choices"])
+    token = said["choices"][1]["logprobs"]["content"][0]
+    check("with the likelihood of their tokens", (token["token"], token["logprob"], token["top_logprobs"][0]["token"]) == ("a", -0.5, "b"), token)
+    _, dropped, _, came = gateway.to("chat", "responses", hi)
+    check("a responses provider is asked for likelihoods, and n is named", came.get("top_logprobs") == 1 and "message.output_text.logprobs" in came.get("include", []) and "n" in dropped.split(", "), (came, dropped))
+    _, dropped, _, _ = gateway.to("chat", "messages", hi)
+    check("a messages provider knows neither: both are named", {"n", "logprobs"} <= set(dropped.split(", ")), dropped)
+    _, dropped, _, came = gateway.to("responses", "messages", {"input": "hi", "service_tier": "flex"})
+    check("a tier that the provider does not have is named", "service_tier" in dropped and "service_tier" not in came, dropped)
+    _, _, _, came = gateway.to("chat", "responses", {"messages": hi["messages"], "service_tier": "flex"})
+    check("and one that it has is carried", came.get("service_tier") == "flex", came)
+    settings = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]}
+    _, dropped, _, _ = gateway.ask("/v1beta/models/chat%2Fm:generateContent", settings)
+    check("safety settings are named where they have no counterpart", "safetySettings" in dropped, dropped)
+    _, dropped, _, came = gateway.ask("/v1beta/models/gemini%2Fm:generateContent", settings)
+    check("and carried between Gemini's faces", came["safetySettings"] == settings["safetySettings"] and not dropped, came)
+
+
 def streams(check, gateway):
     """Streams: counts that shrink, errors in the middle, refusals, reasoning between tags."""
     hi = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
@@ -218,7 +244,7 @@ def run(check, binary):
     provider = Provider()
     gateway = Gateway(binary, provider)
     try:
-        for part in (history, prompts, fields, ends, streams, gemini_counts):
+        for part in (history, prompts, fields, ends, choices, streams, gemini_counts):
             part(check, gateway)
     finally:
         loopback.stop(gateway.process)

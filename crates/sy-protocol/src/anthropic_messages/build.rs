@@ -43,6 +43,11 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     }
     user(&mut body, chat, &mut dropped);
     service_tier(&mut body, chat, &mut dropped);
+    for (field, is_set) in
+        [("n", chat.choices.is_some()), ("logprobs", chat.top_logprobs.is_some())]
+    {
+        dropped.extend(is_set.then(|| Dropped::new(field, "the protocol has no such field")));
+    }
     if stream {
         body.insert("stream".to_owned(), true.into());
     }

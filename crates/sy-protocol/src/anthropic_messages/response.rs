@@ -54,6 +54,7 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
         unmapped: unmapped
             .map(|name| Dropped::new(name, "no counterpart in other protocols"))
             .collect(),
+        ..ChatResponse::default()
     })
 }
 

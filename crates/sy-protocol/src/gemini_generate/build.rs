@@ -69,6 +69,18 @@ fn generation_config(
         dropped
             .push(Dropped::new(format!("stop[{MOST_STOP_TEXTS}..]"), "this provider takes five"));
     }
+    if chat.stream {
+        // Further answers and the likelihood of tokens are told of whole answers only.
+        for (name, is_set) in
+            [("n", chat.choices.is_some()), ("logprobs", chat.top_logprobs.is_some())]
+        {
+            dropped.extend(is_set.then(|| Dropped::new(name, "not carried in streams")));
+        }
+    } else {
+        set("candidateCount", chat.choices.map(Value::from));
+        set("responseLogprobs", chat.top_logprobs.map(|_| Value::Bool(true)));
+        set("logprobs", chat.top_logprobs.filter(|top| *top > 0).map(Value::from));
+    }
     set("thinkingConfig", thinking::build(&chat.reasoning, target, dropped));
     config.extend(output_format(&chat.output, target, dropped));
     config

@@ -49,6 +49,8 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         ("cache_control", has_cache_mark(chat)),
         ("user", chat.user.is_some()),
         ("metadata", !chat.metadata.is_empty()),
+        ("n", chat.choices.is_some()),
+        ("logprobs", chat.top_logprobs.is_some()),
         ("service_tier", chat.service_tier.as_deref().is_some_and(|tier| tier != "default")),
         ("prompt_cache_key", chat.prompt_cache_key.is_some()),
     ] {

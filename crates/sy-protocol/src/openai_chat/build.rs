@@ -32,7 +32,39 @@ pub(crate) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     ask_reasoning(&chat.reasoning, target, &mut body, &mut dropped);
     output(&chat.output, target, &mut body, &mut dropped);
     notes(chat, target, &mut body, &mut dropped);
+    choices(chat, target, stream, &mut body, &mut dropped);
     Built { body, dropped }
+}
+
+/// Asks for further answers and for the likelihood of tokens. Both are told of whole answers only.
+fn choices(
+    chat: &ChatRequest,
+    target: &Target,
+    stream: bool,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    const STREAMED: &str = "not carried in streams";
+    match chat.choices {
+        Some(_) if stream => dropped.push(Dropped::new("n", STREAMED)),
+        Some(choices) => {
+            body.insert("n".to_owned(), choices.into());
+        }
+        None => {}
+    }
+    match chat.top_logprobs {
+        Some(_) if stream => dropped.push(Dropped::new("logprobs", STREAMED)),
+        Some(_) if is_strict(target) => {
+            dropped.push(Dropped::new("logprobs", "the target refuses it"));
+        }
+        Some(top) => {
+            body.insert("logprobs".to_owned(), true.into());
+            if top > 0 {
+                body.insert("top_logprobs".to_owned(), top.into());
+            }
+        }
+        None => {}
+    }
 }
 
 fn limit_and_stop(

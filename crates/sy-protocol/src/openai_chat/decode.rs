@@ -35,6 +35,8 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         tools: tools(&mut fields, &mut dropped)?,
         tool_choice: tool_choice(&mut fields)?,
         parallel_tool_calls: fields.bool("parallel_tool_calls")?,
+        choices: fields.count("n")?.filter(|choices| *choices > 1),
+        top_logprobs: top_logprobs(&mut fields)?,
         max_output_tokens: max_tokens(&mut fields, &mut dropped)?,
         stop: stop(&mut fields)?,
         sampling: sampling(&mut fields)?,
@@ -46,9 +48,6 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         prompt_cache_key: fields.string("prompt_cache_key")?,
         unmapped: Vec::new(),
     };
-    if fields.count("n")?.is_some_and(|choices| choices > 1) {
-        dropped.push(Dropped::new("n", "only one choice is made"));
-    }
     fields.finish(&mut dropped);
     chat.unmapped = dropped;
     Ok(chat)
@@ -63,6 +62,15 @@ fn forget_defaults(fields: &mut Fields) {
             fields.take(name);
         }
     }
+}
+
+/// Reads how much is to be told of the likelihood of tokens.
+fn top_logprobs(fields: &mut Fields) -> Result<Option<u64>, Failure> {
+    if fields.peek("logprobs") != Some(&Value::Bool(true)) {
+        return Ok(None);
+    }
+    fields.take("logprobs");
+    Ok(Some(fields.count("top_logprobs")?.unwrap_or(0)))
 }
 
 /// Both names of the limit are in use; the newer wins.

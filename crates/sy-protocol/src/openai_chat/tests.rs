@@ -574,13 +574,13 @@ fn what_has_no_place_is_reported_and_defaults_are_not() {
         "messages[0].weight",
         "reasoning_effort",
         "response_format",
-        "n",
         "logit_bias",
         "modalities",
         "verbosity",
         "prediction",
     ];
     assert_eq!(fields, expected);
+    assert_eq!((chat.choices, chat.top_logprobs), (Some(2), None));
     assert_eq!(chat.user.as_deref(), Some("u"));
     assert!(
         matches!(&chat.messages[0].parts[0], Part::Opaque(opaque) if opaque.kind == "image_gen")
@@ -972,10 +972,26 @@ fn an_answer_without_a_choice_is_malformed() {
 }
 
 #[test]
-fn several_choices_are_reported() {
+fn several_choices_are_carried() {
     let body = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"},{"message":{"content":"b"}}]}"#;
     let response = OpenAiChat.decode_response(body.as_bytes()).unwrap();
-    assert_eq!((response.parts.len(), response.unmapped[0].field.as_str()), (1, "choices[1]"));
+    assert_eq!(response.others.len(), 1);
+    let inbound = Inbound::parse(
+        &OpenAiChat,
+        Bytes::from_static(br#"{"model":"m","messages":[]}"#),
+        &Hints::default(),
+    );
+    let inbound = inbound.unwrap();
+    let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 0 };
+    let again: Value =
+        serde_json::from_slice(&OpenAiChat.encode_response(&info, &response)).unwrap();
+    let texts: Vec<&Value> = again["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|choice| &choice["message"]["content"])
+        .collect();
+    assert_eq!(texts, ["a", "b"]);
 }
 
 #[test]

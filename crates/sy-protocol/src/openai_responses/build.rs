@@ -9,6 +9,7 @@ use sy_types::chat::{ChatRequest, Dropped, OutputFormat, Tool, ToolChoice};
 use sy_types::target::{ReasoningRequest, StructuredOutput};
 use sy_types::{Failure, Target};
 
+use super::decode::LOGPROBS;
 use super::{history, tools};
 use crate::face::Built;
 use crate::reasoning;
@@ -59,6 +60,7 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Result
     sampling(chat, target, &mut body, &mut dropped);
     output(&chat.output, target, &mut body, &mut dropped);
     notes(chat, &mut body);
+    logprobs(chat, stream, &mut body, &mut dropped);
     report_caching(chat, &mut dropped);
     Ok(Built { body, dropped })
 }
@@ -195,6 +197,28 @@ fn schema_name(name: Option<&str>) -> String {
         .map(|c| if is_allowed(c) { c } else { '_' })
         .collect();
     if name.is_empty() { "answer".to_owned() } else { name }
+}
+
+/// Asks for the likelihood of tokens, which is told of whole answers only. Further answers are unknown here.
+fn logprobs(
+    chat: &ChatRequest,
+    stream: bool,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    if chat.choices.is_some() {
+        dropped.push(Dropped::new("n", "the Responses API does not have it"));
+    }
+    match chat.top_logprobs {
+        Some(_) if stream => dropped.push(Dropped::new("logprobs", "not carried in streams")),
+        Some(top) => {
+            body.insert("top_logprobs".to_owned(), top.into());
+            if let Value::Array(included) = body.entry("include").or_insert_with(|| json!([])) {
+                included.push(LOGPROBS.into());
+            }
+        }
+        None => {}
+    }
 }
 
 fn notes(chat: &ChatRequest, body: &mut Map<String, Value>) {

@@ -14,7 +14,7 @@ use super::parts;
 use super::proof::{self, Proof};
 use crate::failure::Reported;
 use crate::ids::OPENAI_RESPONSES;
-use crate::media;
+use crate::{logprobs, media};
 
 /// Reads a whole answer.
 ///
@@ -147,10 +147,7 @@ fn decode_message(index: usize, item: &Value, response: &mut ChatResponse) {
             let field = format!("output[{index}].content[{at}].annotations");
             response.unmapped.push(Dropped::new(field, "only sources at an address are carried"));
         }
-        if !array(part, "logprobs").is_empty() {
-            let field = format!("output[{index}].content[{at}].logprobs");
-            response.unmapped.push(Dropped::new(field, "no counterpart in other protocols"));
-        }
+        response.logprobs.extend(logprobs::read_openai(array(part, "logprobs")));
     }
 }
 

@@ -16,7 +16,7 @@ pub use message::{
     ToolCall, ToolResult,
 };
 pub use request::{Change, ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling};
-pub use response::{ChatResponse, FinishReason, Fold};
+pub use response::{ChatResponse, Choice, FinishReason, Fold, TokenLogprob};
 pub use tool::{Tool, ToolChoice, ToolKind};
 pub use usage::Usage;
 

@@ -204,6 +204,10 @@ pub struct ChatRequest {
     pub tool_choice: Option<ToolChoice>,
     /// Whether several may be called at once.
     pub parallel_tool_calls: Option<bool>,
+    /// How many answers are wanted beside each other, where more than one.
+    pub choices: Option<u64>,
+    /// Whether the likelihood of each token is to be told, and of how many others at its place.
+    pub top_logprobs: Option<u64>,
     /// At most this many answer tokens.
     pub max_output_tokens: Option<u64>,
     /// Texts that end the answer.

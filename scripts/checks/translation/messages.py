@@ -3,7 +3,8 @@ import contextlib, http.client, http.server, json, threading
 
 import loopback
 
-PACKAGES = {"chat": "@ai-sdk/openai-compatible", "responses": "@ai-sdk/openai", "messages": "@ai-sdk/anthropic", "gemini": "@ai-sdk/google", "zai": "@ai-sdk/zai", "ollama": "ollama"}
+# The package of OpenAI itself speaks chat too and would relay it; this one speaks responses alone.
+PACKAGES = {"chat": "@ai-sdk/openai-compatible", "responses": "@ai-sdk/amazon-bedrock/mantle", "messages": "@ai-sdk/anthropic", "gemini": "@ai-sdk/google", "zai": "@ai-sdk/zai", "ollama": "ollama"}
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
 BILLING = "x-anthropic-billing-header: cc_version=2.1.37; cc_entrypoint=cli; cch=4f1d3;"
 FINISH_WORDS = {

@@ -277,6 +277,7 @@ mod tests {
             stop_sequence: None,
             usage: Some(Usage { input: 3, output: 2, ..Usage::default() }),
             unmapped: Vec::new(),
+            ..ChatResponse::default()
         };
         let mut fold = Fold::default();
         for event in answer.to_events() {

@@ -93,7 +93,7 @@ impl ThinkDecoder {
         match std::mem::replace(&mut self.state, State::Silent) {
             State::Undecided { index, held } => self.decide(index, held + more, events),
             State::Thinking { index, held, has_spoken } => {
-                self.think(index, held + more, has_spoken, events);
+                self.think(index, &(held + more), has_spoken, events);
             }
             State::Between { index } => {
                 self.state = State::Between { index };
@@ -116,7 +116,7 @@ impl ThinkDecoder {
         if let Some(rest) = begun.strip_prefix(OPENING) {
             let block = BlockStart::Reasoning { id: None, redacted: false };
             events.push(StreamEvent::BlockStart { index, block });
-            return self.think(index, rest.to_owned(), false, events);
+            return self.think(index, rest, false, events);
         }
         if OPENING.starts_with(begun) {
             self.state = State::Undecided { index, held };
@@ -130,11 +130,11 @@ impl ThinkDecoder {
     fn think(
         &mut self,
         index: usize,
-        held: String,
+        held: &str,
         mut has_spoken: bool,
         events: &mut Vec<StreamEvent>,
     ) {
-        let held = if has_spoken { held.as_str() } else { held.trim_start() };
+        let held = if has_spoken { held } else { held.trim_start() };
         let (thought, rest) = match held.split_once(CLOSING) {
             Some((thought, rest)) => (thought.trim_end(), Some(rest)),
             None => (held.get(..undoubted(held)).unwrap_or_default(), None),

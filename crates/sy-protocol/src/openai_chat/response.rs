@@ -200,22 +200,28 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes {
 }
 
 fn choices(response: &ChatResponse, custom: &[String]) -> Vec<Value> {
-    let first = (&response.parts, &response.finish, &response.logprobs);
-    let others = response.others.iter().map(|one| (&one.parts, &one.finish, &one.logprobs));
-    let write = |(index, (parts, finish, tokens)): (
-        usize,
-        (&Vec<Part>, &Option<FinishReason>, &Vec<TokenLogprob>),
-    )| {
-        let content = (!tokens.is_empty())
-            .then(|| json!({ "content": logprobs::write_openai(tokens), "refusal": null }));
-        json!({
-            "index": index,
-            "message": write_message(parts, custom),
-            "logprobs": content,
-            "finish_reason": content::finish_word(finish.as_ref().unwrap_or(&FinishReason::Stop)),
-        })
-    };
-    std::iter::once(first).chain(others).enumerate().map(write).collect()
+    let first = choice(0, &response.parts, response.finish.as_ref(), &response.logprobs, custom);
+    let others = response.others.iter().enumerate().map(|(index, one)| {
+        choice(index + 1, &one.parts, one.finish.as_ref(), &one.logprobs, custom)
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
+fn choice(
+    index: usize,
+    parts: &[Part],
+    finish: Option<&FinishReason>,
+    tokens: &[TokenLogprob],
+    custom: &[String],
+) -> Value {
+    let told = (!tokens.is_empty())
+        .then(|| json!({ "content": logprobs::write_openai(tokens), "refusal": null }));
+    json!({
+        "index": index,
+        "message": write_message(parts, custom),
+        "logprobs": told,
+        "finish_reason": content::finish_word(finish.unwrap_or(&FinishReason::Stop)),
+    })
 }
 
 fn write_message(parts: &[Part], custom: &[String]) -> Value {

@@ -47,11 +47,13 @@ impl Dropped {
     }
 
     /// Names a number that was raised, and to which.
+    #[expect(clippy::needless_pass_by_value, reason = "a number or a word, often a literal")]
     pub fn raised(field: impl Into<String>, to: impl ToString, reason: &'static str) -> Self {
         Self { field: field.into(), reason, change: Change::Raised(to.to_string()) }
     }
 
     /// Names a number or word that was brought to the nearest that is taken, and to which.
+    #[expect(clippy::needless_pass_by_value, reason = "a number or a word, often a literal")]
     pub fn clamped(field: impl Into<String>, to: impl ToString, reason: &'static str) -> Self {
         Self { field: field.into(), reason, change: Change::Clamped(to.to_string()) }
     }

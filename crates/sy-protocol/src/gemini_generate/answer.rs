@@ -43,19 +43,20 @@ pub(super) fn finish_reason(word: &str, has_calls: bool) -> FinishReason {
     }
 }
 
-/// Writes a finish word that every SDK of Google's knows. A refusal and a filter are one class here; an error, a paused turn and
-/// words of others are `OTHER`.
+/// Writes a finish word that every SDK of Google's knows. A refusal and a filter are one class here, and errors are said with the
+/// oldest word for one; a paused turn and words of others are `OTHER`.
 pub(super) fn finish_word(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::Stop | FinishReason::ToolCalls => "STOP",
         FinishReason::Length => "MAX_TOKENS",
         FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
+        FinishReason::Error => "MALFORMED_FUNCTION_CALL",
         FinishReason::Other(word)
             if matches!(word.as_str(), "LANGUAGE" | "NO_IMAGE" | "IMAGE_OTHER") =>
         {
             word
         }
-        FinishReason::Error | FinishReason::Pause | FinishReason::Other(_) => "OTHER",
+        FinishReason::Pause | FinishReason::Other(_) => "OTHER",
     }
 }
 

@@ -283,7 +283,8 @@ impl Writer<'_> {
                 matches!(part, Part::Media(media) if !matches!(media.source, Source::Text(_)));
             let Some(written) = self.part(part, &path) else { continue };
             if is_media {
-                self.dropped.push(Dropped::moved(path, "to a user message behind the results"));
+                self.dropped
+                    .push(Dropped::moved(path, "moved to a user message behind the results"));
                 self.moved.push(written);
             } else {
                 texts.push(written);

@@ -16,6 +16,7 @@
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+mod blank;
 mod conversation;
 pub mod embeddings;
 pub mod face;
@@ -40,10 +41,11 @@ mod signature;
 mod think;
 mod zai_chat;
 
+pub use blank::is_blank;
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
     StreamForm, Upstream, decode_response, encode, stream_decoder,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};
-pub use registry::{Entry, REGISTRY, downstream, upstream};
+pub use registry::{Entry, REGISTRY, downstream, legacy_completions, upstream};

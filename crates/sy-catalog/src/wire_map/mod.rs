@@ -12,8 +12,10 @@ use sy_types::target::{
 };
 use sy_types::{AuthScheme, Dialect, ProtocolId};
 
-pub(crate) use packages::{OPENAI_COMPATIBLE, package};
-pub(crate) use presets::{Preset, extra_keys, holds_key, preset, setting_of_option};
+pub(crate) use packages::{OPENAI_COMPATIBLE, package, package_names};
+pub(crate) use presets::{
+    Preset, extra_keys, holds_key, option_of_setting, preset, setting_of_option,
+};
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");

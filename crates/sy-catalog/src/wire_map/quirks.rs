@@ -169,7 +169,7 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["cloudflare-ai-gateway"],
         npm: &["@ai-sdk/openai", "@ai-sdk/anthropic"],
-        speech: Some(Speech::Missing("Cloudflare's universal gateway format is not spoken yet")),
+        speech: Some(Speech::Missing("Cloudflare's universal gateway format is not supported yet")),
         ..NOTHING
     },
     Quirk {
@@ -181,7 +181,7 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["google-vertex", "google-vertex-anthropic"],
         speech: Some(Speech::Missing(
-            "Vertex AI needs Google application-default credentials, which are not read yet",
+            "Vertex AI needs Google application-default credentials, which are not supported yet",
         )),
         ..NOTHING
     },

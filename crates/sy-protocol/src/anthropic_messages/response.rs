@@ -217,7 +217,7 @@ impl Counts {
     /// says nothing.
     pub(super) fn take(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage else { return };
-        let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+        let count = |name: &str| usage.get(name).and_then(crate::json::count);
         let prompt = [
             count("input_tokens"),
             count("cache_read_input_tokens"),
@@ -235,7 +235,7 @@ impl Counts {
         self.output = output.filter(|_| says_something).unwrap_or(self.output);
         let details =
             usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
-        let thinking = details.and_then(Value::as_u64).filter(|_| says_something);
+        let thinking = details.and_then(crate::json::count).filter(|_| says_something);
         self.thinking = thinking.unwrap_or(self.thinking).min(self.output);
     }
 

@@ -20,6 +20,7 @@ mod details;
 mod encoder;
 mod failure;
 mod ids;
+mod legacy;
 mod relay;
 mod response;
 mod usage;
@@ -40,6 +41,7 @@ pub(crate) use build::build;
 pub(crate) use build_reasoning::effort_word;
 pub(crate) use decoder::Decoder;
 pub(crate) use ids::made_up as made_up_id;
+pub(crate) use legacy::LegacyCompletions;
 pub(crate) use relay::{RelayDecoder, adds_usage, is_usage_only, usage_edit};
 pub(crate) use response::decode as decode_response_with;
 
@@ -97,6 +99,10 @@ impl Upstream for OpenAiChat {
             Some(usage) => Ok(ChatResponse { usage: Some(usage), ..ChatResponse::default() }),
             None => self.decode_response(body),
         }
+    }
+
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models")
     }
 
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {

@@ -21,7 +21,7 @@ pub struct Usage {
 impl Usage {
     /// Returns prompt plus answer.
     pub fn total(&self) -> u64 {
-        self.input + self.output
+        self.input.saturating_add(self.output)
     }
 
     /// Takes over a later report: it replaces an earlier one, also where it counts less, the classes of a side together. Streams

@@ -69,7 +69,7 @@ pub(crate) struct Signed<'a> {
 
 /// What one successful call brought.
 pub(crate) enum Reached {
-    Whole(Whole),
+    Whole(Box<Whole>),
     Stream(Committed),
 }
 
@@ -116,8 +116,8 @@ impl Inner {
         }
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
-            Some(raw) => Reached::Whole(Whole { raw: Some(raw), response: None }),
-            None => Reached::Whole(Whole { raw: None, response: Some(response) }),
+            Some(raw) => Reached::Whole(Box::new(Whole { raw: Some(raw), response: None })),
+            None => Reached::Whole(Box::new(Whole { raw: None, response: Some(response) })),
         })
     }
 

@@ -337,7 +337,7 @@ fn deliver(reached: Reached, trail: Trail, mut meter: Meter) -> Answer {
     let body = match reached {
         Reached::Whole(whole) => {
             meter.answered();
-            Body::Whole(whole)
+            Body::Whole(*whole)
         }
         Reached::Stream(committed) => Body::Stream(AnswerStream::new(committed, meter)),
     };

@@ -33,7 +33,7 @@ pub struct Asked {
     pub provider: String,
     /// The model that answers.
     pub model: String,
-    /// What could not be carried to it.
+    /// What could not be carried to it as it was, each in the form of the header `x-switchyard-dropped`.
     pub dropped: Vec<String>,
     /// The answer. Dropping it cancels the provider's work.
     pub events: BoxStream<'static, Result<StreamEvent, Failure>>,
@@ -177,7 +177,7 @@ impl Local {
         Ok(Asked {
             provider: answer.trail.provider.to_string(),
             model: answer.trail.model.to_string(),
-            dropped: answer.trail.dropped.into_iter().map(|dropped| dropped.field).collect(),
+            dropped: answer.trail.dropped.iter().map(ToString::to_string).collect(),
             events,
         })
     }

@@ -131,20 +131,19 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     }
 }
 
-/// Lists the dropped fields, as many as a header can hold.
+/// Lists the fields that were dropped or changed, and how, as many as a header can hold.
 fn dropped_list(trail: &Trail) -> String {
     let mut list = String::new();
     for (index, dropped) in trail.dropped.iter().enumerate() {
-        if list.len() + dropped.field.len() > DROPPED_LIMIT {
+        let item = dropped.to_string();
+        if list.len() + item.len() > DROPPED_LIMIT {
             list.push_str(&format!(", and {} more", trail.dropped.len() - index));
             break;
         }
         if index > 0 {
             list.push_str(", ");
         }
-        list.extend(
-            dropped.field.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }),
-        );
+        list.extend(item.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
     }
     list
 }

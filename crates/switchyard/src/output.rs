@@ -57,9 +57,16 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Writes rows with aligned columns.
-pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
+/// The least that a column is cut to, in letters.
+const NARROWEST: usize = 6;
+
+/// Writes rows with aligned columns. On a terminal they fit its width: the widest of all but the first column, which is what
+/// people copy, are cut and end in `…`.
+pub(crate) fn table(headers: &[&str], mut rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
     let mut table = Table::new();
+    if let Some(width) = table.width().filter(|_| std::io::stdout().is_terminal()) {
+        fit(headers, &mut rows, usize::from(width));
+    }
     table
         .load_style(NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
@@ -70,6 +77,32 @@ pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwr
     }
     let texts: Vec<String> = table.lines().collect();
     lines(texts.iter().map(|text| text.trim_end()))
+}
+
+/// Cuts cells so that a line of all columns, two spaces between them, takes at most `width` letters if it can.
+fn fit(headers: &[&str], rows: &mut [Vec<String>], width: usize) {
+    let length = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = headers.iter().map(|header| length(header)).collect();
+    for row in rows.iter() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
+        }
+    }
+
+    let gaps = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let others = widths.iter_mut().skip(1).filter(|width| **width > NARROWEST);
+        let Some(widest) = others.max_by_key(|width| **width) else { break };
+        *widest -= 1;
+    }
+
+    for row in rows {
+        for (width, cell) in widths.iter().zip(row) {
+            if length(cell) > *width {
+                *cell = cell.chars().take(width.saturating_sub(1)).chain(['…']).collect();
+            }
+        }
+    }
 }
 
 /// Writes a remark to standard error.
@@ -142,7 +175,19 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{fit, printable};
+
+    #[test]
+    fn a_table_fits_and_keeps_what_is_copied() {
+        let mut rows = vec![
+            vec!["provider/a-long-model".to_owned(), "128000".to_owned(), "x".repeat(60)],
+            vec!["p/m".to_owned(), "-".to_owned(), "short".to_owned()],
+        ];
+        fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 50);
+        assert_eq!(rows[0][..2], ["provider/a-long-model".to_owned(), "128000".to_owned()]);
+        assert_eq!(rows[0][2], format!("{}…", "x".repeat(17)));
+        assert_eq!(rows[1][2], "short");
+    }
 
     #[test]
     fn foreign_text_cannot_command_a_terminal() {

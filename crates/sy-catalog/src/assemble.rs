@@ -65,6 +65,17 @@ fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route 
     }
 }
 
+/// Adds models of which only the provider's own list tells; all that is known of them is their names.
+pub(crate) fn add_named(provider: &mut Provider, names: Vec<String>, config: &Config) {
+    let section = config.provider.get(&provider.row.id);
+    for name in names.into_iter().filter(|name| is_allowed(name, section)) {
+        let info = ModelInfo { id: name.clone(), name: name.clone(), ..ModelInfo::default() };
+        let route = Route { upstream: name.clone(), ..provider.unlisted.clone() };
+        provider.models.insert(name.clone(), Arc::new(info));
+        provider.routes.insert(name, route);
+    }
+}
+
 fn from_data(
     row: &ProviderRow,
     entry: &Map<String, Value>,
@@ -102,6 +113,8 @@ fn draft_of(
         capabilities: model.capabilities(),
         limits: model.limits(),
         price: read_price(&model.cost),
+        is_priced: !model.cost.is_empty(),
+        notice: None,
         variants: IndexMap::new(),
     };
     let route = Route {
@@ -131,6 +144,7 @@ fn mode_of(
     let mut cost = base_cost.clone();
     lay_over(&mut cost, &mode.cost);
     draft.info.price = read_price(&cost);
+    draft.info.is_priced = !cost.is_empty();
     let headers = mode.provider.headers.iter();
     draft.route.headers =
         headers.map(|(name, value)| (name.clone(), HeaderText::Plain(value.clone()))).collect();
@@ -139,15 +153,18 @@ fn mode_of(
 }
 
 fn is_listed(provider: &str, name: &str, draft: &Draft, section: Option<&ProviderConfig>) -> bool {
+    is_allowed(name, section)
+        && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
+        && !REMOVED.contains(&(provider, name))
+}
+
+fn is_allowed(name: &str, section: Option<&ProviderConfig>) -> bool {
     let named = |list: &Option<Vec<String>>| {
         list.as_ref().map(|list| list.iter().any(|known| known == name))
     };
-    let is_allowed = section.is_none_or(|section| {
+    section.is_none_or(|section| {
         named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false)
-    });
-    is_allowed
-        && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
-        && !REMOVED.contains(&(provider, name))
+    })
 }
 
 /// The sets as body fields of the model's preferred protocol; as they are where no protocol is known.

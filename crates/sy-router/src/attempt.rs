@@ -66,7 +66,9 @@ impl Inner {
         let shown = self.sign(planned, &mut call)?;
         let mut watch = Watch::start(&target.timeouts, since);
         let reply = self.connector.send(target, call, &mut watch).await?;
-        let reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
+        let reply = accepted(&shown, upstream, reply, &mut watch, trail)
+            .await
+            .map_err(|failure| with_notice(failure, target))?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
@@ -103,6 +105,16 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// A model that the provider does not know either has a typing error: what it may have been is told then.
+fn with_notice(mut failure: Failure, target: &Target) -> Failure {
+    if let Some(notice) =
+        target.info.notice.as_ref().filter(|_| failure.kind == ErrorKind::NotFound)
+    {
+        failure.message = format!("{} ({notice})", failure.message);
+    }
+    failure
 }
 
 /// Sorts an answer by its status and content type.

@@ -1,6 +1,7 @@
 //! The commands: one file each. The match below is the whole registration.
 
 mod auth;
+mod complete;
 mod completion;
 mod config;
 mod config_file;
@@ -39,5 +40,6 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
         Command::Env(arguments) => env::run(&arguments, &context?),
         Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
         Command::Completion { shell } => completion::run(shell),
+        Command::Complete { words } => complete::run(&words, &context?),
     }
 }

@@ -138,7 +138,7 @@ pub(crate) struct Models {
     /// Search over all models, best first.
     #[arg(short, long, value_name = "QUERY")]
     pub(crate) search: Option<String>,
-    /// All models, also of providers that are not connected; all hits of a search, not the best 100.
+    /// All models, also of providers that are not connected; all hits of a search.
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Limits, prices and capabilities too.

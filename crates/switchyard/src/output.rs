@@ -60,17 +60,18 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
 /// The least that a column is cut to, in letters.
 const NARROWEST: usize = 6;
 
-/// Writes rows with aligned columns. On a terminal they fit its width: the widest of all but the first column, which is what
-/// people copy, are cut and end in `…`.
+/// Writes rows with aligned columns. On a terminal they fit its width: the widest of all but the
+/// first column, which is what people copy, are cut and end in `…`.
 pub(crate) fn table(headers: &[&str], mut rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
     let mut table = Table::new();
+    let mut columns = headers.len();
     if let Some(width) = table.width().filter(|_| std::io::stdout().is_terminal()) {
-        fit(headers, &mut rows, usize::from(width));
+        columns = fit(headers, &mut rows, usize::from(width));
     }
     table
         .load_style(NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(headers.to_vec());
+        .set_header(headers.iter().take(columns));
     table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -79,30 +80,41 @@ pub(crate) fn table(headers: &[&str], mut rows: Vec<Vec<String>>) -> Result<(), 
     lines(texts.iter().map(|text| text.trim_end()))
 }
 
-/// Cuts cells so that a line of all columns, two spaces between them, takes at most `width` letters if it can.
-fn fit(headers: &[&str], rows: &mut [Vec<String>], width: usize) {
+/// Cuts cells so that a line of all columns, two spaces between them, takes at most `width` letters,
+/// and returns how many columns stay: where nothing can be cut any more, the last ones are left out.
+fn fit(headers: &[&str], rows: &mut [Vec<String>], width: usize) -> usize {
     let length = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = headers.iter().map(|header| length(header)).collect();
+    let least: Vec<usize> = widths.iter().map(|header| NARROWEST.max(*header)).collect();
     for row in rows.iter() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(length(cell));
         }
     }
 
-    let gaps = 2 * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let others = widths.iter_mut().skip(1).filter(|width| **width > NARROWEST);
-        let Some(widest) = others.max_by_key(|width| **width) else { break };
-        *widest -= 1;
+    while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
+        let others = widths.iter_mut().zip(&least).skip(1);
+        let widest =
+            others.filter(|(width, least)| **width > **least).max_by_key(|(width, _)| **width);
+        if let Some((widest, _)) = widest {
+            *widest -= 1;
+            continue;
+        }
+        if widths.len() < 2 {
+            break;
+        }
+        widths.pop();
     }
 
     for row in rows {
+        row.truncate(widths.len());
         for (width, cell) in widths.iter().zip(row) {
             if length(cell) > *width {
                 *cell = cell.chars().take(width.saturating_sub(1)).chain(['…']).collect();
             }
         }
     }
+    widths.len()
 }
 
 /// Writes a remark to standard error.
@@ -183,10 +195,12 @@ mod tests {
             vec!["provider/a-long-model".to_owned(), "128000".to_owned(), "x".repeat(60)],
             vec!["p/m".to_owned(), "-".to_owned(), "short".to_owned()],
         ];
-        fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 50);
+        assert_eq!(fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 50), 3);
         assert_eq!(rows[0][..2], ["provider/a-long-model".to_owned(), "128000".to_owned()]);
         assert_eq!(rows[0][2], format!("{}…", "x".repeat(17)));
         assert_eq!(rows[1][2], "short");
+        assert_eq!(fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 35), 2, "no room for a third");
+        assert_eq!(rows[0], ["provider/a-long-model", "128000"]);
     }
 
     #[test]

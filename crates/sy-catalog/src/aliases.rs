@@ -60,7 +60,8 @@ pub(crate) fn stands_for(typed: &str, id: &str) -> bool {
     ids(typed).iter().any(|known| known == id)
 }
 
-/// Who makes a model, by the first letters of its id: the vendor's own place comes first among all that sell it.
+/// Who makes a model, by the first letters of its id: the vendor's own place comes first among all
+/// that sell it.
 static VENDORS: &[(&str, &str)] = &[
     ("chatgpt", "openai"),
     ("claude", "anthropic"),

@@ -54,7 +54,8 @@ pub(crate) fn provider(row: ProviderRow, entry: &Map<String, Value>, config: &Co
     Provider { row, models, routes, unlisted, callable: Ok(()) }
 }
 
-/// Returns how a model is reached that neither the data nor the configuration lists: as its provider usually is.
+/// Returns how a model is reached that neither the data nor the configuration lists: as its
+/// provider usually is.
 fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route {
     let own_api = section.and_then(|section| section.api.clone());
     Route {
@@ -65,7 +66,8 @@ fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route 
     }
 }
 
-/// Adds models of which only the provider's own list tells; all that is known of them is their names.
+/// Adds models of which only the provider's own list tells; all that is known of them is their
+/// names.
 pub(crate) fn add_named(provider: &mut Provider, names: Vec<String>, config: &Config) {
     let section = config.provider.get(&provider.row.id);
     for name in names.into_iter().filter(|name| is_allowed(name, section)) {

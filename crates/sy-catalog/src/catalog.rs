@@ -45,8 +45,8 @@ pub trait Connected: Send + Sync {
     /// Returns true when the provider can be called.
     fn is_connected(&self, row: &ProviderRow) -> bool;
 
-    /// Returns the environment variable that holds the provider's key, where nothing closer does: no sign-in and no
-    /// configuration. It says less about the user's wish than those.
+    /// Returns the environment variable that holds the provider's key, where nothing closer does:
+    /// no sign-in and no configuration. It says less about the user's wish than those.
     fn key_variable(&self, row: &ProviderRow) -> Option<String> {
         let _ = row;
         None
@@ -204,12 +204,14 @@ impl Catalog {
     /// Returns why a model cannot be called, keys apart.
     ///
     /// # Errors
-    /// The reason, with what to do about it. A model that is not listed is taken for one of its provider's usual ones.
+    /// The reason, with what to do about it. A model that is not listed is taken for one of its
+    /// provider's usual ones.
     pub fn callable(&self, provider: &Provider, model: &str) -> Result<(), NotCallable> {
         target::check(&self.shared.layers.load(), provider, model)
     }
 
-    /// Counts what can be listed, called and reached now. Reads the whole catalog, which takes some tens of milliseconds.
+    /// Counts what can be listed, called and reached now. Reads the whole catalog, which takes some
+    /// tens of milliseconds.
     pub fn counts(&self, connected: &dyn Connected) -> Counts {
         let layers = self.shared.layers.load();
         let mut counts = Counts::default();
@@ -230,8 +232,9 @@ impl Catalog {
         counts
     }
 
-    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other variables, and variables of
-    /// new providers. Each displays as a sentence. Reads the whole fetched catalog, which takes some tens of milliseconds.
+    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other
+    /// variables, and variables of new providers. Each displays as a sentence. Reads the whole
+    /// fetched catalog, which takes some tens of milliseconds.
     pub fn differences(&self) -> Vec<Difference> {
         self.shared.layers.load().differences()
     }

@@ -31,10 +31,11 @@ const WITHOUT_SMALL: [&str; 2] = ["azure", "azure-cognitive-services"];
 /// Alias chains longer than this are taken for a circle.
 const LONGEST_CHAIN: usize = 8;
 
-/// Returns the default model. In this order: the configured one (`model`); then the best model of the first provider that
-/// can be called, of those that the configuration has a section for, of those that the user signed in to, and of those
-/// whose key is in a variable that serves models only. Within each, the catalog's order. A variable that other tools use as
-/// well (`GITHUB_TOKEN`, `CLOUDFLARE_API_TOKEN`) never decides by itself.
+/// Returns the default model. In this order: the configured one (`model`); then the best model of
+/// the first provider that can be called, of those that the configuration has a section for, of
+/// those that the user signed in to, and of those whose key is in a variable that serves models
+/// only. Within each, the catalog's order. A variable that other tools use as well (`GITHUB_TOKEN`,
+/// `CLOUDFLARE_API_TOKEN`) never decides by itself.
 ///
 /// # Errors
 /// As [`resolve`] for the configured name; `NotFound` when nothing is connected that may decide.

@@ -1,7 +1,9 @@
-//! Model lists that providers gave themselves: those of custom providers, whose models nobody wrote down.
+//! Model lists that providers gave themselves: those of custom providers, whose models nobody wrote
+//! down.
 //!
-//! Asked for by the router, which has the credentials and the way out; kept here and in a file of the cache folder, so that
-//! a command need not ask again. Offline nothing is asked, read or kept: then the configuration alone counts.
+//! Asked for by the router, which has the credentials and the way out; kept here and in a file of
+//! the cache folder, so that a command need not ask again. Offline nothing is asked, read or kept:
+//! then the configuration alone counts.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,7 +67,8 @@ impl Lists {
             })
     }
 
-    /// Keeps a list and returns whether it says something new. A failure keeps the list that was there.
+    /// Keeps a list and returns whether it says something new. A failure keeps the list that was
+    /// there.
     fn put(&self, provider: &str, address: &str, models: Option<Vec<String>>, now: u64) -> bool {
         self.with(|known| {
             let before = known.get(provider).filter(|list| list.address == address).cloned();
@@ -109,8 +112,8 @@ pub struct ListRequest {
 }
 
 impl Catalog {
-    /// Returns the connected providers whose models nobody wrote down and that were not asked for five minutes. None
-    /// offline.
+    /// Returns the connected providers whose models nobody wrote down and that were not asked for
+    /// five minutes. None offline.
     pub fn lists_to_ask(&self, connected: &dyn Connected) -> Vec<ListRequest> {
         if self.is_offline() {
             return Vec::new();
@@ -140,11 +143,13 @@ impl Catalog {
         due.collect()
     }
 
-    /// Takes over what a provider answered, or that it did not. Returns whether there is something new.
+    /// Takes over what a provider answered, or that it did not. Returns whether there is something
+    /// new.
     pub fn learn(&self, request: &ListRequest, answer: Result<&[u8], Failure>) -> bool {
         let models = answer.and_then(read_list);
         if let Err(failure) = &models {
-            tracing::debug!(provider = %request.target.provider, %failure, "a provider lists no models");
+            let provider = &request.target.provider;
+            tracing::debug!(%provider, %failure, "a provider lists no models");
         }
         let provider = &request.target.provider;
         let is_new = self.shared.lists.put(provider, &request.address, models.ok(), unix_now());
@@ -159,7 +164,8 @@ fn path_of(protocol: ProtocolId) -> &'static str {
     if protocol == OLLAMA_CHAT { "/api/tags" } else { "/models" }
 }
 
-/// Reads a list in OpenAI's form (`data[].id`, also Anthropic's), Gemini's or Ollama's (`models[].name`).
+/// Reads a list in OpenAI's form (`data[].id`, also Anthropic's), Gemini's or Ollama's
+/// (`models[].name`).
 fn read_list(body: &[u8]) -> Result<Vec<String>, Failure> {
     let malformed =
         || Failure::provider(ErrorKind::Malformed, "expected a list of models, got something else");

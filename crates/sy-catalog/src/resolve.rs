@@ -24,8 +24,8 @@ pub struct Resolved {
     pub model: String,
     /// The variant's name.
     pub variant: Option<String>,
-    /// Whether the catalog or the configuration lists the model. One that is not listed is passed on as it is named; what
-    /// it can do is unknown.
+    /// Whether the catalog or the configuration lists the model. One that is not listed is passed
+    /// on as it is named; what it can do is unknown.
     pub is_listed: bool,
 }
 
@@ -115,7 +115,8 @@ fn unlisted(provider: &str, model: &str) -> Resolved {
     }
 }
 
-/// Returns true when a model that nobody listed may be asked for: the catalog is no gate, but the operator's lists are.
+/// Returns true when a model that nobody listed may be asked for: the catalog is no gate, but the
+/// operator's lists are.
 fn takes_unlisted(layers: &Layers, provider: &Provider, model: &str) -> bool {
     let section = layers.config.provider.get(&provider.row.id);
     let is_refused = section.is_some_and(|section| {
@@ -129,7 +130,8 @@ fn takes_unlisted(layers: &Layers, provider: &Provider, model: &str) -> bool {
 fn unknown_variant(provider: &Provider, name: &str) -> Option<Failure> {
     let (model, variant) = name.rsplit_once(':')?;
     let route = provider.routes.get(model)?;
-    // Where ids have colons themselves, what stands behind one may be an id that is newer than the data.
+    // Where ids have colons themselves, what stands behind one may be an id that is newer than the
+    // data.
     let is_part_of_ids = aliases::takes_suffixes(&provider.row.id)
         || provider.models.keys().any(|id| id.contains(':'));
     if is_part_of_ids && !route.variants.contains_key(variant) && route.variants.is_empty() {
@@ -210,17 +212,20 @@ pub(crate) fn connected_providers(
     rows.filter_map(|row| layers.provider(&row.id)).collect()
 }
 
-/// Passes a bare id on where one provider is meant, and it is no typing error; else says what is near.
+/// Passes a bare id on where one provider is meant, and it is no typing error; else says what is
+/// near.
 fn unknown(
     layers: &Layers,
     name: &str,
     providers: &[Arc<Provider>],
     connected: &dyn Connected,
 ) -> Result<Resolved, Failure> {
+    if let Some(failure) = providers.iter().find_map(|provider| unknown_variant(provider, name)) {
+        return Err(failure);
+    }
     let near = suggest::names(layers, name, providers);
     if !near.is_typing_error
         && let Some(provider) = meant(name, providers, connected)
-        && unknown_variant(provider, name).is_none()
         && takes_unlisted(layers, provider, name)
     {
         return Ok(unlisted(&provider.row.id, name));
@@ -237,8 +242,8 @@ fn unknown(
     )))
 }
 
-/// Returns the one connected provider that a bare id must be meant for: the only one with models of that family, or the
-/// only one at all, unless the family is known to be another's.
+/// Returns the one connected provider that a bare id must be meant for: the only one with models of
+/// that family, or the only one at all, unless the family is known to be another's.
 fn meant<'a>(
     name: &str,
     providers: &'a [Arc<Provider>],

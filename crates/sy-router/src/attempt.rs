@@ -107,7 +107,8 @@ impl Inner {
     }
 }
 
-/// A model that the provider does not know either has a typing error: what it may have been is told then.
+/// A model that the provider does not know either has a typing error: what it may have been is told
+/// then.
 fn with_notice(mut failure: Failure, target: &Target) -> Failure {
     if let Some(notice) =
         target.info.notice.as_ref().filter(|_| failure.kind == ErrorKind::NotFound)

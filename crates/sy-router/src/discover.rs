@@ -1,8 +1,8 @@
 //! Asks custom providers which models they have, where nobody wrote them down.
 //!
-//! Called by commands before they list models, by the server from time to time, and by a request that names no known model
-//! once. Calls go the way of all others: with the provider's credential and under the egress policy. What an answer means
-//! is for the catalog.
+//! Called by commands before they list models, by the server from time to time, and by a request
+//! that names no known model once. Calls go the way of all others: with the provider's credential
+//! and under the egress policy. What an answer means is for the catalog.
 
 use std::time::Duration;
 
@@ -26,8 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LARGEST: usize = 2 << 20;
 
 impl Router {
-    /// Asks every connected provider whose models nobody wrote down, unless it was asked within five minutes or the catalog
-    /// is offline. Takes about three seconds at most. Returns whether there is something new; failures are no news.
+    /// Asks every connected provider whose models nobody wrote down, unless it was asked within
+    /// five minutes or the catalog is offline. Takes about three seconds at most. Returns whether
+    /// there is something new; failures are no news.
     pub async fn discover_models(&self) -> bool {
         self.inner.discover().await
     }

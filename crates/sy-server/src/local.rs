@@ -89,8 +89,8 @@ impl Local {
         self.catalog.rows().iter().any(|row| *row.id == *provider && self.router.is_connected(row))
     }
 
-    /// Asks custom providers whose models nobody wrote down which they have; takes about three seconds at most. Nobody is
-    /// asked offline, nor twice within five minutes.
+    /// Asks custom providers whose models nobody wrote down which they have; takes about three
+    /// seconds at most. Nobody is asked offline, nor twice within five minutes.
     pub async fn discover_models(&self) {
         self.router.discover_models().await;
     }

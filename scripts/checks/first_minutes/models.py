@@ -51,7 +51,7 @@ def environment(home, config=None, variables=None, offline=True):
 
 def command(binary, words, config=None, variables=None, offline=True, home=None):
     home = home or loopback.home()
-    done = subprocess.run([binary, *words], env=environment(home, config, variables, offline), cwd=home, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run([binary, *words], env=environment(home, config, variables, offline), cwd=home, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -63,7 +63,7 @@ def on_terminal(binary, words, config=None, variables=None, columns=80):
     process = subprocess.Popen([binary, *words], env={**environment(home, config, variables), "TERM": "xterm", "NO_COLOR": "1"}, cwd=home, stdin=other, stdout=other, stderr=subprocess.PIPE)
     os.close(other)
     text = b""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         ready, _, _ = select.select([main], [], [], 0.5)
         try:

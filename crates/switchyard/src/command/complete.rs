@@ -1,7 +1,8 @@
 //! `__complete`: the names that fit at the end of a command line, for the completion scripts.
 //!
-//! A shell calls it with the words behind `switchyard`, the unfinished one last. It prints one name a line and calls nobody;
-//! where a name is not what comes next it fails, and the script completes commands and options.
+//! A shell calls it with the words behind `switchyard`, the unfinished one last. It prints one name
+//! a line and calls nobody; where a name is not what comes next it fails, and the script completes
+//! commands and options.
 
 use std::process::ExitCode;
 
@@ -64,7 +65,8 @@ fn providers(local: &Local, begun: &str) -> Vec<String> {
     rows.filter(|id| id.starts_with(begun)).collect()
 }
 
-/// Names aliases and providers up to the slash, then the models of one provider: no shell shows thousands of names.
+/// Names aliases and providers up to the slash, then the models of one provider: no shell shows
+/// thousands of names.
 fn models(local: &Local, config: &Config, begun: &str) -> Vec<String> {
     if let Some((id, _)) = begun.split_once('/') {
         return models_of(local, id, begun);

@@ -1,7 +1,8 @@
-//! `completion`: a script that completes our commands in a shell, and the names of models and providers.
+//! `completion`: a script that completes our commands in a shell, and the names of models and
+//! providers.
 //!
-//! Commands and options are written into the script. Names change with the catalog and with what is connected, so the
-//! script asks `switchyard __complete` for them.
+//! Commands and options are written into the script. Names change with the catalog and with what is
+//! connected, so the script asks `switchyard __complete` for them.
 
 use std::process::ExitCode;
 

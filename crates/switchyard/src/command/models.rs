@@ -83,7 +83,8 @@ fn show(found: &[Found], arguments: &Models) -> Result<()> {
     Ok(())
 }
 
-/// Says how much there is beside what was shown, and what of it cannot be called. On standard error, behind the list.
+/// Says how much there is beside what was shown, and what of it cannot be called. On standard
+/// error, behind the list.
 fn say_what_is_left_out(local: &Local, arguments: &Models, found: &[Found], whole: usize) {
     for (provider, reason) in obstacles(found) {
         output::note(&format!("{provider} cannot be called: {reason}"));
@@ -106,8 +107,8 @@ fn of_counts(counts: &Counts) -> String {
         connected_models,
     } = counts;
     format!(
-        "{models} models of {providers} providers; {callable_models} of {callable_providers} can be called with a key, \
-         {connected_models} of {connected_providers} are connected"
+        "{models} models of {providers} providers; {callable_models} of {callable_providers} can \
+         be called with a key, {connected_models} of {connected_providers} are connected"
     )
 }
 
@@ -245,11 +246,12 @@ async fn hint(local: &Local, arguments: &Models, provider: Option<&str>) {
         output::note(&match (&found, reason) {
             (Some(_), Some(reason)) => format!("{id} cannot be called: {reason}"),
             (Some(_), None) => format!(
-                "{id} lists no models: any id of its own can be called as `{id}/MODEL`, unless whitelist or blacklist in the \
-                 configuration keep it out"
+                "{id} lists no models: any id of its own can be called as `{id}/MODEL`, unless \
+                 whitelist or blacklist in the configuration keep it out"
             ),
             (None, _) => format!(
-                "{id} is switched off: see disabled_providers and enabled_providers in the configuration"
+                "{id} is switched off: see disabled_providers and enabled_providers in the \
+                 configuration"
             ),
         });
         return;

@@ -1,6 +1,6 @@
-//! Search over all models. Words are found and scored as the npm package minisearch 7.2.0 does it (BM25+ with field boosts,
-//! prefix and fuzzy matches), then ranked by the rules of `rank`, so that a browser that holds the same list and follows the
-//! same rules shows the same order.
+//! Search over all models. Words are found and scored as the npm package minisearch 7.2.0 does it
+//! (BM25+ with field boosts, prefix and fuzzy matches), then ranked by the rules of `rank`, so that
+//! a browser that holds the same list and follows the same rules shows the same order.
 //!
 //! Called by the catalog with the providers of all layers. Connected providers come in as a second step: the ranking itself
 //! knows nothing of keys.
@@ -27,13 +27,13 @@ pub struct Hit {
     pub model: String,
     /// The model's display name.
     pub name: String,
-    /// How well its words fit, as minisearch counts; comparable within one answer only. The order of an answer follows
-    /// further rules.
+    /// How well its words fit, as minisearch counts; comparable within one answer only. The order
+    /// of an answer follows further rules.
     pub score: f64,
 }
 
-/// Returns the models that fit, best first. All words must fit; where no model has them all, any of them may. `rank` says
-/// what is best.
+/// Returns the models that fit, best first. All words must fit; where no model has them all, any of
+/// them may. `rank` says what is best.
 pub(crate) fn search(layers: &Layers, query: &str, connected: &dyn Connected) -> Vec<Hit> {
     let index = layers.index();
     let mut found = index.search(query, Combine::All);

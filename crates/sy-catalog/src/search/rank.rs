@@ -1,15 +1,18 @@
 //! The rules by which models that fit a query are put in order.
 //!
-//! A score of words does not know that `gpt-5` is OpenAI's and that ninety others sell it. So, the first difference decides:
+//! A score of words does not know that `gpt-5` is OpenAI's and that ninety others sell it. So, the
+//! first difference decides:
 //!
-//! 1. How exactly it is named: the full id (`openai/gpt-5`), then the model's id (`gpt-5`, `GPT 5`, and `vendor/gpt-5` of a
-//!    gateway), then each word as a whole, then beginnings and typing errors.
+//! 1. How exactly it is named: the full id (`openai/gpt-5`), then the model's id (`gpt-5`, `GPT 5`,
+//!    and `vendor/gpt-5` of a gateway), then each word as a whole, then beginnings and typing
+//!    errors.
 //! 2. The vendor's own place before all others.
 //! 3. Connected providers before others.
 //! 4. At the vendor's place: fewer further words in the id, then the newer model.
 //! 5. The score of the words, then the name.
 //!
-//! `data/search-cases.json` holds queries and the ids that come first, for this and for any other implementation.
+//! `data/search-cases.json` holds queries and the ids that come first, for this and for any other
+//! implementation.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

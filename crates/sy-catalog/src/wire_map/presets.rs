@@ -75,8 +75,8 @@ pub(crate) fn holds_key(variable: &str) -> bool {
         && KEY_ENDINGS.iter().any(|ending| variable.ends_with(ending))
 }
 
-/// Variables that people have set for other tools of the same house: hosting, repositories, data. They connect a provider,
-/// but nobody who set one said that prompts shall go there.
+/// Variables that people have set for other tools of the same house: hosting, repositories, data.
+/// They connect a provider, but nobody who set one said that prompts shall go there.
 const EVERYDAY: [&str; 16] = [
     "AICORE_SERVICE_KEY",
     "AWS_ACCESS_KEY_ID",

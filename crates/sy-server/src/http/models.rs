@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sy_protocol::Downstream;
-use sy_types::{Failure, ModelInfo};
+use sy_types::{ErrorKind, Failure, ModelInfo, Side};
 
 use super::openapi::ErrorAnswer;
 use crate::app::App;
@@ -118,11 +118,11 @@ fn find(app: &App, path: &str) -> Result<Listed, Failure> {
     let resolved = app.router.resolve(&id)?;
     let provider = app.catalog.provider(&resolved.provider);
     let info = provider.and_then(|provider| provider.models.get(&*resolved.model).cloned());
-    // One that nobody lists can be asked for; nothing but its name is known.
-    let info = info.unwrap_or_else(|| {
-        let (id, name) = (resolved.model.clone(), resolved.model.clone());
-        Arc::new(ModelInfo { id, name, ..ModelInfo::default() })
-    });
+    let info = info.ok_or_else(|| {
+        let message =
+            format!("{id:?} is not in the catalog; requests for it are passed on as it is");
+        Failure::new(ErrorKind::NotFound, Side::Caller, message)
+    })?;
     Ok(Listed {
         id: format!("{}/{}", resolved.provider, resolved.model),
         owner: resolved.provider,

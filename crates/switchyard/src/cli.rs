@@ -30,7 +30,7 @@ pub(crate) struct Global {
     /// Never use the network for the catalog.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Log what is decided to standard error, as DEBUG=switchyard does.
+    /// Print debug logs to stderr, as DEBUG=switchyard does.
     #[arg(long, global = true)]
     pub(crate) debug: bool,
     /// Write log lines for people (text) or programs (json); auto is text on a terminal.
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     /// Look at or change the configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Trust a project's folder, so that its opencode.json and switchyard.jsonc count.
+    Trust(Trust),
     /// Print shell lines that point AI clients at the server: eval "$(switchyard env)".
     Env(Env),
     /// Check that everything is in order.
@@ -96,7 +98,7 @@ pub(crate) struct Run {
     pub(crate) prompt: Vec<String>,
     /// The model: PROVIDER/MODEL or PROVIDER/MODEL:VARIANT, an alias, or an id that only one connected provider has;
     /// without it, the configured one or the best of what is connected.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = model_name)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
     #[arg(long, value_name = "TEXT")]
@@ -105,7 +107,7 @@ pub(crate) struct Run {
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
     pub(crate) file: Vec<PathBuf>,
     /// At most this many answer tokens.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = token_limit)]
     pub(crate) max_tokens: Option<u64>,
     /// How freely the next token is chosen, from 0 to 2.
     #[arg(long, value_name = "T", value_parser = temperature)]
@@ -122,6 +124,24 @@ pub(crate) struct Run {
 pub(crate) enum RunFormat {
     Default,
     Json,
+}
+
+fn model_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "expected the name of a model; leave `--model` out for the default one".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn token_limit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => {
+            Err("expected a whole number of at least 1; leave it out for no limit".to_owned())
+        }
+        Ok(limit) => Ok(limit),
+    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -216,22 +236,58 @@ pub(crate) struct AuthFile {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// How a command writes its result.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Json {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Another spelling of --json.
+    #[arg(long, hide = true, value_enum, value_name = "FORM")]
+    format: Option<JsonForm>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum JsonForm {
+    Text,
+    Json,
+}
+
+impl Json {
+    pub(crate) fn is_wanted(self) -> bool {
+        self.json || self.format == Some(JsonForm::Json)
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Config {
     /// Show what is in force and where each value comes from. Secrets are masked.
     View {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// Only this key and what is below it.
+        key: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print the value of one key, for scripts. Secrets are masked.
+    Get {
+        /// The key, with dots: config get server.port.
+        key: String,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show which files are read, from low to high.
-    Path,
+    Path {
+        #[command(flatten)]
+        json: Json,
+    },
     /// Print the JSON Schema.
     Schema,
-    /// Check the configuration.
+    /// Check the configuration, and that its models and providers exist.
     Validate {
         /// Check it with this file on top, as --config would.
         file: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
     },
     /// Set a value, keeping comments: config set server.port 9000.
     Set {
@@ -251,6 +307,20 @@ pub(crate) enum Config {
         /// The key, with dots; everything where it is missing.
         key: Option<String>,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// The folder; without it, the project's that one works in.
+    pub(crate) folder: Option<PathBuf>,
+    /// List what was trusted.
+    #[arg(long, conflicts_with_all = ["folder", "remove"])]
+    pub(crate) list: bool,
+    /// Trust the folder no more.
+    #[arg(long)]
+    pub(crate) remove: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 #[derive(Args)]

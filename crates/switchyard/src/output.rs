@@ -117,6 +117,13 @@ fn fit(headers: &[&str], rows: &mut [Vec<String>], width: usize) -> usize {
     widths.len()
 }
 
+/// Writes one name of a key as `config set` takes it.
+pub(crate) fn key(name: &str) -> String {
+    let is_bare = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    if is_bare { name.to_owned() } else { format!("{name:?}") }
+}
+
 /// Writes a remark to standard error.
 pub(crate) fn note(text: &str) {
     remark(&format!("{}\n", printable(text)));
@@ -161,6 +168,11 @@ fn printable(text: &str) -> Cow<'_, str> {
 /// Returns true when a person can be asked.
 pub(crate) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Returns true when a person can be asked and nothing of what is written goes into a file, a pipe or another program.
+pub(crate) fn is_interactive_throughout() -> bool {
+    is_interactive() && std::io::stdout().is_terminal()
 }
 
 /// Shows that something takes time, on a terminal only. Gone when dropped.

@@ -22,7 +22,7 @@ use crate::provider::{Provider, ProviderRow};
 use crate::refresh::Flight;
 use crate::resolve::Resolved;
 use crate::search::Hit;
-use crate::{choose, resolve, search, suggest, target};
+use crate::{Gap, choose, gaps, resolve, search, suggest, target};
 
 /// The catalog that is built in: models.dev, packed by `xtask snapshot`.
 static BUNDLED: &[u8] = include_bytes!("../data/models.bin");
@@ -145,6 +145,11 @@ impl Catalog {
     /// Returns the id of the provider that a typed name stands for: the name itself, else one of which it is another name.
     pub fn provider_id(&self, typed: &str) -> Option<String> {
         resolve::provider_id(&self.shared.layers.load(), typed)
+    }
+
+    /// Returns what the operator's section of a provider lacks for it to be called.
+    pub fn gaps(&self, id: &str) -> Vec<Gap> {
+        gaps::gaps(&self.shared.layers.load(), id)
     }
 
     /// Finds the one model that a name stands for: `provider/model`, `provider/model:variant`, or the bare id of a model

@@ -116,6 +116,13 @@ impl Layers {
             || self.fetched().is_some_and(|bundle| bundle.row(id).is_some())
     }
 
+    /// Returns true for a provider that only the configuration knows.
+    pub(crate) fn is_added(&self, id: &str) -> bool {
+        let is_known = self.bundled.row(id).is_some()
+            || self.fetched().is_some_and(|data| data.row(id).is_some());
+        self.config.provider.contains_key(id) && !is_known
+    }
+
     /// Returns what the index and the configuration tell about a provider that is switched on.
     pub(crate) fn row(&self, id: &str) -> Option<&ProviderRow> {
         self.rows().get(id)

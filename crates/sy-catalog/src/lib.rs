@@ -9,6 +9,7 @@
 //! - `resolve`, `choose`, `aliases`, `suggest`: from a typed name, or from none, to one model.
 //! - `callable`: whether a provider can be called at all, keys apart.
 //! - `target`, [`wire_map`], `variants`, `address`: from a model to everything needed to call it.
+//! - `gaps`: what a provider of the operator's own lacks.
 //! - `search`: ranking as minisearch does it.
 //! - `fetch`, `refresh`, `probe`: the network; `lists`: what custom providers said that they have.
 //!
@@ -24,6 +25,7 @@ mod callable;
 mod catalog;
 mod choose;
 mod fetch;
+mod gaps;
 mod layers;
 mod lists;
 mod models_dev;
@@ -43,6 +45,7 @@ pub use bundle::pack;
 pub use callable::{Lack, NotCallable};
 pub use catalog::{Catalog, Connected, Counts, Settings};
 pub use fetch::certificates;
+pub use gaps::Gap;
 pub use lists::ListRequest;
 pub use pin::{Change, Difference};
 pub use probe::{LocalServer, ProbePorts, probe_local};

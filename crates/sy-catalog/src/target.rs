@@ -349,10 +349,13 @@ impl<'a> Build<'a> {
         let limit = |wanted: Option<sy_config::Limit>, usual: Duration| {
             wanted.map_or(usual, |limit| limit.duration().unwrap_or(FOREVER))
         };
+        let first_byte = limit(options.header_timeout, usual.first_byte);
+        let idle = limit(options.chunk_timeout, usual.idle);
         Timeouts {
             connect: usual.connect,
-            first_byte: limit(options.header_timeout, usual.first_byte),
-            idle: limit(options.chunk_timeout, usual.idle),
+            first_byte,
+            first_content: limit(options.first_content_timeout, first_byte.max(idle)),
+            idle,
             total: options.timeout.map_or(usual.total, sy_config::Limit::duration),
         }
     }

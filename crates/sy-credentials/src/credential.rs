@@ -4,6 +4,7 @@
 //! deliberately cannot be printed: every secret is a [`Secret`].
 
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use http::HeaderValue;
 use sy_types::Secret;
@@ -97,11 +98,23 @@ pub(crate) struct Prepared {
     pub(crate) signed: Mutex<Option<Signed>>,
 }
 
-/// A signed token with the time until which it is used.
+/// A signed token with the times between which it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Signed {
-    pub(crate) use_until_ms: i64,
+    /// What the clock said when it was made.
+    pub(crate) made_ms: i64,
+    /// When that was, whatever the clock says now.
+    pub(crate) made: Instant,
     pub(crate) value: HeaderValue,
+}
+
+impl Signed {
+    /// Returns true while the token may be sent. A clock that was set makes it too old, or of the future, for the provider:
+    /// neither the clock alone nor the time that has passed tells that.
+    pub(crate) fn is_usable(&self, now_ms: i64, use_ms: i64) -> bool {
+        let has_passed = i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX);
+        (self.made_ms..self.made_ms.saturating_add(use_ms)).contains(&now_ms) && has_passed < use_ms
+    }
 }
 
 /// What may be shown of a credential.

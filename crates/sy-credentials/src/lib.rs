@@ -41,7 +41,7 @@ use sy_types::Failure;
 pub use apply::apply;
 pub use credential::{Credential, DEFAULT_ACCOUNT, Kind, Lease, OAuth, Source, Summary, WellKnown};
 pub use error::Error;
-pub use hide::hide;
+pub use hide::{hide, hide_header};
 pub use opencode::{ExportReport, ImportReport, Skipped};
 pub use vault::Rotation;
 

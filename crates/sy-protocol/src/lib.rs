@@ -15,6 +15,7 @@
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+mod blank;
 pub mod embeddings;
 pub mod face;
 mod failure;
@@ -36,10 +37,11 @@ mod schema;
 mod signature;
 mod zai_chat;
 
+pub use blank::is_blank;
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
     StreamForm, Upstream, encode,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};
-pub use registry::{Entry, REGISTRY, downstream, upstream};
+pub use registry::{Entry, REGISTRY, downstream, legacy_completions, upstream};

@@ -22,9 +22,6 @@ use crate::tally::Tally;
 use crate::upstream::{Missed, Reply};
 use crate::watch::Watch;
 
-/// The most bytes of an error answer that are read.
-const ERROR_LIMIT: usize = 64 << 10;
-
 /// What a client wants, on all its attempts.
 #[derive(Clone, Copy)]
 pub(crate) struct Errand<'a> {
@@ -33,6 +30,39 @@ pub(crate) struct Errand<'a> {
     pub(crate) passthrough: &'a HeaderMap,
     /// Whether a field that cannot be carried is a failure.
     pub(crate) strict: bool,
+    /// Whether it is a legacy completion: a text that goes on, and no chat.
+    pub(crate) is_legacy: bool,
+}
+
+impl Errand<'_> {
+    /// Finds the code that speaks to a target.
+    fn upstream(&self, target: &Target) -> Result<&'static dyn Upstream, Failure> {
+        let upstream = protocol_of(target)?;
+        if !self.is_legacy {
+            return Ok(upstream);
+        }
+        let legacy = sy_protocol::legacy_completions();
+        if upstream.wire() == legacy.wire() {
+            return Ok(legacy);
+        }
+        let text = format!(
+            "{} speaks {}, which has no legacy completions: ask it in /v1/chat/completions, or name a model of a \
+             provider that is OpenAI-compatible (openai_chat)",
+            target.name(),
+            target.protocol
+        );
+        Err(Failure::new(ErrorKind::Unsupported, Side::Caller, text).with_param("model"))
+    }
+}
+
+/// A call with its credential on it.
+pub(crate) struct Signed<'a> {
+    pub(crate) upstream: &'a dyn Upstream,
+    pub(crate) target: &'a Target,
+    pub(crate) call: HttpCall,
+    pub(crate) shown: &'a Shown,
+    /// Whether the answer is to be a stream, whose first content has a limit.
+    pub(crate) awaits_content: bool,
 }
 
 /// What one successful call brought.
@@ -51,7 +81,7 @@ impl Inner {
         tally: &mut Tally,
     ) -> Result<Reached, Missed> {
         let target = &*planned.target;
-        let upstream = protocol_of(target)?;
+        let upstream = errand.upstream(target)?;
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
@@ -64,11 +94,12 @@ impl Inner {
         }
         (trail.relay, trail.dropped) = (relay, dropped);
         let shown = self.sign(planned, &mut call)?;
-        let mut watch = Watch::start(&target.timeouts, since);
-        let reply = self.connector.send(target, call, &mut watch).await?;
-        let reply = accepted(&shown, upstream, reply, &mut watch, trail)
+
+        let signed = Signed { upstream, target, call, shown: &shown, awaits_content: stream };
+        let (reply, mut watch) = self
+            .call(signed, since, trail, tally)
             .await
-            .map_err(|failure| with_notice(failure, target))?;
+            .map_err(|missed| with_notice(missed, target))?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
@@ -78,7 +109,7 @@ impl Inner {
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
         let read = read_whole(upstream, reply, &mut watch, relay && !wants_stream).await;
-        let (raw, response) = read.map_err(|failure| shown.hide_in_failure(failure))?;
+        let (raw, response) = read.map_err(|failure| shown.tell(failure))?;
         tally.note_whole(&response);
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
@@ -87,20 +118,50 @@ impl Inner {
         })
     }
 
+    /// Sends a call, counts it, and sorts the answer by its status. The clock of the call comes
+    /// with the answer.
+    pub(crate) async fn call(
+        &self,
+        signed: Signed<'_>,
+        since: Instant,
+        trail: &mut Trail,
+        tally: &mut Tally,
+    ) -> Result<(Reply, Watch), Missed> {
+        let Signed { upstream, target, call, shown, awaits_content } = signed;
+        let ready = self.connector.prepare(target, call)?;
+        trail.attempts += 1;
+        tally.is_sent = true;
+
+        // Making a client takes its time, which is not the provider's.
+        let mut watch = Watch::start(&target.timeouts, since);
+        if awaits_content {
+            watch.await_content();
+        }
+        let sent = self.connector.send(ready, &mut watch).await;
+        let reply = sent.map_err(|missed| {
+            let Missed { failure, broke } = missed;
+            Missed { failure: shown.tell(failure), broke }
+        })?;
+        let accepted = accepted(shown, upstream, reply, &mut watch, trail).await;
+        let reply = accepted.map_err(|failure| shown.tell(failure))?;
+        Ok((reply, watch))
+    }
+
     /// Puts the provider's credential on a call.
     pub(crate) fn sign(&self, planned: &Planned, call: &mut HttpCall) -> Result<Shown, Failure> {
         let (target, row) = (&planned.target, &planned.provider.row);
+        let config = self.config.load_full();
         if target.auth == AuthScheme::None {
-            return Ok(Shown::new(None, target));
+            return Ok(Shown::new(None, target, &config));
         }
         match self.credentials.lease(&target.provider, &row.env, None) {
             Ok(lease) => {
                 sy_credentials::apply(&lease, target.auth, call)?;
-                Ok(Shown::new(Some(lease), target))
+                Ok(Shown::new(Some(lease), target, &config))
             }
             // A server on this machine usually wants no key.
             Err(failure) if !row.needs_key && failure.kind == ErrorKind::Unauthenticated => {
-                Ok(Shown::new(None, target))
+                Ok(Shown::new(None, target, &config))
             }
             Err(failure) => Err(failure),
         }
@@ -109,17 +170,18 @@ impl Inner {
 
 /// A model that the provider does not know either has a typing error: what it may have been is told
 /// then.
-fn with_notice(mut failure: Failure, target: &Target) -> Failure {
+fn with_notice(mut missed: Missed, target: &Target) -> Missed {
+    let failure = &mut missed.failure;
     if let Some(notice) =
         target.info.notice.as_ref().filter(|_| failure.kind == ErrorKind::NotFound)
     {
         failure.message = format!("{} ({notice})", failure.message);
     }
-    failure
+    missed
 }
 
 /// Sorts an answer by its status and content type.
-pub(crate) async fn accepted(
+async fn accepted(
     shown: &Shown,
     upstream: &dyn Upstream,
     mut reply: Reply,
@@ -127,15 +189,14 @@ pub(crate) async fn accepted(
     trail: &mut Trail,
 ) -> Result<Reply, Failure> {
     if rate::has_limits(&reply.headers) {
-        trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
+        trail.rate_limit = shown.without_secrets(rate::limits(&reply.headers, Timestamp::now()));
     }
     if reply.status.is_redirection() {
         return Err(redirected(&reply));
     }
     if !reply.status.is_success() {
         // A body that cannot be read leaves the status, which says the most.
-        let mut body =
-            reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default().to_vec();
+        let mut body = reply.body.beginning(watch).await;
         shown.hide_in(&mut body);
         let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
         let asked = rate::retry_after(&reply.headers, Timestamp::now());

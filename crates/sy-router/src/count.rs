@@ -14,20 +14,21 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{accepted, pass_on, protocol_of};
+use crate::attempt::{Signed, pass_on, protocol_of};
 use crate::plan::Planned;
+use crate::tally::Tally;
 use crate::upstream::Missed;
-use crate::watch::Watch;
+use crate::weigh::weigh;
 
 /// Bytes of UTF-8 per token: about right for English prose and code (4 characters), for Cyrillic and Greek (2 characters)
 /// and for Chinese and Japanese (a little over 1 character).
 const BYTES_PER_TOKEN: u64 = 4;
 /// What a message costs beside its text: role and separators.
-const PER_MESSAGE: u64 = 4;
+pub(crate) const PER_MESSAGE: u64 = 4;
 /// What a tool costs beside its schema.
-const PER_TOOL: u64 = 8;
+pub(crate) const PER_TOOL: u64 = 8;
 /// A picture: between OpenAI's 765 for 1024×1024 and Anthropic's 1,600 for its largest.
-const PER_IMAGE: u64 = 1_000;
+pub(crate) const PER_IMAGE: u64 = 1_000;
 /// A picture at low detail (OpenAI's flat price, docs read 2026-11-21).
 const PER_COARSE_IMAGE: u64 = 85;
 /// A document, recording or film whose length nobody knows.
@@ -46,11 +47,12 @@ pub struct Counted {
     pub raw: Option<Bytes>,
 }
 
-/// Estimates the prompt tokens of a request for an answer.
+/// Estimates the prompt tokens of a request for an answer. A body that was not read for another
+/// reason is not built for this.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
-    match inbound.chat() {
-        Ok(chat) => of_request(chat),
-        Err(_) => of_length(inbound.body().len()),
+    match inbound.decoded() {
+        Some(chat) => of_request(chat),
+        None => weigh(inbound.body()).unwrap_or_else(|| of_length(inbound.body().len())),
     }
 }
 
@@ -98,15 +100,16 @@ impl Inner {
         let shown = self.sign(planned, &mut call)?;
         trail.turn_to(target);
         trail.relay = relay;
-        let mut watch = Watch::start(&target.timeouts, Instant::now());
-        let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
-        let raw = reply.body.whole(&mut watch).await?;
+
+        let signed = Signed { upstream, target, call, shown: &shown, awaits_content: false };
+        let called = self.call(signed, Instant::now(), trail, &mut Tally::default()).await;
+        let (mut reply, mut watch) = called?;
+        let raw = reply.body.whole(&mut watch).await.map_err(|failure| shown.tell(failure))?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
                 let text = "the provider answered a token count with something else";
-                Err(Failure::provider(ErrorKind::Malformed, text).into())
+                Err(shown.tell(Failure::provider(ErrorKind::Malformed, text)).into())
             }
         }
     }
@@ -204,7 +207,7 @@ fn of_media(media: &Media) -> u64 {
     }
 }
 
-fn of_length(bytes: usize) -> u64 {
+pub(crate) fn of_length(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
 }
 

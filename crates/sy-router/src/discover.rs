@@ -15,9 +15,9 @@ use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target, Timeouts};
 use tokio::time::Instant;
 
 use crate::answer::Trail;
-use crate::attempt::{accepted, protocol_of};
+use crate::attempt::{Signed, protocol_of};
 use crate::plan::{Linked, Planned};
-use crate::watch::Watch;
+use crate::tally::Tally;
 use crate::{Inner, Router};
 
 /// A list comes at once or is not waited for: somebody may be looking at an empty screen.
@@ -53,6 +53,7 @@ impl Inner {
         let timeouts = Timeouts {
             connect: PATIENCE,
             first_byte: PATIENCE,
+            first_content: PATIENCE,
             idle: PATIENCE,
             total: Some(PATIENCE),
         };
@@ -70,11 +71,13 @@ impl Inner {
 
         let planned = Planned { target: std::sync::Arc::new(target), provider };
         let shown = self.sign(&planned, &mut call)?;
-        let mut watch = Watch::start(&planned.target.timeouts, Instant::now());
-        let reply = self.connector.send(&planned.target, call, &mut watch).await;
-        let reply = reply.map_err(|missed| missed.failure)?;
-        let mut trail = Trail::default();
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, &mut trail).await?;
+        let signed =
+            Signed { upstream, target: &planned.target, call, shown: &shown, awaits_content: false };
+        let (mut trail, mut tally) = (Trail::default(), Tally::default());
+        let (mut reply, mut watch) = self
+            .call(signed, Instant::now(), &mut trail, &mut tally)
+            .await
+            .map_err(|missed| missed.failure)?;
         reply.body.gather(&mut watch, LARGEST, false).await
     }
 }

@@ -5,11 +5,12 @@
 //! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
 //! - `retry`, `cool`: what follows a failure, and which targets rest.
 //! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
-//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the provider's words.
+//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the
+//!   provider's words, and `explain` says what helps.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `lookup`: what the surfaces ask beside sending.
-//! - `count`, `embed`: token counting and embeddings along the same course.
+//! - `count`, `weigh`, `embed`: token counting and embeddings along the same course.
 //! - [`answer`]: what comes back.
 //!
 //! Cancelling is dropping: a dropped future or stream drops the connection to the provider at once. Nothing here knows an
@@ -23,6 +24,7 @@ mod count;
 mod discover;
 mod egress;
 mod embed;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod lookup;
@@ -36,6 +38,7 @@ mod stream;
 mod tally;
 mod upstream;
 mod watch;
+mod weigh;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -143,6 +146,30 @@ impl Router {
         inbound: Arc<Inbound>,
         passthrough: HeaderMap,
     ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, false).await
+    }
+
+    /// Relays a request in OpenAI's legacy completions form, which must have come as chat completions, to a provider that
+    /// has that route. Otherwise as [`Self::answer`].
+    ///
+    /// # Errors
+    /// `Unsupported` where the target speaks another protocol; else as [`Self::answer`].
+    pub async fn complete(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+    ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, true).await
+    }
+
+    async fn carry(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+        is_legacy: bool,
+    ) -> Result<Answer, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
         let mut meter = Meter::begin_chat(inner, ctx, &inbound);
@@ -157,8 +184,8 @@ impl Router {
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
         let strict = ctx.strict || config.server.strict;
-        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict };
-        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict, is_legacy };
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
@@ -216,7 +243,7 @@ impl Router {
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
         let errand = EmbedErrand { wire, body, model, strict: ctx.strict || config.server.strict };
-        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);

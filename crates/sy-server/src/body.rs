@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use sy_types::{ErrorKind, Failure, Side};
+
+use crate::connections::Stalled;
 
 /// The most memory that is reserved on the word of a `content-length` header alone.
 const RESERVE: usize = 1 << 20;
@@ -16,8 +18,9 @@ const SMALL: usize = 4096;
 /// # Errors
 /// `TooLarge` beyond the limit, `Unsupported` for a compressed body, `Invalid` when the connection breaks.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
-    if let Some(encoding) =
-        headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
+    // RFC 9110, section 8.4.1: the names of codings have no letter case.
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if let Some(encoding) = headers.get_all(header::CONTENT_ENCODING).iter().find(|c| !is_plain(c))
     {
         let encoding = encoding.to_str().unwrap_or("an unreadable encoding");
         return Err(Failure::new(
@@ -41,8 +44,7 @@ async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, 
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Failure::invalid("the request body broke off: send it again"))?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
             return Err(too_large(limit));
@@ -65,6 +67,18 @@ async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, 
         Some(piece) => piece,
         None => whole.freeze(),
     })
+}
+
+/// Says why a body did not come as a whole.
+fn broken(error: &axum::Error) -> Failure {
+    let mut causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    if causes.any(<dyn std::error::Error>::is::<Stalled>) {
+        let message = "the request body did not come in time: send it without pauses, or raise \
+                       server.timeouts.body";
+        return Failure::new(ErrorKind::Timeout, Side::Caller, message);
+    }
+    Failure::invalid("the request body broke off: send it again")
 }
 
 /// Checks that a body is UTF-8, as JSON is (RFC 8259, section 8.1): a relay does not look into every text of it.

@@ -47,6 +47,7 @@ pub struct Composition {
     pub app: App,
     pub(crate) background: Background,
     pub(crate) bind: IpAddr,
+    pub(crate) paths: Paths,
 }
 
 /// Why the parts cannot be put together.
@@ -101,7 +102,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
         stopping: CancellationToken::new(),
         cut: CancellationToken::new(),
     };
-    Ok(Composition { app, background: Background, bind })
+    Ok(Composition { app, background: Background, bind, paths })
 }
 
 /// The parts that answer requests, with or without a server around them.

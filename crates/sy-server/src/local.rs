@@ -13,7 +13,7 @@ use sy_credentials::Credentials;
 use sy_protocol::Inbound;
 use sy_router::{Body, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{Failover, Failure, Principal, RequestContext, RequestId};
 
 use crate::compose::{ComposeError, Composed, Core, core};
 
@@ -115,8 +115,8 @@ impl Local {
     /// When no target answers.
     pub async fn ask(&self, request: ChatRequest, prefer_fallback: bool) -> Result<Asked, Failure> {
         let id = RequestId::new(&format!("req_{}", uuid::Uuid::now_v7().simple()));
-        let context =
-            RequestContext { id, principal: Principal::Owner, strict: false, prefer_fallback };
+        let failover = prefer_fallback.then_some(Failover::Immediate);
+        let context = RequestContext { id, principal: Principal::Owner, strict: false, failover };
         let inbound = Arc::new(Inbound::from_chat(request));
         let answer = self
             .router

@@ -148,18 +148,22 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request until the response headers.
     pub first_byte: Duration,
-    /// Between two chunks of a body.
+    /// From the request until the first content of a streamed answer: signs of life do not count.
+    pub first_content: Duration,
+    /// Between two chunks of a body. Signs of life put it off, but not for ever.
     pub idle: Duration,
     /// The whole exchange; `None` for no limit.
     pub total: Option<Duration>,
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses), no total limit.
+    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses),
+    /// 300 s to the first content (models that think long say nothing for minutes), no total limit.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(300),
+            first_content: Duration::from_secs(300),
             idle: Duration::from_secs(300),
             total: None,
         }

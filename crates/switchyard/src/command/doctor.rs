@@ -76,6 +76,8 @@ fn configuration(context: &Context) -> Vec<Finding> {
         Ok(loaded) => {
             let mut findings =
                 vec![Finding::Good(format!("{} layers are valid", loaded.layers.len()))];
+            let of_project = loaded.project.iter().filter_map(|project| project.notice.clone());
+            findings.extend(of_project.map(Finding::Remark));
             findings
                 .extend(loaded.notices.iter().map(|notice| Finding::Remark(notice.to_string())));
             findings
@@ -120,8 +122,7 @@ fn files(context: &Context, fix: bool) -> Vec<Finding> {
         });
     }
     if findings.is_empty() {
-        findings
-            .push(Finding::Good(format!("{looked_at} private files and folders are yours alone")));
+        findings.push(Finding::Good(format!("file permissions OK ({looked_at} checked)")));
     }
     findings
 }

@@ -12,7 +12,7 @@ use sy_types::target::{
 };
 use sy_types::{AuthScheme, Dialect, ProtocolId};
 
-pub(crate) use packages::{OPENAI_COMPATIBLE, package};
+pub(crate) use packages::{OPENAI_COMPATIBLE, package, package_names};
 pub(crate) use presets::{
     Preset, extra_keys, holds_key, is_everyday, option_of_setting, preset, setting_of_option,
 };

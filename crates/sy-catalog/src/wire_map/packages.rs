@@ -214,6 +214,11 @@ pub(crate) fn package(npm: &str) -> &'static Package {
     PACKAGES.iter().find(|package| package.npm == npm).unwrap_or(&COMPATIBLE)
 }
 
+/// Returns every package name that stands for something of its own.
+pub(crate) fn package_names() -> impl Iterator<Item = &'static str> {
+    PACKAGES.iter().map(|package| package.npm).chain([OPENAI_COMPATIBLE])
+}
+
 #[cfg(test)]
 mod tests {
     use super::PACKAGES;

@@ -128,16 +128,3 @@ pub(crate) fn option_of_setting(placeholder: &str) -> Option<&'static str> {
     let fills = |placeholders: &[&str]| placeholders.contains(&placeholder);
     SETTING_OPTIONS.iter().find(|(_, placeholders)| fills(placeholders)).map(|(name, _)| *name)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::SETTING_OPTIONS;
-
-    #[test]
-    fn options_that_lead_somewhere_are_guarded() {
-        for (name, _) in SETTING_OPTIONS.iter().filter(|(_, placeholders)| !placeholders.is_empty())
-        {
-            assert!(sy_config::ADDRESS_OPTIONS.contains(name), "{name}");
-        }
-    }
-}

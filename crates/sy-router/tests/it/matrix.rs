@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
+use serde_json::json;
 use sy_testkit::{FakeUpstream, Fault, Seen, Wire};
 
 use crate::world::{Plot, World, another, good, outcome, read, stream_of, wires};
@@ -60,7 +61,7 @@ impl Stage {
 }
 
 fn world(stages: &[Stage], cases: &[Case]) -> World {
-    let mut plot = Plot::new().idle(600);
+    let mut plot = Plot::new().idle(1500);
     for (number, stage) in stages.iter().enumerate() {
         let (first, second) = (format!("a{number}"), format!("b{number}"));
         plot = plot.provider(&first, stage.wire, &stage.failing).provider(
@@ -68,6 +69,8 @@ fn world(stages: &[Stage], cases: &[Case]) -> World {
             stage.wire,
             &stage.good,
         );
+        // Only where nothing but signs of life comes: words come at once, even on a busy machine.
+        plot = plot.set(&format!("/provider/{first}/options/firstContentTimeout"), json!(4000));
         for case in cases.iter().filter(|case| case.wire == stage.wire) {
             let model = case.model();
             for provider in [&first, &second] {

@@ -92,6 +92,7 @@ fn server(stages: &[Stage], cases: &[Case]) -> Server {
             &stage.good,
         );
         plot.config["provider"][&first]["options"]["chunkTimeout"] = json!(1000);
+        plot.config["provider"][&first]["options"]["firstContentTimeout"] = json!(4000);
         for case in cases.iter().filter(|case| case.back == stage.wire) {
             let model = case.model();
             for provider in [&first, &second] {

@@ -1,6 +1,7 @@
 //! What a command works with: environment, folders, configuration.
 //!
-//! Made once by `main`. The configuration is read when a command asks for it: not every command needs it.
+//! Made once by `main`. The configuration is read when a command asks for it: not every command
+//! needs it.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,8 +92,9 @@ impl Context {
         Ok(sy_config::load(&self.inputs).map_err(InvalidConfig)?)
     }
 
-    /// Gives everything that the parts of the server need, for a command that works without one. The log stays silent
-    /// unless a flag or a variable asks for it: the level in the configuration files is the server's.
+    /// Gives everything that the parts of the server need, for a command that works without one.
+    /// The log stays silent unless a flag or a variable asks for it: the level in the configuration
+    /// files is the server's.
     pub(crate) fn composed(&self) -> Result<Composed> {
         self.composed_from(self.load()?)
     }
@@ -111,12 +113,21 @@ impl Context {
         Ok(self.compose(loaded))
     }
 
-    /// Gives everything that the server needs, and starts its log; the second value is to be held while it runs.
+    /// Gives everything that the server needs, and starts its log; the second value is to be held
+    /// while it runs.
     pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
         let loaded = self.load()?;
         let last = sy_server::observe::tracing::install_gathered(&loaded.config.log)
             .map_err(anyhow::Error::msg)?;
         Ok((self.compose(loaded), last))
+    }
+
+    /// Gives what [`Context::composed`] gives, with one more provider that is written nowhere.
+    pub(crate) fn with_provider(&self, id: &str, block: Value) -> Result<Composed> {
+        let mut trial = Self { inputs: self.inputs.clone() };
+        trial.overlay("provider", id, block);
+        let loaded = trial.load()?;
+        Ok(trial.compose(loaded))
     }
 
     fn compose(&self, loaded: Loaded) -> Composed {
@@ -134,7 +145,8 @@ impl Context {
     }
 }
 
-/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is shared with other programs.
+/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is
+/// shared with other programs.
 fn is_debug_asked(environment: &Environment) -> bool {
     let words = environment.get("DEBUG").unwrap_or_default();
     words

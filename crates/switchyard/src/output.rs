@@ -60,24 +60,36 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
 /// The least that a column is cut to, in letters.
 const NARROWEST: usize = 6;
 
-/// Writes rows with aligned columns. On a terminal they fit its width: the widest of all but the
-/// first column, which is what people copy, are cut and end in `…`.
+/// Writes rows with aligned columns. On a terminal the head is in colour and lines fit its width: the
+/// widest of all but the first column, which is what people copy, are cut and end in `…`.
 pub(crate) fn table(headers: &[&str], mut rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
-    let mut table = Table::new();
+    let term = console::Term::stdout();
     let mut columns = headers.len();
-    if let Some(width) = table.width().filter(|_| std::io::stdout().is_terminal()) {
-        columns = fit(headers, &mut rows, usize::from(width));
+    if term.is_term() {
+        columns = fit(headers, &mut rows, usize::from(term.size().1));
     }
+
+    let mut table = Table::new();
     table
         .load_style(NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headers.iter().take(columns));
-    table.add_rows(rows);
+    let plain = |cell: String| printable(&cell).into_owned();
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(plain).collect::<Vec<String>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let texts: Vec<String> = table.lines().collect();
-    lines(texts.iter().map(|text| text.trim_end()))
+
+    let mut text = String::new();
+    for (index, line) in table.lines().enumerate() {
+        match (index, line.trim_end()) {
+            (0, head) => text.push_str(&format!("{}\n", head.bold())),
+            (_, line) => text.push_str(&format!("{line}\n")),
+        }
+    }
+    // Takes the colour off where it is not wanted: pipes, `NO_COLOR`.
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Unwritten)
 }
 
 /// Cuts cells so that a line of all columns, two spaces between them, takes at most `width` letters,
@@ -156,13 +168,18 @@ fn remark(text: &str) {
 }
 
 /// Takes out what would command a terminal: providers and models write some of our texts.
-fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && c != '\n' && c != '\t';
     if text.contains(commands) {
         Cow::Owned(text.replace(commands, ""))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Returns true when a person watches both outputs.
+pub(crate) fn is_watched() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Returns true when a person can be asked.

@@ -142,7 +142,7 @@ fn merged<'a>(known: &'a IndexRow, new: &'a IndexRow) -> (Option<&'a str>, Optio
 
 /// Returns the variables that a provider has by the data: those of the snapshot, none for a new
 /// one.
-pub(crate) fn variables<'a>(bundled: Option<&'a IndexRow>) -> Option<&'a [String]> {
+pub(crate) fn variables(bundled: Option<&IndexRow>) -> Option<&[String]> {
     bundled.map(|row| row.env.as_slice())
 }
 

@@ -68,7 +68,7 @@ pub enum Kind {
 pub enum Source {
     /// `provider.<id>.options.apiKey` in the configuration.
     Configuration,
-    /// Our own encrypted store.
+    /// Our own encrypted vault.
     Vault,
     /// OpenCode's `auth.json`.
     OpenCode,
@@ -90,12 +90,14 @@ pub struct Lease {
     pub(crate) prepared: Prepared,
 }
 
-/// Header values by form. Each is marked as sensitive, so that its `Debug` shows nothing.
+/// What is made of a credential once. Header values are kept by form; each is marked as sensitive, so that its `Debug` shows nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     pub(crate) bearer: OnceLock<HeaderValue>,
     pub(crate) bare: OnceLock<HeaderValue>,
     pub(crate) signed: Mutex<Option<Signed>>,
+    /// Bits of the key's hash, by which outcomes are told apart.
+    pub(crate) mark: OnceLock<u16>,
 }
 
 /// A signed token with the times between which it is used.
@@ -183,13 +185,37 @@ impl Kind {
     }
 }
 
+impl Source {
+    /// What comes before the name of a variable where a source is shown.
+    pub(crate) const ENVIRONMENT: &str = "environment variable ";
+
+    /// Returns its name, which for a variable is followed by that one's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Vault => "vault",
+            Self::OpenCode => "OpenCode auth.json",
+            Self::Environment(_) => Self::ENVIRONMENT,
+        }
+    }
+
+    /// Returns the place in the order of preference.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Configuration => 0,
+            Self::Vault => 1,
+            Self::OpenCode => 2,
+            Self::Environment(_) => 3,
+        }
+    }
+}
+
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
         match self {
-            Self::Configuration => f.write_str("configuration"),
-            Self::Vault => f.write_str("vault"),
-            Self::OpenCode => f.write_str("OpenCode auth.json"),
-            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Configuration | Self::Vault | Self::OpenCode => Ok(()),
         }
     }
 }

@@ -69,7 +69,8 @@ impl EnvironmentKeys {
         key_variables(names).find_map(|name| self.value(name))
     }
 
-    fn value(&self, name: &str) -> Option<Found> {
+    /// Returns the key in one variable.
+    pub(crate) fn value(&self, name: &str) -> Option<Found> {
         let value = self.environment.get(name).filter(|value| !value.trim().is_empty())?;
         // The map is complete whenever the lock is free, even after a panic elsewhere.
         if let Some(found) = self.leases.read().unwrap_or_else(PoisonError::into_inner).get(name) {

@@ -150,6 +150,12 @@ pub trait Upstream: Send + Sync {
     /// Reads an answer of another status into a failure of the right kind. The wait that headers ask for is added by the router.
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure;
 
+    /// Returns the path (with query) of the call that lists the provider's models, where the protocol has one. It costs
+    /// nothing, so it is also how a key is checked.
+    fn models_path(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns the path of the token-counting call, where the protocol has one.
     fn count_path(&self, _target: &Target) -> Option<String> {
         None

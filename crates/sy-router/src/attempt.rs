@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
+use sy_credentials::Verdict;
 use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, StreamForm, Upstream};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
 use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::{Trail, Whole};
+use crate::check::is_about_the_key;
 use crate::commit::{Committed, commit};
 use crate::plan::Planned;
 use crate::rate;
@@ -143,6 +145,7 @@ impl Inner {
             Missed { failure: shown.tell(failure), broke }
         })?;
         let accepted = accepted(shown, upstream, reply, &mut watch, trail).await;
+        self.note_outcome(shown, &accepted);
         let reply = accepted.map_err(|failure| shown.tell(failure))?;
         Ok((reply, watch))
     }
@@ -180,8 +183,23 @@ fn with_notice(mut missed: Missed, target: &Target) -> Missed {
     missed
 }
 
+impl Inner {
+    /// Remembers whether the provider took the credential. Other failures say nothing about it.
+    pub(crate) fn note_outcome(&self, shown: &Shown, reply: &Result<Reply, Failure>) {
+        let Some(lease) = shown.lease() else { return };
+        let (verdict, status) = match reply {
+            Ok(reply) => (Verdict::Ok, reply.status.as_u16()),
+            Err(failure) if is_about_the_key(failure) => {
+                (Verdict::Rejected, failure.status.unwrap_or_default())
+            }
+            Err(_) => return,
+        };
+        self.credentials.note(shown.provider(), lease, verdict, status);
+    }
+}
+
 /// Sorts an answer by its status and content type.
-async fn accepted(
+pub(crate) async fn accepted(
     shown: &Shown,
     upstream: &dyn Upstream,
     mut reply: Reply,

@@ -71,8 +71,13 @@ impl Inner {
 
         let planned = Planned { target: std::sync::Arc::new(target), provider };
         let shown = self.sign(&planned, &mut call)?;
-        let signed =
-            Signed { upstream, target: &planned.target, call, shown: &shown, awaits_content: false };
+        let signed = Signed {
+            upstream,
+            target: &planned.target,
+            call,
+            shown: &shown,
+            awaits_content: false,
+        };
         let (mut trail, mut tally) = (Trail::default(), Tally::default());
         let (mut reply, mut watch) = self
             .call(signed, Instant::now(), &mut trail, &mut tally)

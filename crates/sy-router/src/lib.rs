@@ -11,6 +11,7 @@
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `lookup`: what the surfaces ask beside sending.
 //! - `count`, `weigh`, `embed`: token counting and embeddings along the same course.
+//! - `check`: lists a provider's models, and so checks a key at sign-in.
 //! - [`answer`]: what comes back.
 //!
 //! Cancelling is dropping: a dropped future or stream drops the connection to the provider at once. Nothing here knows an
@@ -18,6 +19,7 @@
 
 pub mod answer;
 mod attempt;
+mod check;
 mod commit;
 mod cool;
 mod count;
@@ -54,6 +56,7 @@ use sy_protocol::{Inbound, registry};
 use sy_types::{Failure, ProtocolId, RequestContext};
 
 pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole};
+pub use check::KeyCheck;
 pub use commit::AnswerStream;
 pub use count::Counted;
 pub use embed::Embedded;

@@ -32,6 +32,16 @@ impl Shown {
         Self { lease, target: Arc::clone(target), config: Arc::clone(config) }
     }
 
+    /// Returns the credential that the call carried.
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_deref()
+    }
+
+    /// Returns the provider that was called.
+    pub(crate) fn provider(&self) -> &str {
+        &self.target.provider
+    }
+
     /// Hides the secrets in the body of an error answer.
     pub(crate) fn hide_in(&self, text: &mut Vec<u8>) {
         if let Some(lease) = &self.lease {

@@ -25,6 +25,8 @@ use crate::serve::{ServeError, resolve_host};
 
 /// How often the times of requests are sorted into their buckets.
 const SORT_PAUSE: Duration = Duration::from_secs(5);
+/// How often what providers said of our keys is written down, where it is news.
+const OUTCOME_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a custom provider is to be asked for its models.
 const ASK_PAUSE: Duration = Duration::from_secs(60);
@@ -164,6 +166,7 @@ pub fn open_credentials(
         profile: config.credentials.profile.clone(),
         environment: environment.clone(),
         opencode_auth: opencode_auth.map(|folder| folder.join("auth.json")),
+        outcomes: Some(paths.state.join("key-outcomes.json")),
         config,
     })
 }
@@ -178,6 +181,7 @@ impl Background {
         app.tasks.spawn(keep_catalog_fresh(app.clone()));
         app.tasks.spawn(keep_lists_fresh(app.clone()));
         app.tasks.spawn(keep_times_sorted(app.clone()));
+        app.tasks.spawn(keep_outcomes(app.clone()));
     }
 }
 
@@ -219,6 +223,23 @@ async fn keep_lists_fresh(app: App) {
 async fn keep_times_sorted(app: App) {
     while app.stopping.run_until_cancelled(tokio::time::sleep(SORT_PAUSE)).await.is_some() {
         app.observatory.metrics.sort_times();
+    }
+}
+
+/// Writes down what providers said of our keys, off the requests' path, and once more at the end.
+async fn keep_outcomes(app: App) {
+    loop {
+        let pause = tokio::time::sleep(OUTCOME_PAUSE);
+        let is_last = app.stopping.run_until_cancelled(pause).await.is_none();
+
+        let credentials = app.credentials.clone();
+        let saved = tokio::task::spawn_blocking(move || credentials.save_outcomes()).await;
+        if let Ok(Err(error)) = saved {
+            tracing::debug!(%error, "what providers said of the keys could not be written down");
+        }
+        if is_last {
+            return;
+        }
     }
 }
 

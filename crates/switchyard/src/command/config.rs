@@ -18,12 +18,14 @@ use crate::{exit, output};
 /// Runs the command.
 pub(crate) fn run(command: Config, context: &Context) -> Result<ExitCode> {
     match command {
-        Config::View { key, json } => view(&context.load()?, key.as_deref(), json.is_wanted())?,
-        Config::Get { key, json } => get(&context.load()?, &key, json.is_wanted())?,
-        Config::Path { json } => path(context, json.is_wanted())?,
+        Config::View { key, output: form } => {
+            view(&context.load()?, key.as_deref(), form.is_json())?;
+        }
+        Config::Get { key, output: form } => get(&context.load()?, &key, form.is_json())?,
+        Config::Path { output: form } => path(context, form.is_json())?,
         Config::Schema => output::line(sy_config::schema_text().trim_end())?,
-        Config::Validate { file, json } => {
-            return validate::run(context, file, json.is_wanted());
+        Config::Validate { file, output: form } => {
+            return validate::run(context, file, form.is_json());
         }
         Config::Set { key, value, project } => set(context, &key, &value, project)?,
         Config::Edit => return edit(context),

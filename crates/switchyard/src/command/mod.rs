@@ -7,6 +7,7 @@ mod config;
 mod config_file;
 mod doctor;
 mod env;
+mod launch;
 mod models;
 mod run;
 mod serve;
@@ -15,7 +16,6 @@ mod validate;
 mod version;
 
 pub(crate) use config_file::change;
-pub(crate) use env::CLIENT_TOKEN;
 pub(crate) use trust::consider;
 
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ use crate::exit::Usage;
 /// Runs a command. The context may be what kept it from being made: the version is told anyway.
 pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Result<ExitCode> {
     if arguments.version {
-        return version::run(context);
+        return version::run(context, arguments.json);
     }
     let Some(command) = arguments.command else {
         return Err(Usage("expected a command: `switchyard --help` lists them".to_owned()).into());
@@ -43,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
         Command::Config(arguments) => config::run(arguments, &context?),
         Command::Trust(arguments) => trust::run(&arguments, &context?),
         Command::Env(arguments) => env::run(&arguments, &context?),
+        Command::Launch(arguments) => launch::run(arguments, context?).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
         Command::Completion { shell } => completion::run(shell),
         Command::Complete { words } => complete::run(&words, &context?),

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Models, context: &Context) -> Result<ExitCode
         found.truncate(MOST_HITS);
     }
 
-    if arguments.json {
+    if arguments.output.is_json() {
         output::json(&Value::Array(found.iter().map(as_json).collect()))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -254,6 +254,11 @@ async fn hint(local: &Local, arguments: &Models, provider: Option<&str>) {
                  configuration"
             ),
         });
+        return;
+    }
+    if let Some(reason) = local.unreadable_keys() {
+        output::warning(&reason);
+        output::help("`switchyard doctor --check auth` looks at each key");
         return;
     }
     output::note(

@@ -19,7 +19,7 @@ use crate::output;
 pub(crate) fn run(arguments: &Trust, context: &Context) -> Result<ExitCode> {
     let paths = &context.inputs.paths;
     if arguments.list {
-        list(&read(paths)?, arguments.json.is_wanted())?;
+        list(&read(paths)?, arguments.output.is_json())?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = match &arguments.folder {

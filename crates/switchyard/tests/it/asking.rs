@@ -57,7 +57,7 @@ async fn standard_input_is_the_prompt_or_a_part_of_it() {
         (&[], "a log\nof two lines"),
         (&["-"], "a log\nof two lines"),
         (&["explain this:", "-"], "explain this:\n\na log\nof two lines"),
-        (&["only the arguments"], "only the arguments"),
+        (&["explain", "this:"], "explain this:\n\na log\nof two lines"),
     ];
     for (number, (words, expected)) in cases.into_iter().enumerate() {
         world

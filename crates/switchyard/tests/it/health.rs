@@ -98,7 +98,7 @@ fn finds_and_repairs_files_that_others_can_read() {
     let fixed = world.run(&["doctor", "--check", "files", "--fix"]).good();
     assert_eq!(fixed.matches("repaired").count(), 3, "{fixed}");
     assert_eq!((mode(&token), mode(&record), mode(&folder)), (0o600, 0o600, 0o700));
-    check(&world, "files", 0, &["file permissions OK"]);
+    check(&world, "files", 0, &["file permissions OK ("]);
 }
 
 #[test]

@@ -89,6 +89,11 @@ impl Upstream for AnthropicMessages {
         response::decode(body)
     }
 
+    /// 1,000 is the most for one page (API reference, List Models).
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models?limit=1000")
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         failure::decode(status, body)
     }

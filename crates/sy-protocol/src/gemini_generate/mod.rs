@@ -82,6 +82,11 @@ impl Upstream for GeminiGenerate {
         response::decode(body)
     }
 
+    /// 1,000 is the most for one page (API reference, models.list).
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models?pageSize=1000")
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         failure::decode(status, body)
     }

@@ -63,6 +63,10 @@ impl Upstream for OpenAiResponses {
         response::decode(body)
     }
 
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models")
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         Reported::read(body).into_failure(status)
     }

@@ -143,6 +143,7 @@ impl Plot {
             environment,
             config: Arc::clone(&config),
             opencode_auth: None,
+            outcomes: None,
         })
         .unwrap();
         let ear = Arc::new(Ear::default());

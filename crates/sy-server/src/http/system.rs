@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use sy_catalog::ProviderRow;
+use sy_credentials::{KeyOutcome, Verdict};
 use sy_types::ErrorKind;
 
 use super::openapi::{Health, Status, Welcome};
@@ -138,6 +140,27 @@ fn done(app: &App, caller: &Caller, parts: &Parts, status: StatusCode, body: Byt
     reply::json(caller, None, status, body)
 }
 
+/// Tells of one provider whether it rests, and what it said of the key in use when that was sent last.
+fn provider_report(app: &App, row: &ProviderRow) -> Value {
+    let is_cooling = app.router.is_cooling(&row.id);
+    let mut report = json!({"id": row.id, "status": if is_cooling { "cooling" } else { "ok" }});
+
+    let used = app.credentials.list_of(&row.id, &row.env).into_iter().find(|key| key.is_used);
+    if let (Some(key), Value::Object(report)) = (used, &mut report) {
+        let outcome = key.outcome.map(|outcome| {
+            json!({"outcome": outcome.verdict, "status": outcome.status, "at": outcome.at.to_string()})
+        });
+        if matches!(key.outcome, Some(KeyOutcome { verdict: Verdict::Rejected, .. })) {
+            report.insert("status".to_owned(), Value::from("key_rejected"));
+        }
+        report.insert(
+            "key".to_owned(),
+            json!({"source": key.summary.source.to_string(), "last_use": outcome}),
+        );
+    }
+    report
+}
+
 /// The health report (requirement S4-OP-02): providers are not called for it, only looked at.
 fn report(app: &App) -> Value {
     let connected: Vec<Value> = app
@@ -145,11 +168,11 @@ fn report(app: &App) -> Value {
         .rows()
         .iter()
         .filter(|row| app.router.is_connected(row))
-        .map(|row| json!({"id": row.id, "status": if app.router.is_cooling(&row.id) { "cooling" } else { "ok" }}))
+        .map(|row| provider_report(app, row))
         .collect();
     let stopping = app.stopping.is_cancelled();
     let degraded = stopping
-        || connected.iter().any(|provider| provider.get("status") == Some(&Value::from("cooling")));
+        || connected.iter().any(|provider| provider.get("status") != Some(&Value::from("ok")));
     json!({
         "status": if degraded { "degraded" } else { "healthy" },
         "timestamp": jiff::Timestamp::now().to_string(),

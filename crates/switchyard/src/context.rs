@@ -124,9 +124,10 @@ impl Context {
 
     /// Gives what [`Context::composed`] gives, with one more provider that is written nowhere.
     pub(crate) fn with_provider(&self, id: &str, block: Value) -> Result<Composed> {
-        let mut trial = Self { inputs: self.inputs.clone() };
+        let inputs = self.inputs.clone();
+        let mut trial = Self { inputs, asks: false, is_told: AtomicBool::new(true) };
         trial.overlay("provider", id, block);
-        let loaded = trial.load()?;
+        let loaded = trial.load_silently()?;
         Ok(trial.compose(loaded))
     }
 

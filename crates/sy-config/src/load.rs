@@ -276,7 +276,7 @@ fn finish(
     inputs: &Inputs,
     mut report: Report,
 ) -> Result<Loaded, Vec<Problem>> {
-    let Some(config) = decode(merged, &mut report) else { return Err(report.into_problems()) };
+    let Some(mut config) = decode(merged, &mut report) else { return Err(report.into_problems()) };
     if report.has_problems() {
         return Err(report.into_problems());
     }

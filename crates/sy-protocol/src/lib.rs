@@ -9,7 +9,8 @@
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
-//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `tools`: names, schemas, hosted tools and results, brought into a form that the target takes, and back.
+//! - `fields`, `failure`, `media`, `gemini_schema`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
@@ -22,6 +23,7 @@ mod failure;
 mod fields;
 pub mod frame;
 mod gemini_generate;
+mod gemini_schema;
 mod ids;
 pub mod inbound;
 pub mod json;
@@ -29,12 +31,13 @@ mod media;
 mod ollama_chat;
 mod openai_chat;
 mod openai_responses;
-mod openapi;
+
 pub mod patch;
 mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+mod tools;
 mod zai_chat;
 
 pub use blank::is_blank;
@@ -45,3 +48,4 @@ pub use face::{
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};
 pub use registry::{Entry, REGISTRY, downstream, legacy_completions, upstream};
+pub use tools::ToolAnswers;

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use sy_credentials::Verdict;
-use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, StreamForm, Upstream};
+use sy_protocol::{
+    Encoded, FrameReader, Framing, Inbound, Outgoing, StreamDecoder, StreamForm, ToolAnswers,
+    Upstream,
+};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
 use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
 use tokio::time::Instant;
@@ -87,7 +90,7 @@ impl Inner {
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
-        let Encoded { mut call, relay, dropped } = sy_protocol::encode(upstream, &outgoing)?;
+        let Encoded { mut call, relay, dropped, tools } = sy_protocol::encode(upstream, &outgoing)?;
         if errand.strict && !dropped.is_empty() {
             return Err(not_carried(target, &dropped).into());
         }
@@ -107,10 +110,15 @@ impl Inner {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
-            let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
+            let decoder = match relay {
+                true => upstream.relay_decoder(),
+                false => tools.decoder(upstream.stream_decoder()),
+            };
+            let purpose = Purpose { relay, hide_usage };
+            let source = Source::open(upstream, decoder, reply.body, watch, purpose);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let read = read_whole(upstream, reply, &mut watch, relay && !wants_stream).await;
+        let read = read_whole((upstream, &tools), reply, &mut watch, relay && !wants_stream).await;
         let (raw, response) = read.map_err(|failure| shown.tell(failure))?;
         tally.note_whole(&response);
         Ok(match raw {
@@ -269,26 +277,27 @@ fn redirected(reply: &Reply) -> Failure {
 
 /// Reads a whole answer. For a relay its bytes come with it where they are one JSON body, and it is only looked at.
 async fn read_whole(
-    upstream: &dyn Upstream,
+    (upstream, tools): (&dyn Upstream, &ToolAnswers),
     mut reply: Reply,
     watch: &mut Watch,
     relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
     let raw = reply.body.whole(watch).await?;
     if media_type(&reply.headers) == "text/event-stream" {
-        return fold(upstream, &raw).map(|response| (None, response));
+        let decoder = tools.decoder(upstream.stream_decoder());
+        return fold(decoder, &raw).map(|response| (None, response));
     }
     if relay {
         let response = upstream.relay_response(&raw)?;
         return Ok((Some(raw), response));
     }
-    upstream.decode_response(&raw).map(|response| (None, response))
+    let response = tools.whole(upstream.decode_response(&raw)?)?;
+    Ok((None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
-fn fold(upstream: &dyn Upstream, raw: &Bytes) -> Result<ChatResponse, Failure> {
+fn fold(mut decoder: Box<dyn StreamDecoder>, raw: &Bytes) -> Result<ChatResponse, Failure> {
     let mut reader = FrameReader::new(Framing::Sse, raw.len());
-    let mut decoder = upstream.stream_decoder();
     let mut frames = reader.push(raw)?.frames;
     frames.extend(reader.finish().frames);
     let (mut fold, mut events) = (Fold::default(), Vec::new());

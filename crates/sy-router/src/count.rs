@@ -145,7 +145,8 @@ fn counting_body(
     relay: bool,
 ) -> Result<CallBody, Failure> {
     if !relay {
-        let body = upstream.build(&*counted_request(inbound)?, target, false)?.body;
+        let chat = counted_request(inbound)?;
+        let body = face::build(upstream, &chat, target, false)?.0.body;
         return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(
             &upstream.count_body(body, target),
         ))));

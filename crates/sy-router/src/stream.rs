@@ -89,12 +89,11 @@ impl Source {
     /// Begins to read a stream.
     pub(crate) fn open(
         upstream: &'static dyn Upstream,
+        decoder: Box<dyn StreamDecoder>,
         body: ReplyBody,
         watch: Watch,
         purpose: Purpose,
     ) -> Self {
-        let decoder =
-            if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
         let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
         Self {
             body,

@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
 /// Returns true for the commands that use a project's files for a person's work, and so ask whether they may.
 fn asks_for_trust(command: &Command) -> bool {
     match command {
-        Command::Serve(_) | Command::Run(_) | Command::Models(_) => true,
+        Command::Serve(_) | Command::Run(_) | Command::Models(_) | Command::Launch(_) => true,
         Command::Auth(_)
         | Command::Config(_)
         | Command::Trust(_)

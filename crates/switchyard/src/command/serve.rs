@@ -50,33 +50,19 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let impatient = async {
         signals.next().await;
-        end_in_any_case(longest)?;
         notes.note("stopping when running requests are done; a second signal stops at once");
         // The receiver is gone only when the server has ended by itself.
         stop.send(()).ok();
-        signals.next().await;
-        Ok::<(), std::io::Error>(())
+        // Whatever holds the end up, it comes.
+        tokio::time::timeout(longest, signals.next()).await.ok();
     };
     let serving = served.run(async {
         stopped.await.ok();
     });
     tokio::select! {
         outcome = serving => outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into),
-        stopped = impatient => {
-            stopped.map(|()| ExitCode::from(exit::INTERRUPTED)).map_err(Into::into)
-        }
+        () = impatient => Ok(ExitCode::from(exit::INTERRUPTED)),
     }
-}
-
-/// Ends the process after this time, whatever still holds it up: a reader of its output who does not read, say.
-fn end_in_any_case(longest: Duration) -> std::io::Result<()> {
-    let watch = std::thread::Builder::new().name("end".to_owned());
-    watch
-        .spawn(move || {
-            std::thread::sleep(longest);
-            std::process::exit(exit::INTERRUPTED.into());
-        })
-        .map(drop)
 }
 
 /// Remarks on standard error, written by a thread of their own: nobody may be reading it, and then a write never ends.

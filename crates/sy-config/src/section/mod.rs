@@ -14,6 +14,8 @@ mod provider;
 mod retry;
 mod server;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;

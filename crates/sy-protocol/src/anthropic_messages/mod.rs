@@ -2,7 +2,8 @@
 //!
 //! Map of this folder:
 //! - `request`, `content`: a client's request to canonical (options and tools; messages and blocks).
-//! - `build`, `history`, `thinking`: canonical to a provider's request (options and tools; messages; reasoning and sampling).
+//! - `build`, `history`, `thinking`, `enforced`: canonical to a provider's request (options and tools; messages; reasoning and
+//!   sampling; schemas that are enforced).
 //! - `response`: whole answers, both ways, with the words and counts they share with streams.
 //! - `decoder`, `encoder`: streams.
 //! - `relay`: what must be looked at where bodies are passed on as they are.
@@ -16,6 +17,7 @@ mod build;
 mod content;
 mod decoder;
 mod encoder;
+mod enforced;
 mod failure;
 mod history;
 mod proof;

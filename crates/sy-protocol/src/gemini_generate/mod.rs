@@ -26,7 +26,7 @@ mod response;
 mod thinking;
 mod tools;
 
-pub(crate) use naming::{fields, model_name, model_path, nested};
+pub(crate) use naming::{combines_tools, fields, model_name, model_path, nested};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};

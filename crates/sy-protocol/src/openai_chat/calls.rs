@@ -8,6 +8,7 @@ use sy_types::chat::{BlockStart, Delta, Signature, StreamEvent};
 
 use super::content;
 use super::ids;
+use crate::tools::nameless;
 
 /// How many bytes of arguments are held back for a name that does not come.
 const HELD_LIMIT: usize = 1 << 20;
@@ -93,6 +94,11 @@ impl Calls {
     pub(super) fn close(&mut self, answer: &str, next: &mut usize, events: &mut Vec<StreamEvent>) {
         for (place, call) in self.calls.iter_mut().enumerate() {
             if call.name.is_empty() && call.block.is_none() {
+                // An element that says nothing is passed over; one that wants to be run cannot be.
+                if call.has_arguments || !call.id.is_empty() {
+                    events.push(StreamEvent::Failed(nameless()));
+                    return;
+                }
                 continue;
             }
             if !call.has_arguments && !call.custom {

@@ -69,14 +69,18 @@ fn world(stages: &[Stage], cases: &[Case]) -> World {
             stage.wire,
             &stage.good,
         );
-        // Only where nothing but signs of life comes: words come at once, even on a busy machine.
-        plot = plot.set(&format!("/provider/{first}/options/firstContentTimeout"), json!(4000));
+        // Only where nothing but signs of life comes: words take their time on a busy machine.
+        let impatient = format!("c{number}");
+        plot = plot.provider(&impatient, stage.wire, &stage.failing);
+        plot = plot.set(&format!("/provider/{impatient}/options/firstContentTimeout"), json!(1500));
         for case in cases.iter().filter(|case| case.wire == stage.wire) {
             let model = case.model();
-            for provider in [&first, &second] {
+            for provider in [&first, &second, &impatient] {
                 let like = plot.value["provider"][provider]["models"]["m"].clone();
                 plot.value["provider"][provider]["models"][&model] = like;
             }
+            let is_lasting = matches!(case.fault, Fault::Pings | Fault::Blanks) && case.words == 0;
+            let first = if is_lasting { &impatient } else { &first };
             plot = plot.alias(
                 &format!("chain-{}", case.number),
                 &[&format!("{first}/{model}"), &format!("{second}/{model}")],

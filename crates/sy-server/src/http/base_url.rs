@@ -21,7 +21,7 @@ const VERSIONS: [&str; 2] = ["/v1", "/v1beta"];
 /// something else. `server` is the address that the client used, without a path.
 pub(super) fn fault(path: &str, server: &str) -> Option<String> {
     let path = path.trim_end_matches('/');
-    let (base, route) = split(path)?;
+    let (base, route) = split(path).filter(|(base, _)| !base.is_empty())?;
     // Between two routes a version may stand, which the second one brought.
     let without_version =
         VERSIONS.into_iter().find_map(|version| base.strip_suffix(version)).unwrap_or(base);
@@ -38,18 +38,15 @@ pub(super) fn fault(path: &str, server: &str) -> Option<String> {
     Some(format!("{fault}. Set the client's base URL to {server} or {server}/v1"))
 }
 
-/// Splits a path into what stands before the client's own route, and the route. Something must stand before it.
+/// Splits a path into what stands before the client's own route, and the route.
 fn split(path: &str) -> Option<(&str, &str)> {
-    let before = |route: &&str| {
-        let at = match *route {
-            // The model and the action follow.
-            "/models" => path.rfind("/models/").or_else(|| path.len().checked_sub(route.len())),
-            _ => path.len().checked_sub(route.len()),
-        }?;
-        let (base, rest) = path.split_at_checked(at)?;
-        (rest.starts_with(*route) && !base.is_empty()).then_some(base)
-    };
-    ROUTES.iter().find_map(|route| Some((before(route)?, *route)))
+    ROUTES.iter().find_map(|route| {
+        // The model and the action follow.
+        let is_models = *route == "/models";
+        let at = is_models.then(|| path.rfind("/models/")).flatten();
+        let (base, rest) = path.split_at_checked(at.or(path.len().checked_sub(route.len()))?)?;
+        rest.starts_with(*route).then_some((base, *route))
+    })
 }
 
 /// Returns whether a base holds a version more than once.

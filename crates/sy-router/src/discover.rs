@@ -83,7 +83,12 @@ impl Inner {
             .call(signed, Instant::now(), &mut trail, &mut tally)
             .await
             .map_err(|missed| missed.failure)?;
-        reply.body.gather(&mut watch, LARGEST, false).await
+        let body = reply.body.whole(&mut watch).await?;
+        if body.len() > LARGEST {
+            let text = format!("expected a list of at most {LARGEST} bytes, got {}", body.len());
+            return Err(Failure::provider(ErrorKind::Malformed, text));
+        }
+        Ok(body)
     }
 }
 

@@ -59,6 +59,7 @@ fn asks_for_trust(command: &Command) -> bool {
         | Command::Trust(_)
         | Command::Env(_)
         | Command::Doctor(_)
-        | Command::Completion { .. } => false,
+        | Command::Completion { .. }
+        | Command::Complete { .. } => false,
     }
 }

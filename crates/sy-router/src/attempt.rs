@@ -101,7 +101,10 @@ impl Inner {
         let shown = self.sign(planned, &mut call)?;
 
         let signed = Signed { upstream, target, call, shown: &shown, awaits_content: stream };
-        let (reply, mut watch) = self.call(signed, since, trail, tally).await?;
+        let (reply, mut watch) = self
+            .call(signed, since, trail, tally)
+            .await
+            .map_err(|missed| with_notice(missed, target))?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
@@ -178,6 +181,18 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// A model that the provider does not know either has a typing error: what it may have been is told
+/// then.
+fn with_notice(mut missed: Missed, target: &Target) -> Missed {
+    let failure = &mut missed.failure;
+    if let Some(notice) =
+        target.info.notice.as_ref().filter(|_| failure.kind == ErrorKind::NotFound)
+    {
+        failure.message = format!("{} ({notice})", failure.message);
+    }
+    missed
 }
 
 impl Inner {

@@ -14,7 +14,7 @@ use sy_types::{AuthScheme, Dialect, ProtocolId};
 
 pub(crate) use packages::{OPENAI_COMPATIBLE, package, package_names};
 pub(crate) use presets::{
-    Preset, extra_keys, holds_key, option_of_setting, preset, setting_of_option,
+    Preset, extra_keys, holds_key, is_everyday, option_of_setting, preset, setting_of_option,
 };
 
 /// OpenAI chat completions.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use sy_protocol::{Batch, FrameReader, StreamDecoder, Upstream};
 use sy_types::chat::StreamEvent;
-use sy_types::{ErrorKind, Failure, Target};
+use sy_types::{ErrorKind, Failure};
 
 use crate::answer::Chunk;
 use crate::tally::Tally;

@@ -9,6 +9,7 @@
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
+//! - [`weight`]: what a JSON text will cost once it is decoded.
 //! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
@@ -34,6 +35,7 @@ mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+pub mod weight;
 mod zai_chat;
 
 pub use face::{

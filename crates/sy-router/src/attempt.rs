@@ -6,24 +6,29 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
+use sy_protocol::weight::HEAVY;
 use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, StreamForm, Upstream};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
-use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
+use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, MemoryAccount, Side, Target};
 use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::{Trail, Whole};
 use crate::commit::{Committed, commit};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::rate;
 use crate::shown::Shown;
-use crate::stream::{Purpose, Source};
+use crate::stream::{Memory, Purpose, Source};
 use crate::tally::Tally;
 use crate::upstream::{Missed, Reply};
 use crate::watch::Watch;
 
 /// The most bytes of an error answer that are read.
 const ERROR_LIMIT: usize = 64 << 10;
+/// How much of a stream is folded at a time.
+const FOLD_SIZE: usize = 64 << 10;
 
 /// What a client wants, on all its attempts.
 #[derive(Clone, Copy)]
@@ -33,6 +38,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) passthrough: &'a HeaderMap,
     /// Whether a field that cannot be carried is a failure.
     pub(crate) strict: bool,
+    /// How much of an answer is read.
+    pub(crate) limits: AnswerLimits,
 }
 
 /// What one successful call brought.
@@ -55,7 +62,8 @@ impl Inner {
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
-        let Encoded { mut call, relay, dropped } = sy_protocol::encode(upstream, &outgoing)?;
+        let Encoded { mut call, relay, dropped } =
+            run_heavy(errand.inbound.is_heavy(), || sy_protocol::encode(upstream, &outgoing))?;
         if errand.strict && !dropped.is_empty() {
             return Err(not_carried(target, &dropped).into());
         }
@@ -68,14 +76,17 @@ impl Inner {
         let reply = self.connector.send(target, call, &mut watch).await?;
         let reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
         tally.begun = true;
+        errand.inbound.was_sent();
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
-            let source = Source::open(upstream, reply.body, watch, Purpose { relay, hide_usage });
+            let purpose = Purpose { relay, hide_usage };
+            let memory = Memory::new(errand.inbound.account(), errand.limits.event);
+            let source = Source::open(upstream, reply.body, watch, purpose, memory);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let read = read_whole(upstream, reply, &mut watch, relay && !wants_stream).await;
+        let read = read_whole(upstream, reply, &mut watch, errand, relay && !wants_stream).await;
         let (raw, response) = read.map_err(|failure| shown.hide_in_failure(failure))?;
         tally.note_whole(&response);
         Ok(match raw {
@@ -121,8 +132,9 @@ pub(crate) async fn accepted(
     }
     if !reply.status.is_success() {
         // A body that cannot be read leaves the status, which says the most.
-        let mut body =
-            reply.body.gather(watch, ERROR_LIMIT, true).await.unwrap_or_default().to_vec();
+        let mut uncharged = MemoryAccount::unlimited().open();
+        let read = reply.body.gather(watch, ERROR_LIMIT, true, &mut uncharged).await;
+        let mut body = read.unwrap_or_default().to_vec();
         shown.hide_in(&mut body);
         let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
         let asked = rate::retry_after(&reply.headers, Timestamp::now());
@@ -180,33 +192,48 @@ async fn read_whole(
     upstream: &dyn Upstream,
     mut reply: Reply,
     watch: &mut Watch,
+    errand: &Errand<'_>,
     relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
-    let raw = reply.body.whole(watch).await?;
+    let Errand { inbound, limits, .. } = *errand;
+    let raw = reply.body.whole(watch, limits.whole, inbound.account()).await?;
+    let is_heavy = raw.len() > HEAVY;
+    // What is decoded lives until it was written for the client.
+    inbound.keep(limits::charge_whole(inbound.account(), &raw)?);
+
     if media_type(&reply.headers) == "text/event-stream" {
-        return fold(upstream, &raw).map(|response| (None, response));
+        let folded = run_heavy(is_heavy, || fold(upstream, &raw, limits.event));
+        return folded.map(|response| (None, response));
     }
     if relay {
-        let response = upstream.relay_response(&raw)?;
+        let response = run_heavy(is_heavy, || upstream.relay_response(&raw))?;
         return Ok((Some(raw), response));
     }
-    upstream.decode_response(&raw).map(|response| (None, response))
+    run_heavy(is_heavy, || upstream.decode_response(&raw)).map(|response| (None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
-fn fold(upstream: &dyn Upstream, raw: &Bytes) -> Result<ChatResponse, Failure> {
-    let mut reader = FrameReader::new(Framing::Sse, raw.len());
+fn fold(upstream: &dyn Upstream, raw: &Bytes, limit: usize) -> Result<ChatResponse, Failure> {
+    let mut reader = FrameReader::new(Framing::Sse, limit);
     let mut decoder = upstream.stream_decoder();
-    let mut frames = reader.push(raw)?.frames;
-    frames.extend(reader.finish().frames);
     let (mut fold, mut events) = (Fold::default(), Vec::new());
-    for frame in &frames {
-        decoder.decode(frame, &mut events)?;
-        events.drain(..).for_each(|event| fold.push(&event));
-        if fold.is_finished() {
-            return fold.into_response();
+
+    // In pieces, as if they had just come: the frames of a whole answer would take more than the answer.
+    let starts = (0..raw.len()).step_by(FOLD_SIZE).map(Some);
+    for start in starts.chain([None]) {
+        let batch = match start {
+            Some(at) => reader.push(&raw.slice(at..raw.len().min(at + FOLD_SIZE)))?,
+            None => reader.finish(),
+        };
+        for frame in &batch.frames {
+            decoder.decode(frame, &mut events)?;
+            events.drain(..).for_each(|event| fold.push(&event));
+            if fold.is_finished() {
+                return fold.into_response();
+            }
         }
     }
+
     decoder.finish(&mut events);
     events.drain(..).for_each(|event| fold.push(&event));
     let is_finished = fold.is_finished();

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use sy_protocol::weight::each_string;
 use sy_protocol::{Inbound, Outgoing, Upstream, face};
 use sy_types::chat::{ChatRequest, ImageDetail, Media, Message, Part, Source, ToolKind};
 use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Target};
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 use crate::Inner;
 use crate::answer::Trail;
 use crate::attempt::{accepted, pass_on, protocol_of};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::upstream::Missed;
 use crate::watch::Watch;
@@ -30,6 +33,10 @@ const PER_TOOL: u64 = 8;
 const PER_IMAGE: u64 = 1_000;
 /// A picture at low detail (OpenAI's flat price, docs read 2026-11-21).
 const PER_COARSE_IMAGE: u64 = 85;
+/// Bodies up to this size are decoded for an estimate: it costs little and is more exact.
+const DECODED_FOR_ESTIMATE: usize = 64 << 10;
+/// Strings of base64 up to this length are taken for words.
+const SHORTEST_FILE: usize = 1024;
 /// A document, recording or film whose length nobody knows.
 const PER_FILE: u64 = 2_000;
 
@@ -47,11 +54,39 @@ pub struct Counted {
 }
 
 /// Estimates the prompt tokens of a request for an answer.
+///
+/// A large body is not decoded for it: the strings in it are measured where they stand.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
+    if let Some(chat) = inbound.decoded() {
+        return of_request(chat);
+    }
+    let body = inbound.body();
+    if body.len() > DECODED_FOR_ESTIMATE {
+        return run_heavy(inbound.is_heavy(), || of_body(body));
+    }
     match inbound.chat() {
         Ok(chat) => of_request(chat),
-        Err(_) => of_length(inbound.body().len()),
+        Err(_) => of_body(body),
     }
+}
+
+/// Estimates the prompt tokens of a body by its strings, without decoding it.
+fn of_body(body: &[u8]) -> u64 {
+    let (mut text, mut fixed) = (0_u64, 0_u64);
+    each_string(body, |string, is_name| match (is_name, string) {
+        (true, b"role") => fixed += PER_MESSAGE,
+        (true, _) => {}
+        (false, string) if is_inline_file(string) => fixed += PER_IMAGE,
+        (false, string) => text += string.len() as u64,
+    });
+    fixed + text.div_ceil(BYTES_PER_TOKEN)
+}
+
+/// Returns true for a string that holds a picture or a document: a data URL, or base64 of some length.
+fn is_inline_file(string: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
+    string.len() > SHORTEST_FILE
+        && (string.starts_with(b"data:") || string.iter().take(SHORTEST_FILE).all(is_base64))
 }
 
 /// Estimates the prompt tokens of a request for a count.
@@ -59,13 +94,14 @@ pub(crate) fn estimate(inbound: &Inbound) -> u64 {
 /// # Errors
 /// `Invalid` when it cannot be read.
 pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
-    counted_request(inbound).map(|chat| of_request(&chat))
+    run_heavy(inbound.is_heavy(), || counted_request(inbound).map(|chat| of_request(&chat)))
 }
 
 /// Reads a request for a count, which may lack fields that a request for an answer must have.
 fn counted_request(inbound: &Inbound) -> Result<Cow<'_, ChatRequest>, Failure> {
     match inbound.downstream() {
         Some(downstream) => {
+            inbound.keep(inbound.charge_translation()?);
             downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned)
         }
         None => inbound.chat().map(Cow::Borrowed),
@@ -79,7 +115,7 @@ impl Inner {
         &self,
         inbound: &Inbound,
         passthrough: &HeaderMap,
-        planned: &Planned,
+        (planned, limits): (&Planned, AnswerLimits),
         trail: &mut Trail,
     ) -> Result<Option<(u64, Option<Bytes>)>, Missed> {
         let target = &*planned.target;
@@ -90,7 +126,9 @@ impl Inner {
             method: Method::POST,
             url: face::join(&target.base_url, &path)?,
             headers: face::call_headers(upstream, target),
-            body: counting_body(upstream, target, inbound, relay)?,
+            body: run_heavy(inbound.is_heavy(), || {
+                counting_body(upstream, target, inbound, relay)
+            })?,
         };
         if relay {
             pass_on(passthrough, &mut call.headers);
@@ -101,7 +139,8 @@ impl Inner {
         let mut watch = Watch::start(&target.timeouts, Instant::now());
         let reply = self.connector.send(target, call, &mut watch).await?;
         let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
-        let raw = reply.body.whole(&mut watch).await?;
+        let raw = reply.body.whole(&mut watch, limits.whole, inbound.account()).await?;
+        let _charge = limits::charge_whole(inbound.account(), &raw)?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
@@ -215,7 +254,7 @@ mod tests {
         ChatRequest, ImageDetail, Media, Message, Part, Role, Source, Tool, ToolKind,
     };
 
-    use super::estimate;
+    use super::{estimate, of_body};
 
     #[test]
     fn every_part_counts() {
@@ -241,5 +280,17 @@ mod tests {
             ToolKind::Function { parameters: serde_json::json!({"type": "object"}), strict: None };
         let tool = Tool { name: "read".to_owned(), description: None, kind, cache: false };
         check(vec![], vec![tool], 4 + 8 + 6);
+    }
+
+    #[test]
+    fn a_large_body_is_measured_where_it_stands() {
+        let words = "word ".repeat(1000);
+        let picture = "iVBORw0KGgo".repeat(1000);
+        let body = serde_json::json!({"messages": [
+            {"role": "user", "content": [{"text": words}, {"url": format!("data:image/png;base64,{picture}")}]},
+            {"role": "user", "content": [{"data": picture}]},
+        ]});
+        let tokens = of_body(body.to_string().as_bytes());
+        assert!((3250..3280).contains(&tokens), "{tokens}");
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use sy_config::Retry;
+use sy_types::memory::OVER_BUDGET;
 use sy_types::{ErrorKind, Failure};
 use tokio::time::Instant;
 
@@ -78,6 +79,10 @@ struct Situation {
 fn decide(missed: &Missed, situation: &Situation) -> Step {
     let Situation { retry, calls, mended, has_next, prefer_fallback, time_left } = *situation;
     let failure = &missed.failure;
+    // Ours is short of memory, not the target.
+    if failure.code.as_deref() == Some(OVER_BUDGET) {
+        return Step::Stop;
+    }
     match verdict(failure.kind) {
         Verdict::Stop => return Step::Stop,
         Verdict::Larger => return Step::Larger,

@@ -16,14 +16,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, MemoryCharge, Side, Target};
 use url::{Host, Url};
 
 use crate::egress::{self, Denied, Reach};
+use crate::limits::answer_text;
 use crate::watch::Watch;
 
-/// The largest whole answer.
-const WHOLE_LIMIT: usize = 64 << 20;
 /// Bodies up to this size are copied into one piece: cheaper than several writes to the socket.
 const JOIN_LIMIT: u64 = 32 << 10;
 /// Idle connections kept per host: enough for a burst, and the provider closes them after a minute or so anyway.
@@ -86,6 +85,7 @@ impl ReplyBody {
         watch: &mut Watch,
         limit: usize,
         cut: bool,
+        charge: &mut MemoryCharge,
     ) -> Result<Bytes, Failure> {
         let mut first: Option<Bytes> = None;
         let mut whole = BytesMut::new();
@@ -95,12 +95,23 @@ impl ReplyBody {
                 if cut {
                     break;
                 }
-                let text = format!("the provider sent an answer of more than {limit} bytes");
+                let text = format!(
+                    "the provider sent an answer of more than {limit} bytes: raise server.answer_limit_mb if it is needed"
+                );
                 return Err(Failure::provider(ErrorKind::Malformed, text));
             }
             match first.take() {
                 None if whole.is_empty() => first = Some(chunk),
                 begun => {
+                    let needed = so_far + chunk.len();
+                    if needed > whole.capacity() {
+                        // While the buffer grows, the old one and the new one live side by side.
+                        let grown = needed.max(whole.capacity() * 2);
+                        let both = (grown + whole.capacity()) as u64;
+                        charge.resize(both, || answer_text(needed, 0))?;
+                        whole.reserve(grown - whole.len());
+                        charge.resize(whole.capacity() as u64, || answer_text(needed, 0))?;
+                    }
                     whole.extend_from_slice(begun.as_deref().unwrap_or_default());
                     whole.extend_from_slice(&chunk);
                 }
@@ -109,9 +120,16 @@ impl ReplyBody {
         Ok(first.unwrap_or_else(|| whole.freeze()))
     }
 
-    /// Reads a whole answer.
-    pub(crate) async fn whole(&mut self, watch: &mut Watch) -> Result<Bytes, Failure> {
-        self.gather(watch, WHOLE_LIMIT, false).await
+    /// Reads a whole answer of at most `limit` bytes. They stay charged to the account as long as they live.
+    pub(crate) async fn whole(
+        &mut self,
+        watch: &mut Watch,
+        limit: usize,
+        account: &MemoryAccount,
+    ) -> Result<Bytes, Failure> {
+        let mut charge = account.open();
+        let whole = self.gather(watch, limit, false, &mut charge).await?;
+        Ok(charge.tie_to(whole))
     }
 
     async fn next(&mut self, watch: &mut Watch) -> Result<Option<Bytes>, Failure> {

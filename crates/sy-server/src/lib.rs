@@ -5,6 +5,7 @@
 //! - [`compose()`]: the only place where concrete parts meet; returns [`App`].
 //! - `http`: the surfaces, one folder or file each; `exchange` is what all chat surfaces share.
 //! - `caller`, `body`, `reply`, `failure`: the way in, the way out, and the one table of statuses.
+//! - `machine`: how much memory there is for requests.
 //! - `local`: the same parts without a server, for commands that need none.
 //! - [`observe`]: access log, metrics, log format.
 //!
@@ -18,6 +19,7 @@ mod exchange;
 mod failure;
 mod http;
 mod local;
+mod machine;
 pub mod observe;
 mod reply;
 mod serve;

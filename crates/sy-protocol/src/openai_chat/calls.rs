@@ -9,6 +9,8 @@ use sy_types::chat::{BlockStart, Delta, Signature, StreamEvent};
 use super::content;
 use super::ids;
 
+/// The most calls of one answer; what comes beyond them counts as more of the last.
+const MOST_CALLS: usize = 1024;
 /// How many bytes of arguments are held back for a name that does not come.
 const HELD_LIMIT: usize = 1 << 20;
 
@@ -125,6 +127,7 @@ impl Calls {
             {
                 place
             }
+            _ if self.calls.len() >= MOST_CALLS => MOST_CALLS - 1,
             _ => {
                 self.calls.push(Call { position, ..Call::default() });
                 self.calls.len() - 1

@@ -128,7 +128,11 @@ pub(super) fn decode_choice(
             "none" => ToolChoice::None,
             "required" => ToolChoice::Required,
             _ => {
-                return Err(wrong(&path, "auto, none, required or an object", &Value::String(word)));
+                return Err(wrong(
+                    &path,
+                    "auto, none, required or an object",
+                    &Value::String(word),
+                ));
             }
         },
         Some(value) => {

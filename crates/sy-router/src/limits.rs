@@ -5,7 +5,7 @@
 
 use sy_config::Config;
 use sy_protocol::weight::{self, ValueCounter};
-use sy_types::memory::megabytes;
+use sy_types::memory::{OVER_REQUEST, megabytes};
 use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge};
 
 /// What an event may have beside its payload: the limit is of the text or picture in it, and the words around that are ours to
@@ -71,7 +71,18 @@ fn charge_answer(
     bytes: usize,
     values: u64,
 ) -> Result<MemoryCharge, Failure> {
-    account.charge(weight::translation_cost(bytes, values), || answer_text(bytes, values))
+    let cost = weight::translation_cost(bytes, values);
+    account.charge(cost, || answer_text(bytes, values)).map_err(of_provider)
+}
+
+/// Turns what one request took too much into the provider's fault: the client did not write the answer.
+pub(crate) fn of_provider(failure: Failure) -> Failure {
+    match failure.code.as_deref() {
+        Some(OVER_REQUEST) => {
+            Failure::provider(ErrorKind::Malformed, failure.message).with_code(OVER_REQUEST)
+        }
+        _ => failure,
+    }
 }
 
 /// Words what was charged for an answer.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use sy_config::Retry;
-use sy_types::memory::OVER_BUDGET;
+use sy_types::memory::{OVER_BUDGET, OVER_REQUEST};
 use sy_types::{ErrorKind, Failure};
 use tokio::time::Instant;
 
@@ -79,9 +79,12 @@ struct Situation {
 fn decide(missed: &Missed, situation: &Situation) -> Step {
     let Situation { retry, calls, mended, has_next, prefer_fallback, time_left } = *situation;
     let failure = &missed.failure;
-    // Ours is short of memory, not the target.
-    if failure.code.as_deref() == Some(OVER_BUDGET) {
-        return Step::Stop;
+    match failure.code.as_deref() {
+        // It is we who are short of memory, not the target.
+        Some(OVER_BUDGET) => return Step::Stop,
+        // The same target would send or need as much again.
+        Some(OVER_REQUEST) => return Step::Next,
+        _ => {}
     }
     match verdict(failure.kind) {
         Verdict::Stop => return Step::Stop,

@@ -15,7 +15,7 @@ use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge};
 
 use crate::answer::Chunk;
 use crate::heavy::run_heavy;
-use crate::limits::{self, answer_text};
+use crate::limits::{self, answer_text, of_provider};
 use crate::tally::Tally;
 use crate::upstream::ReplyBody;
 use crate::watch::Watch;
@@ -61,7 +61,8 @@ impl Memory {
         if bytes.abs_diff(self.charge.bytes()) <= CHARGE_STEP {
             return Ok(());
         }
-        self.charge.resize(bytes, || answer_text(incomplete + self.remembered, 0))
+        let what = || answer_text(incomplete + self.remembered, 0);
+        self.charge.resize(bytes, what).map_err(of_provider)
     }
 }
 

@@ -20,7 +20,7 @@ use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, MemoryChar
 use url::{Host, Url};
 
 use crate::egress::{self, Denied, Reach};
-use crate::limits::answer_text;
+use crate::limits::{answer_text, of_provider};
 use crate::watch::Watch;
 
 /// Bodies up to this size are copied into one piece: cheaper than several writes to the socket.
@@ -128,7 +128,7 @@ impl ReplyBody {
         account: &MemoryAccount,
     ) -> Result<Bytes, Failure> {
         let mut charge = account.open();
-        let whole = self.gather(watch, limit, false, &mut charge).await?;
+        let whole = self.gather(watch, limit, false, &mut charge).await.map_err(of_provider)?;
         Ok(charge.tie_to(whole))
     }
 

@@ -1,5 +1,6 @@
 //! The command line, as types. What each command does is in `command`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,10 +15,38 @@ pub(crate) struct Arguments {
     /// Print the version; warn when the configuration is not valid.
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
+    /// With --version: print JSON.
+    #[arg(long, requires = "version")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// How a result is written.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Another spelling of --json, as --format json.
+    #[arg(long, value_enum, value_name = "FORM", hide = true, conflicts_with = "json")]
+    format: Option<OutputForm>,
+}
+
+impl Output {
+    /// Returns true when JSON is asked for, in either spelling.
+    pub(crate) fn is_json(self) -> bool {
+        self.json || matches!(self.format, Some(OutputForm::Json))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    Json,
+    #[value(alias = "default")]
+    Text,
 }
 
 /// What every command takes.
@@ -30,7 +59,7 @@ pub(crate) struct Global {
     /// Never use the network for the catalog.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Log what is decided to standard error, as DEBUG=switchyard does.
+    /// Print debug logs to stderr, as DEBUG=switchyard does.
     #[arg(long, global = true)]
     pub(crate) debug: bool,
     /// Write log lines for people (text) or programs (json); auto is text on a terminal.
@@ -48,10 +77,21 @@ pub(crate) enum LogForm {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server.
+    #[command(after_help = "Examples:
+  switchyard serve
+  switchyard serve --port 9000")]
     Serve(Serve),
     /// Ask a model once and print its answer.
+    #[command(after_help = "Examples:
+  switchyard run 'why is the sky blue?'
+  switchyard run -m openai/gpt-5-mini -f photo.jpg 'what is this?'
+  git diff | switchyard run 'write a commit message for' - --json")]
     Run(Run),
     /// List or search models.
+    #[command(after_help = "Examples:
+  switchyard models                    what is connected
+  switchyard models openai --verbose   limits, prices and capabilities
+  switchyard models --search sonnet    over all providers")]
     Models(Models),
     /// Connect providers: store, list and remove their keys.
     #[command(visible_alias = "providers", subcommand)]
@@ -59,11 +99,18 @@ pub(crate) enum Command {
     /// Look at or change the configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Trust a project's folder, so that its opencode.json and switchyard.jsonc count.
+    Trust(Trust),
     /// Print shell lines that point AI clients at the server: eval "$(switchyard env)".
     Env(Env),
+    /// Start an AI client that talks to the server: launch claude -m anthropic/claude-sonnet-4-5.
+    Launch(Launch),
     /// Check that everything is in order.
     Doctor(Doctor),
     /// Print a completion script for a shell.
+    #[command(after_help = "Examples:
+  switchyard completion bash > ~/.local/share/bash-completion/completions/switchyard
+  switchyard completion zsh > ~/.zfunc/_switchyard")]
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
@@ -89,7 +136,7 @@ pub(crate) struct Run {
     pub(crate) prompt: Vec<String>,
     /// The model: PROVIDER/MODEL or PROVIDER/MODEL:VARIANT, an alias, or an id that only one connected provider has;
     /// without it, the configured one or the best of what is connected.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = model_name)]
     pub(crate) model: Option<String>,
     /// Instructions for the model.
     #[arg(long, value_name = "TEXT")]
@@ -98,7 +145,7 @@ pub(crate) struct Run {
     #[arg(short, long, visible_alias = "image", value_name = "PATH")]
     pub(crate) file: Vec<PathBuf>,
     /// At most this many answer tokens.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = token_limit)]
     pub(crate) max_tokens: Option<u64>,
     /// How freely the next token is chosen, from 0 to 2.
     #[arg(long, value_name = "T", value_parser = temperature)]
@@ -106,15 +153,43 @@ pub(crate) struct Run {
     /// Go on to the alias's next model at once instead of waiting for a rate limit.
     #[arg(long)]
     pub(crate) fallback: bool,
-    /// Print the text as it comes (default), or one JSON event a line (json).
-    #[arg(long, value_enum, default_value = "default")]
-    pub(crate) format: RunFormat,
+    /// Print one JSON event a line instead of the text as it comes.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Another spelling of --json, as --format json.
+    #[arg(long, value_enum, value_name = "FORM", hide = true, default_value = "default")]
+    format: RunFormat,
+}
+
+impl Run {
+    /// Returns how the answer is printed, in either spelling.
+    pub(crate) fn format(&self) -> RunFormat {
+        if self.json { RunFormat::Json } else { self.format }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RunFormat {
     Default,
     Json,
+}
+
+fn model_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "expected the name of a model; leave `--model` out for the default one".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn token_limit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => {
+            Err("expected a whole number of at least 1; leave it out for no limit".to_owned())
+        }
+        Ok(limit) => Ok(limit),
+    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -140,58 +215,92 @@ pub(crate) struct Models {
     /// Fetch the catalog first.
     #[arg(long)]
     pub(crate) refresh: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Auth {
-    /// Store a key for a provider, typed into a hidden prompt or read from standard input; or add a local server.
-    #[command(visible_alias = "add")]
+    /// Sign in to a provider, or add a server on this machine or at a URL.
+    ///
+    /// The key is typed into a hidden prompt or read from standard input, checked by a call that costs nothing, and kept
+    /// in the encrypted vault. A key that the provider rejects is stored only with --force or after a question.
+    #[command(visible_alias = "add", after_help = LOGIN_EXAMPLES)]
     Login(Login),
-    /// List what is connected and where its key comes from.
-    #[command(visible_alias = "ls")]
+    /// List every key, which one is used, and what the provider said of it last.
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:
+  switchyard auth list
+  switchyard auth list --json | jq '.[] | select(.used)'"
+    )]
     List(AuthList),
-    /// Like list, with exit code 4 when no provider (or not the named one) is connected.
+    /// Like list, with exit code 4 when no provider (or not the named one) has a key that works.
+    #[command(after_help = "Examples:
+  switchyard auth status
+  switchyard auth status openai --json")]
     Status(AuthStatus),
     /// Remove a stored key.
-    #[command(visible_alias = "remove")]
+    #[command(
+        visible_alias = "remove",
+        after_help = "Examples:
+  switchyard auth logout openai
+  switchyard auth logout openai --account work"
+    )]
     Logout(Logout),
-    /// Copy the keys of OpenCode's auth.json into the encrypted store.
+    /// Copy the keys of OpenCode's auth.json into the vault.
+    #[command(after_help = "Examples:
+  switchyard auth import
+  switchyard auth import ./auth.json")]
     Import(AuthFile),
     /// Write the stored keys, as plain text, into an OpenCode auth.json.
+    #[command(after_help = "Example:
+  switchyard auth export ./auth.json")]
     Export(AuthFile),
-    /// Encrypt every stored key anew with a fresh key.
+    /// Re-encrypt every stored key with a new key.
+    #[command(after_help = "Example:
+  switchyard auth rotate")]
     Rotate,
 }
 
+const LOGIN_EXAMPLES: &str = "Examples:
+  switchyard auth login                            choose from a list
+  switchyard auth login openai                     type the key into a hidden prompt
+  switchyard auth login openai < key.txt           read it from a file
+  switchyard auth login openai --account work      keep several accounts apart
+  switchyard auth login http://127.0.0.1:8000/v1   add an OpenAI-compatible server";
+
 #[derive(Args)]
 pub(crate) struct Login {
-    /// The provider; asked for where it is missing.
+    /// The provider, a server that runs here, or the URL of an OpenAI-compatible server; asked for where it is missing.
+    #[arg(value_name = "PROVIDER|URL")]
     pub(crate) provider: Option<String>,
-    /// Which of several accounts at the provider.
+    /// Which of several accounts at the provider [default: default].
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// A name for it.
+    /// A remark that lists show beside the account.
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// With a URL: the name of the provider to add [default: made of the address].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Store the key even if the provider rejects it.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct AuthList {
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args)]
 pub(crate) struct AuthStatus {
     /// Only this provider.
     pub(crate) provider: Option<String>,
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args)]
@@ -213,18 +322,31 @@ pub(crate) struct AuthFile {
 pub(crate) enum Config {
     /// Show what is in force and where each value comes from. Secrets are masked.
     View {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// Only this key and what is below it.
+        key: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the value of one key, for scripts. Secrets are masked.
+    Get {
+        /// The key, with dots: config get server.port.
+        key: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show which files are read, from low to high.
-    Path,
+    Path {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the JSON Schema.
     Schema,
-    /// Check the configuration.
+    /// Check the configuration, and that its models and providers exist.
     Validate {
         /// Check it with this file on top, as --config would.
         file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Set a value, keeping comments: config set server.port 9000.
     Set {
@@ -247,14 +369,53 @@ pub(crate) enum Config {
 }
 
 #[derive(Args)]
+pub(crate) struct Trust {
+    /// The folder; without it, the project's that one works in.
+    pub(crate) folder: Option<PathBuf>,
+    /// List what was trusted.
+    #[arg(long, conflicts_with_all = ["folder", "remove"])]
+    pub(crate) list: bool,
+    /// Trust the folder no more.
+    #[arg(long)]
+    pub(crate) remove: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args)]
 pub(crate) struct Env {
     /// The shell to write for: sh for bash, zsh and the like, or fish.
     #[arg(long, value_enum, default_value = "sh")]
     pub(crate) shell: EnvShell,
-    /// The server's address, where it is not the configured one.
+    /// The server's address; without it, that of the server that runs, else the configured one.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// The model that the clients start with; without it, the configured one or the best of what is connected.
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
 }
+
+#[derive(Args)]
+#[command(after_help = LAUNCH_EXAMPLES)]
+pub(crate) struct Launch {
+    /// The client: aider, claude, codex, gemini, opencode, or any program that uses a vendor's SDK.
+    #[arg(value_name = "CLIENT")]
+    pub(crate) client: String,
+    /// The model that it starts with; without it, the configured one or the best of what is connected.
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+    /// The address of a server elsewhere; without it, the one that runs here, or one that runs as long as the client.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The client's own arguments, after `--`.
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+const LAUNCH_EXAMPLES: &str = "Examples:
+  switchyard launch claude
+  switchyard launch codex -m anthropic/claude-sonnet-4-5 -- exec \"say hello\"
+  switchyard launch python3 -- my_program_with_an_sdk.py";
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum EnvShell {
@@ -263,8 +424,14 @@ pub(crate) enum EnvShell {
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  switchyard doctor
+  switchyard doctor --check files --fix
+  switchyard doctor --json | jq '.[] | select(.status == \"broken\")'")]
 pub(crate) struct Doctor {
-    /// Only this check. May be repeated.
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Only this check. May be repeated [default: all].
     #[arg(long, value_enum)]
     pub(crate) check: Vec<DoctorCheck>,
     /// Repair what is safe to repair: modes of private files.
@@ -279,7 +446,7 @@ pub(crate) enum DoctorCheck {
     Config,
     /// Folders and files are readable by nobody else.
     Files,
-    /// Stored keys can be read; something is connected.
+    /// Keys can be read, and what providers said of them last.
     Auth,
     /// The catalog answers; the default model exists.
     Models,

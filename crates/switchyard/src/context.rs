@@ -1,8 +1,10 @@
 //! What a command works with: environment, folders, configuration.
 //!
-//! Made once by `main`. The configuration is read when a command asks for it: not every command needs it.
+//! Made once by `main`. The configuration is read when a command asks for it: not every command
+//! needs it.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
@@ -11,7 +13,9 @@ use sy_server::Composed;
 use sy_server::observe::lines::LastLines;
 
 use crate::cli::{Global, LogForm};
+use crate::command::consider;
 use crate::exit::InvalidConfig;
+use crate::output;
 
 /// What `--debug` logs: our own decisions, not every socket.
 const OUR_DECISIONS: &str = "info,switchyard=debug,sy_access=debug,sy_catalog=debug,sy_config=debug,sy_credentials=debug,\
@@ -20,6 +24,10 @@ const OUR_DECISIONS: &str = "info,switchyard=debug,sy_access=debug,sy_catalog=de
 /// What a command works with.
 pub(crate) struct Context {
     pub(crate) inputs: Inputs,
+    /// Whether a person may be asked to trust the project's folder.
+    asks: bool,
+    /// Whether it was said already what became of the project's files.
+    is_told: AtomicBool,
 }
 
 impl Context {
@@ -32,7 +40,8 @@ impl Context {
         let paths = Paths::resolve(&environment).map_err(|problem| InvalidConfig(vec![problem]))?;
         let flags =
             Flags { config_file: global.config.clone(), overlay: Value::Object(Map::new()) };
-        let mut context = Self { inputs: Inputs { environment, paths, directory, flags } };
+        let inputs = Inputs { environment, paths, directory, flags };
+        let mut context = Self { inputs, asks: false, is_told: AtomicBool::new(false) };
         if global.offline {
             context.overlay("catalog", "offline", Value::Bool(true));
         }
@@ -60,15 +69,38 @@ impl Context {
         }
     }
 
-    /// Reads the configuration.
+    /// Lets a person be asked to trust the project's folder, or not.
+    pub(crate) fn asking(mut self, asks: bool) -> Self {
+        self.asks = asks;
+        self
+    }
+
+    /// Reads the configuration, and says once what became of a project's files. Where a person trusts them when asked, they
+    /// count at once.
     pub(crate) fn load(&self) -> Result<Loaded> {
+        let loaded = self.load_silently()?;
+        let Some(project) = &loaded.project else { return Ok(loaded) };
+        if self.is_told.swap(true, Ordering::Relaxed) {
+            return Ok(loaded);
+        }
+        let asks = self.asks && output::is_interactive_throughout();
+        if consider(project, &self.inputs.paths, asks)? { self.load_silently() } else { Ok(loaded) }
+    }
+
+    /// Reads the configuration without a word: for shell completion, or where the caller tells everything itself.
+    pub(crate) fn load_silently(&self) -> Result<Loaded> {
         Ok(sy_config::load(&self.inputs).map_err(InvalidConfig)?)
     }
 
-    /// Gives everything that the parts of the server need, for a command that works without one. The log stays silent
-    /// unless a flag or a variable asks for it: the level in the configuration files is the server's.
+    /// Gives everything that the parts of the server need, for a command that works without one.
+    /// The log stays silent unless a flag or a variable asks for it: the level in the configuration
+    /// files is the server's.
     pub(crate) fn composed(&self) -> Result<Composed> {
-        let loaded = self.load()?;
+        self.composed_from(self.load()?)
+    }
+
+    /// As [`Context::composed`], with a configuration that was read already.
+    pub(crate) fn composed_from(&self, loaded: Loaded) -> Result<Composed> {
         let asked = loaded
             .provenance
             .get("/log/level")
@@ -81,12 +113,22 @@ impl Context {
         Ok(self.compose(loaded))
     }
 
-    /// Gives everything that the server needs, and starts its log; the second value is to be held while it runs.
+    /// Gives everything that the server needs, and starts its log; the second value is to be held
+    /// while it runs.
     pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
         let loaded = self.load()?;
         let last = sy_server::observe::tracing::install_gathered(&loaded.config.log)
             .map_err(anyhow::Error::msg)?;
         Ok((self.compose(loaded), last))
+    }
+
+    /// Gives what [`Context::composed`] gives, with one more provider that is written nowhere.
+    pub(crate) fn with_provider(&self, id: &str, block: Value) -> Result<Composed> {
+        let inputs = self.inputs.clone();
+        let mut trial = Self { inputs, asks: false, is_told: AtomicBool::new(true) };
+        trial.overlay("provider", id, block);
+        let loaded = trial.load_silently()?;
+        Ok(trial.compose(loaded))
     }
 
     fn compose(&self, loaded: Loaded) -> Composed {
@@ -104,7 +146,8 @@ impl Context {
     }
 }
 
-/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is shared with other programs.
+/// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is
+/// shared with other programs.
 fn is_debug_asked(environment: &Environment) -> bool {
     let words = environment.get("DEBUG").unwrap_or_default();
     words

@@ -15,7 +15,7 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line cannot be used; clap has the same code.
 const USAGE: u8 = 2;
 /// The configuration is not valid.
-const CONFIG: u8 = 3;
+pub(crate) const CONFIG: u8 = 3;
 /// No credential, or one that was refused.
 const CREDENTIAL: u8 = 4;
 /// There is no such model or provider.
@@ -121,12 +121,10 @@ fn failure(error: &anyhow::Error) -> Option<&Failure> {
     }
 }
 
-/// Returns a failure as a sentence; the words of a provider are marked as such.
+/// Returns a failure as a sentence. Whose words it holds is said by the router, which knows who was
+/// asked.
 pub(crate) fn sentence(failure: &Failure) -> String {
-    match failure.status {
-        Some(status) => format!("the provider answered with status {status}: {}", failure.message),
-        None => failure.message.clone(),
-    }
+    failure.message.clone()
 }
 
 /// Returns what to do about a provider's failure. Failures of our own say it themselves.
@@ -137,21 +135,22 @@ fn next_step(failure: &Failure) -> Option<String> {
     let another =
         "try again, or name more than one model for an alias: the next one answers when one fails";
     Some(match failure.kind {
-        ErrorKind::Unauthenticated | ErrorKind::Forbidden => {
-            "`switchyard auth list` shows which key is used, `switchyard auth login PROVIDER` stores another".to_owned()
-        }
-        ErrorKind::NotFound => "`switchyard models --search NAME` finds models".to_owned(),
+        // The sentence says it already.
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::NotFound => return None,
         ErrorKind::RateLimited => match failure.retry_after {
             Some(wait) => {
-                format!("wait {} s, or give an alias more than one model and use --fallback", wait.as_secs().max(1))
+                format!("wait {} s, or give an alias more than one model", wait.as_secs().max(1))
             }
-            None => "wait, or give an alias more than one model and use --fallback".to_owned(),
+            None => "wait, or give an alias more than one model".to_owned(),
         },
-        ErrorKind::QuotaExceeded => "look at the plan and the balance at the provider, or use another model".to_owned(),
+        ErrorKind::QuotaExceeded => {
+            "look at the plan and the balance at the provider, or use another model".to_owned()
+        }
         ErrorKind::Unavailable | ErrorKind::Malformed => another.to_owned(),
         ErrorKind::Timeout => format!("{another}; provider.ID.options.timeout allows more time"),
         ErrorKind::TooLarge | ErrorKind::ContextOverflow => {
-            "send less, or use a model with a larger context: `switchyard models --verbose`".to_owned()
+            "send less, or use a model with a larger context: `switchyard models --verbose`"
+                .to_owned()
         }
         ErrorKind::Invalid
         | ErrorKind::Conflict

@@ -3,11 +3,14 @@
 //! Everything it does is in `command`; this file knows only how a process begins and ends, and what it is started with.
 
 mod cli;
+mod clients;
 mod command;
 mod context;
 mod exit;
 mod local_servers;
 mod output;
+mod own_server;
+mod picker;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,7 @@ use crate::context::Context;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    forbid_core_dumps();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -51,10 +55,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Keeps keys out of the file that the system writes when a process crashes. A system that refuses is left as it is.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        setrlimit(Resource::Core, none).ok();
+    }
+}
+
 /// Returns the environment without what `switchyard env` put into it, if it did: our own token in `ANTHROPIC_API_KEY` is
 /// not a key of Anthropic's and must not be sent there.
 fn without_own_token(all: &Environment) -> Option<Environment> {
-    let token = all.get(command::CLIENT_TOKEN)?;
+    let token = all.get(clients::CLIENT_TOKEN)?;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Some(Environment::of(

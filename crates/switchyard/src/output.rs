@@ -57,19 +57,44 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Writes rows with aligned columns.
+/// Writes rows with aligned columns: within the width of a terminal and with a head in colour there, plain in a pipe.
 pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
+    let term = console::Term::stdout();
+    let width = term.is_term().then(|| term.size().1);
+
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(headers.to_vec());
-    table.add_rows(rows);
+    table.load_style(NOTHING).set_header(headers.to_vec());
+    match width {
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        None => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+    }
+    let plain = |cell: String| printable(&cell).into_owned();
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(plain).collect::<Vec<String>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let texts: Vec<String> = table.lines().collect();
-    lines(texts.iter().map(|text| text.trim_end()))
+
+    let mut text = String::new();
+    for (index, line) in table.lines().enumerate() {
+        match (index, line.trim_end()) {
+            (0, head) => text.push_str(&format!("{}\n", head.bold())),
+            (_, line) => text.push_str(&format!("{line}\n")),
+        }
+    }
+    // Takes the colour off where it is not wanted: pipes, `NO_COLOR`.
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Unwritten)
+}
+
+/// Writes one name of a key as `config set` takes it.
+pub(crate) fn key(name: &str) -> String {
+    let is_bare = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    if is_bare { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// Writes a remark to standard error.
@@ -104,7 +129,7 @@ fn remark(text: &str) {
 }
 
 /// Takes out what would command a terminal: providers and models write some of our texts.
-fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && c != '\n' && c != '\t';
     if text.contains(commands) {
         Cow::Owned(text.replace(commands, ""))
@@ -113,9 +138,19 @@ fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns true when a person watches both outputs.
+pub(crate) fn is_watched() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Returns true when a person can be asked.
 pub(crate) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Returns true when a person can be asked and nothing of what is written goes into a file, a pipe or another program.
+pub(crate) fn is_interactive_throughout() -> bool {
+    is_interactive() && std::io::stdout().is_terminal()
 }
 
 /// Shows that something takes time, on a terminal only. Gone when dropped.

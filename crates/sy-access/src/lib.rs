@@ -4,17 +4,21 @@
 //! - [`Access`]: opened once at start by the server, asked on every request.
 //! - `token`: where the token lives (file or setting), how it is made and read.
 //! - `presented`: the places in a request where a token may stand, and [`strip_key`] for logs.
+//! - `attempts`: wrong tokens by address; `strength`: whether a token can be guessed.
 //! - `origin`: the `Host` and `Origin` rules that keep foreign web pages out.
 //!
 //! It deliberately knows nothing of credentials for other people's services: those are in sy-credentials.
 
+mod attempts;
 mod error;
 mod origin;
 mod presented;
+mod strength;
 mod token;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use http::HeaderMap;
 use sy_types::{ErrorKind, Failure, Principal, Secret, Side};
@@ -23,6 +27,7 @@ pub use error::Error;
 pub use presented::strip_key;
 pub use token::{read_token, reveal};
 
+use attempts::Attempts;
 use origin::Origins;
 use presented::{Presented, presented_tokens};
 use token::Digest;
@@ -57,12 +62,13 @@ pub enum TokenSource {
     None,
 }
 
-/// Decides who may call. Immutable after the start, so one `Arc` serves all requests.
+/// Decides who may call. One `Arc` serves all requests.
 #[derive(Debug)]
 pub struct Access {
     digest: Option<Digest>,
     source: TokenSource,
     refusal: Refusal,
+    attempts: Attempts,
     origins: Origins,
 }
 
@@ -78,7 +84,8 @@ impl Access {
     ///
     /// # Errors
     /// [`Error::OpenWithoutToken`] for an unauthenticated server outside loopback, [`Error::NoToken`] for a bind outside
-    /// loopback when neither the setting nor a token file exists, and the file and value errors of [`read_token`].
+    /// loopback when neither the setting nor a token file exists, [`Error::WeakToken`] there for one that can be guessed,
+    /// and the file and value errors of [`read_token`].
     pub fn open(settings: Settings) -> Result<Self, Error> {
         let Settings { token_file, token, unauthenticated, bind, allowed_hosts, allowed_origins } =
             settings;
@@ -90,13 +97,17 @@ impl Access {
             (None, TokenSource::None)
         } else {
             let (token, source) = find_token(&token_file, token, bind)?;
+            if !loopback {
+                check_strength(&token, &source, bind)?;
+            }
             (Some(Digest::of(token.expose())), source)
         };
-        let refusal = Refusal::new(&source, loopback);
+        let refusal = Refusal::new(&source);
         Ok(Self {
             digest,
             source,
             refusal,
+            attempts: Attempts::default(),
             origins: Origins::new(bind, &allowed_hosts, &allowed_origins)?,
         })
     }
@@ -119,11 +130,27 @@ impl Access {
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<Principal, Failure> {
+        self.authenticate_from(None, headers, query)
+    }
+
+    /// Finds out who is calling from an address. A right token is always accepted.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`]; `RateLimited` with a wait when the address sent too many wrong tokens.
+    pub fn authenticate_from(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Principal, Failure> {
         let Some(digest) = &self.digest else { return Ok(Principal::Anonymous) };
         match presented_tokens(headers, query, |candidate| digest.matches(candidate)) {
             Presented::Accepted => Ok(Principal::Owner),
-            Presented::Refused => Err(unauthenticated(&self.refusal.wrong)),
             Presented::Nothing => Err(unauthenticated(&self.refusal.missing)),
+            Presented::Refused => {
+                let wait = peer.and_then(|peer| self.attempts.wrong(peer, Instant::now()));
+                Err(wait.map_or_else(|| unauthenticated(&self.refusal.wrong), too_many_attempts))
+            }
         }
     }
 
@@ -144,17 +171,14 @@ impl Access {
 }
 
 impl Refusal {
-    fn new(source: &TokenSource, loopback: bool) -> Self {
-        // A path tells a stranger the user's name, so it is said on loopback only.
+    fn new(source: &TokenSource) -> Self {
+        // A path would tell a stranger the user's name: other users and web pages reach loopback as well.
         let place = match source {
-            TokenSource::File(path) | TokenSource::NewFile(path) if loopback => {
-                format!("the token is in {}", path.display())
-            }
             TokenSource::File(_) | TokenSource::NewFile(_) => {
-                "the token is in the server's token file".to_owned()
+                "`switchyard env` on the server's machine prints it"
             }
             TokenSource::Setting | TokenSource::None => {
-                "the token is the value of SWITCHYARD_TOKEN on the server".to_owned()
+                "it is the value of SWITCHYARD_TOKEN on the server"
             }
         };
         let expected = "send it as `Authorization: Bearer TOKEN`, `x-api-key`, `x-goog-api-key`, `api-key`, \
@@ -186,10 +210,26 @@ fn find_token(
     Ok((token, TokenSource::NewFile(file.to_owned())))
 }
 
+/// Checks that the token of a server which other machines reach cannot be guessed.
+fn check_strength(token: &Secret, source: &TokenSource, bind: IpAddr) -> Result<(), Error> {
+    let Some(reason) = strength::weakness(token.expose()) else { return Ok(()) };
+    let place = match source {
+        TokenSource::File(file) | TokenSource::NewFile(file) => file.display().to_string(),
+        TokenSource::Setting | TokenSource::None => "SWITCHYARD_TOKEN".to_owned(),
+    };
+    Err(Error::WeakToken { bind, place, reason })
+}
+
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
 fn unauthenticated(message: &str) -> Failure {
     Failure::new(ErrorKind::Unauthenticated, Side::Caller, message)
+}
+
+fn too_many_attempts(wait: std::time::Duration) -> Failure {
+    let message = "too many requests with a wrong token came from this address: \
+                   set the right one in the client, then ask again";
+    Failure::new(ErrorKind::RateLimited, Side::Caller, message).with_retry_after(Some(wait))
 }

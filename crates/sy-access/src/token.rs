@@ -2,10 +2,10 @@
 //!
 //! Called by [`crate::Access::open`], and by the command line through [`read_token`]. It never prints the token.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
 #[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{constant_time, digest, rand};
@@ -17,6 +17,10 @@ use crate::error::Error;
 
 /// Says what the text is, for people and for secret scanners.
 const PREFIX: &str = "sy-";
+/// The fewest characters of a token in a file: fewer are what is left of one.
+const SHORTEST: usize = 16;
+/// A longer file holds something else.
+const LENGTH_LIMIT: u64 = 4096;
 /// 256 bits: far beyond guessing.
 const TOKEN_BYTES: usize = 32;
 
@@ -46,26 +50,36 @@ pub fn reveal(token: &Secret) -> String {
     token.expose().to_owned()
 }
 
-/// Reads the token file; `None` when there is none. A file that others can read is made private first.
+/// Reads the token file; `None` when there is none.
 ///
 /// # Errors
-/// [`Error::EmptyTokenFile`], [`Error::BadToken`], or [`Error::File`] when the system refuses.
+/// When it is not a private, regular file of this user with a token in it, and [`Error::File`] when the system refuses.
 pub fn read_token(file: &Path) -> Result<Option<Secret>, Error> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => Secret::new(text.trim()),
+    let failed = |source| Error::File { doing: "read", file: file.to_owned(), source };
+    let about = match fs::symlink_metadata(file) {
+        Ok(about) => about,
         Err(err) if err.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::File { doing: "read", file: file.to_owned(), source }),
+        Err(source) => return Err(failed(source)),
     };
-    if text.is_blank() {
+    if !about.is_file() {
+        return Err(Error::IrregularTokenFile { file: file.to_owned() });
+    }
+
+    // What was opened is what counts: the name may have been given to another file since.
+    let handle = File::open(file).map_err(failed)?;
+    check_owner(file, &about, &handle.metadata().map_err(failed)?)?;
+    let mut text = String::new();
+    handle.take(LENGTH_LIMIT).read_to_string(&mut text).map_err(failed)?;
+    let token = Secret::new(text.trim());
+
+    if token.is_blank() {
         return Err(Error::EmptyTokenFile { file: file.to_owned() });
     }
-    check(&text, || file.display().to_string())?;
-    make_private(file).map_err(|source| Error::File {
-        doing: "protect",
-        file: file.to_owned(),
-        source,
-    })?;
-    Ok(Some(text))
+    check(&token, || file.display().to_string())?;
+    if token.expose().len() < SHORTEST {
+        return Err(Error::ShortTokenFile { file: file.to_owned(), shortest: SHORTEST });
+    }
+    Ok(Some(token))
 }
 
 /// Checks the value of `SWITCHYARD_TOKEN`.
@@ -111,10 +125,10 @@ fn random_token() -> io::Result<Secret> {
 fn publish(file: &Path, folder: &Path, token: &Secret) -> io::Result<()> {
     let suffix: [u8; 8] = random_bytes()?;
     let temporary = folder.join(format!(".token-{}", URL_SAFE_NO_PAD.encode(suffix)));
-    let linked = write_private(&temporary, token).and_then(|()| fs::hard_link(&temporary, file));
+    let linked = write_private(&temporary, token).map(|()| fs::hard_link(&temporary, file));
     // A leftover is harmless: it is private and its value is not in use.
     fs::remove_file(&temporary).ok();
-    match linked {
+    match linked? {
         Ok(()) => sync_folder(folder),
         Err(err) if err.kind() == ErrorKind::AlreadyExists => Err(err),
         // Some file systems have no hard links: there, `create_new` still lets only one writer win.
@@ -128,9 +142,15 @@ fn write_private(file: &Path, token: &Secret) -> io::Result<()> {
     #[cfg(unix)]
     options.mode(0o600);
     let mut handle = options.open(file)?;
-    handle.write_all(token.expose().as_bytes())?;
-    handle.write_all(b"\n")?;
-    handle.sync_all()
+    let written = handle
+        .write_all(token.expose().as_bytes())
+        .and_then(|()| handle.write_all(b"\n"))
+        .and_then(|()| handle.sync_all());
+    if written.is_err() {
+        // What a full disk leaves is no token.
+        fs::remove_file(file).ok();
+    }
+    written
 }
 
 /// Makes the folder with mode 0700 where it is missing; a folder that is there keeps its mode, for others use it too.
@@ -149,17 +169,24 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Checks that a token file is what its name said, ours, and private.
 #[cfg(unix)]
-fn make_private(file: &Path) -> io::Result<()> {
-    let mode = fs::metadata(file)?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
+fn check_owner(file: &Path, named: &Metadata, opened: &Metadata) -> Result<(), Error> {
+    if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+        return Err(Error::IrregularTokenFile { file: file.to_owned() });
     }
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+    if opened.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::ForeignTokenFile { file: file.to_owned(), owner: opened.uid() });
+    }
+    let mode = opened.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Error::ExposedTokenFile { file: file.to_owned(), mode });
+    }
+    Ok(())
 }
 
 /// Windows keeps a user's profile folder private by its access lists.
 #[cfg(not(unix))]
-fn make_private(_file: &Path) -> io::Result<()> {
+fn check_owner(_file: &Path, _named: &Metadata, _opened: &Metadata) -> Result<(), Error> {
     Ok(())
 }

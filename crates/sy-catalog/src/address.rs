@@ -7,6 +7,11 @@ use url::Url;
 
 use sy_types::{ErrorKind, Failure, Side};
 
+/// Returns the names of the placeholders.
+pub(crate) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split("${").skip(1).filter_map(|behind| behind.split_once('}').map(|(name, _)| name))
+}
+
 /// Fills each `${NAME}` with what `value_of` returns for it.
 ///
 /// # Errors

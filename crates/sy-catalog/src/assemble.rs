@@ -35,6 +35,7 @@ const REMOVED: [(&str, &str); 4] = [
 /// Makes a provider of its row, the data's entry (empty for one that only the configuration knows) and the configuration.
 pub(crate) fn provider(row: ProviderRow, entry: &Map<String, Value>, config: &Config) -> Provider {
     let section = config.provider.get(&row.id);
+    let unlisted = unlisted_route(&row, section);
     let mut drafts = from_data(&row, entry, section);
     if let Some(section) = section {
         for (name, model) in &section.models {
@@ -49,7 +50,19 @@ pub(crate) fn provider(row: ProviderRow, entry: &Map<String, Value>, config: &Co
         models.insert(name.clone(), Arc::new(draft.info));
         routes.insert(name, draft.route);
     }
-    Provider { row, models, routes }
+    // Whether it can be called is known when its routes are.
+    Provider { row, models, routes, unlisted, callable: Ok(()) }
+}
+
+/// Returns how a model is reached that neither the data nor the configuration lists: as its provider usually is.
+fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route {
+    let own_api = section.and_then(|section| section.api.clone());
+    Route {
+        npm: row.npm.clone(),
+        api_is_configured: own_api.is_some(),
+        api: own_api.or_else(|| row.api.clone()),
+        ..Route::default()
+    }
 }
 
 fn from_data(

@@ -16,6 +16,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sy_types::{ErrorKind, Failure};
 
+use crate::bounds;
+
 const MAGIC: &[u8; 8] = b"SYCATLG1";
 const HEADER: usize = 16;
 /// No part is larger: a broken length must not make us reserve all memory.
@@ -178,6 +180,7 @@ struct Entry {
 }
 
 fn read_entries(text: &[u8]) -> Result<Vec<Entry>, Failure> {
+    bounds::check(text)?;
     let providers: IndexMap<String, &RawValue> = serde_json::from_slice(text).map_err(|error| {
         malformed(format!("expected a JSON object of providers as models.dev serves it: {error}"))
     })?;
@@ -192,9 +195,13 @@ fn read_entries(text: &[u8]) -> Result<Vec<Entry>, Failure> {
 }
 
 fn read_entry(id: &str, raw: &RawValue) -> Option<Entry> {
+    if !bounds::is_id(id) || id.contains('/') {
+        return None;
+    }
     let mut entry: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
     entry.remove("doc");
     let models = entry.get_mut("models")?.as_object_mut()?;
+    models.retain(|id, _| bounds::is_id(id));
     for model in models.values_mut().filter_map(Value::as_object_mut) {
         for field in UNUSED_MODEL_FIELDS {
             model.shift_remove(field);

@@ -15,11 +15,12 @@ use sy_types::{Failure, ProtocolId, Target};
 use crate::bundle::Bundle;
 use crate::cache::CacheFile;
 use crate::layers::Layers;
+use crate::pin::Difference;
 use crate::provider::{Provider, ProviderRow};
 use crate::refresh::Flight;
 use crate::resolve::Resolved;
 use crate::search::Hit;
-use crate::{choose, resolve, search, target};
+use crate::{Gap, choose, gaps, resolve, search, target};
 
 /// The catalog that is built in: models.dev, packed by `xtask snapshot`.
 static BUNDLED: &[u8] = include_bytes!("../data/models.bin");
@@ -106,6 +107,11 @@ impl Catalog {
         resolve::provider_id(&self.shared.layers.load(), typed)
     }
 
+    /// Returns what the operator's section of a provider lacks for it to be called.
+    pub fn gaps(&self, id: &str) -> Vec<Gap> {
+        gaps::gaps(&self.shared.layers.load(), id)
+    }
+
     /// Finds the one model that a name stands for: `provider/model`, `provider/model:variant`, or the bare id of a model
     /// that exactly one connected provider has.
     ///
@@ -153,6 +159,12 @@ impl Catalog {
     /// which takes some tens of milliseconds.
     pub fn search(&self, query: &str, connected: &dyn Connected) -> Vec<Hit> {
         search::search(&self.shared.layers.load(), query, connected)
+    }
+
+    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other variables, and variables of
+    /// new providers. Each displays as a sentence. Reads the whole fetched catalog, which takes some tens of milliseconds.
+    pub fn differences(&self) -> Vec<Difference> {
+        self.shared.layers.load().differences()
     }
 
     /// Returns how many provider entries were decoded since the last change of a layer and before: what laziness saves.

@@ -119,7 +119,12 @@ fn behind_alias<'a>(config: &'a Config, name: &'a str) -> &'a str {
 }
 
 fn resolved(provider: &Provider, model: &ModelInfo) -> Resolved {
-    Resolved { provider: provider.row.id.clone(), model: model.id.clone(), variant: None }
+    Resolved {
+        provider: provider.row.id.clone(),
+        model: model.id.clone(),
+        variant: None,
+        is_listed: true,
+    }
 }
 
 /// One provider counts as connected.

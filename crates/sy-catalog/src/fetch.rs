@@ -11,12 +11,12 @@ use http::StatusCode;
 use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
 use sy_types::{ErrorKind, Failure, Side};
 
+use crate::bounds::LARGEST_TEXT;
+
 /// As long as OpenCode waits for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A slow line needs its time for 4 MB, but a hanging one must not block a forced refresh for ever.
 const TOTAL: Duration = Duration::from_secs(60);
-/// Ten times the size of today's catalog.
-const LARGEST: usize = 64 << 20;
 
 /// What the source answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,15 +80,25 @@ pub(crate) async fn fetch(
         return Err(Failure::provider(ErrorKind::Unavailable, message).with_status(status.as_u16()));
     }
     let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    // One that says how large it is need not be read to be refused.
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > LARGEST_TEXT) {
+        return Err(too_large(&address));
+    }
+
     let mut text = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&address, &error))? {
-        if text.len() + chunk.len() > LARGEST {
-            let message = format!("the catalog at {address} is larger than {} MB", LARGEST >> 20);
-            return Err(Failure::provider(ErrorKind::Malformed, message));
+        if text.len() + chunk.len() > LARGEST_TEXT {
+            return Err(too_large(&address));
         }
         text.extend_from_slice(&chunk);
     }
     Ok(Fetched::Text { text: text.freeze(), etag })
+}
+
+fn too_large(address: &str) -> Failure {
+    let message = format!("the catalog at {address} is larger than {} MB", LARGEST_TEXT >> 20);
+    Failure::provider(ErrorKind::Malformed, message)
 }
 
 fn failed(address: &str, error: &reqwest::Error) -> Failure {

@@ -15,7 +15,9 @@ use crate::address::is_near;
 use crate::assemble;
 use crate::bundle::{Bundle, IndexRow};
 use crate::cache::CacheFile;
+use crate::callable;
 use crate::models_dev::lay_over;
+use crate::pin::{self, Difference};
 use crate::provider::{Provider, ProviderRow};
 use crate::search::Index;
 use crate::wire_map::{OPENAI_COMPATIBLE, Place, Preset, extra_keys, holds_key, preset, wire};
@@ -104,6 +106,13 @@ impl Layers {
             || self.fetched().is_some_and(|bundle| bundle.row(id).is_some())
     }
 
+    /// Returns true for a provider that only the configuration knows.
+    pub(crate) fn is_added(&self, id: &str) -> bool {
+        let is_known = self.bundled.row(id).is_some()
+            || self.fetched().is_some_and(|data| data.row(id).is_some());
+        self.config.provider.contains_key(id) && !is_known
+    }
+
     /// Returns what the index and the configuration tell about a provider that is switched on.
     pub(crate) fn row(&self, id: &str) -> Option<&ProviderRow> {
         self.rows().get(id)
@@ -140,24 +149,30 @@ impl Layers {
     }
 
     fn assemble(&self, row: &ProviderRow) -> Provider {
-        assemble::provider(row.clone(), &self.entry(&row.id), &self.config)
+        let mut provider = assemble::provider(row.clone(), &self.entry(&row.id), &self.config);
+        provider.callable = callable::check(self, &provider);
+        provider
     }
 
     fn sources(&self, id: &str) -> Sources<'_> {
         let section = self.config.provider.get(id);
-        Sources {
-            section,
-            fetched: self.fetched().and_then(|bundle| bundle.row(id)),
-            bundled: self.bundled.row(id),
-            preset: section.and_then(|_| preset(id)),
-        }
+        let fetched = self.fetched().and_then(|bundle| bundle.row(id));
+        let bundled = self.bundled.row(id);
+        let (data_npm, data_api) = pin::package_and_address(id, bundled, fetched);
+        let preset = section.and_then(|_| preset(id));
+        Sources { section, fetched, bundled, data_npm, data_api, preset }
     }
 
     /// The data's entry: the fetched one over the bundled one.
     fn entry(&self, id: &str) -> Map<String, Value> {
         let bundled = self.bundled.row(id).and_then(|_| self.bundled.provider(id));
-        let fetched =
+        let mut fetched =
             self.fetched().and_then(|bundle| bundle.row(id).and_then(|_| bundle.provider(id)));
+        if let Some(fetched) = &mut fetched {
+            let Sources { data_npm, data_api, .. } = self.sources(id);
+            pin::hold(fetched, id, bundled.as_ref(), (data_npm, data_api));
+        }
+
         match (bundled, fetched) {
             (Some(mut bundled), Some(fetched)) => {
                 lay_over(&mut bundled, &fetched);
@@ -165,6 +180,11 @@ impl Layers {
             }
             (bundled, fetched) => fetched.or(bundled).unwrap_or_default(),
         }
+    }
+
+    /// Lists what the fetched data say and nobody believes.
+    pub(crate) fn differences(&self) -> Vec<Difference> {
+        self.fetched().map_or_else(Vec::new, |fetched| pin::differences(&self.bundled, fetched))
     }
 
     fn fetched(&self) -> Option<&Bundle> {
@@ -186,6 +206,9 @@ struct Sources<'a> {
     section: Option<&'a ProviderConfig>,
     fetched: Option<&'a IndexRow>,
     bundled: Option<&'a IndexRow>,
+    /// Package and address by the data, as far as they are believed.
+    data_npm: Option<&'a str>,
+    data_api: Option<&'a str>,
     preset: Option<&'static Preset>,
 }
 
@@ -226,14 +249,12 @@ impl<'a> Sources<'a> {
         let is_compatible =
             self.own_address().is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
         let configured = self.section.and_then(|section| section.npm.as_deref());
-        let from_data = || self.data().find_map(|row| row.npm.as_deref());
         let from_preset = || self.preset.filter(|_| !is_compatible).map(|preset| preset.npm);
-        configured.or_else(from_data).or_else(from_preset).unwrap_or(OPENAI_COMPATIBLE).to_owned()
+        configured.or(self.data_npm).or_else(from_preset).unwrap_or(OPENAI_COMPATIBLE).to_owned()
     }
 
     fn api(&self) -> Option<String> {
-        let from_data = || self.data().find_map(|row| row.api.as_deref());
-        self.own_address().or_else(from_data).or_else(|| Some(self.preset?.api)).map(str::to_owned)
+        self.own_address().or(self.data_api).or_else(|| Some(self.preset?.api)).map(str::to_owned)
     }
 
     fn own_address(&self) -> Option<&'a str> {
@@ -248,7 +269,8 @@ impl<'a> Sources<'a> {
         }
         let from_preset =
             || self.preset.map(|preset| preset.env.iter().map(|name| (*name).to_owned()).collect());
-        let variables = self.data().next().map(|row| row.env.clone()).or_else(from_preset);
+        let from_data = || pin::variables(self.bundled).map(<[String]>::to_vec);
+        let variables = from_data().or_else(from_preset);
         split_env(id, variables.unwrap_or_default())
     }
 }

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use sy_config::Headers;
 use sy_types::ModelInfo;
 
+use crate::callable::NotCallable;
 use crate::variants::{Options, Variants};
 
 /// What the index alone tells about a provider.
@@ -45,6 +46,21 @@ pub struct Provider {
     pub models: IndexMap<String, Arc<ModelInfo>>,
     /// How each model is reached.
     pub(crate) routes: IndexMap<String, Route>,
+    /// How a model is reached that is not listed.
+    pub(crate) unlisted: Route,
+    /// What [`Provider::callable`] returns.
+    pub(crate) callable: Result<(), NotCallable>,
+}
+
+impl Provider {
+    /// Returns why no model of this provider can be called, keys apart: a protocol that is not supported, an account or a
+    /// region that is not set, an unknown address.
+    ///
+    /// # Errors
+    /// The reason, with what to do about it.
+    pub fn callable(&self) -> Result<(), &NotCallable> {
+        self.callable.as_ref().copied()
+    }
 }
 
 /// How a model is reached, besides what its provider says.

@@ -32,6 +32,10 @@ pub enum Refresh {
     },
 }
 
+/// Why nothing is fetched, with all three ways to say so.
+const OFFLINE: &str = "the catalog is offline, so it is not fetched: unset SWITCHYARD_OFFLINE, leave --offline out, or \
+     remove catalog.offline from the configuration";
+
 /// After a failure the source is asked again no sooner than this.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
 
@@ -72,8 +76,7 @@ impl Catalog {
     pub async fn refresh(&self, force: bool) -> Result<Refresh, Failure> {
         if self.is_offline() {
             return if force {
-                let message = "the catalog is offline: unset catalog.offline or SWITCHYARD_OFFLINE to refresh it";
-                Err(Failure::new(ErrorKind::Conflict, Side::Gateway, message))
+                Err(Failure::new(ErrorKind::Conflict, Side::Gateway, OFFLINE))
             } else {
                 Ok(Refresh::Fresh)
             };

@@ -21,6 +21,9 @@ pub struct Resolved {
     pub model: String,
     /// The variant's name.
     pub variant: Option<String>,
+    /// Whether the catalog or the configuration lists the model. One that is not listed is passed on as it is named; what
+    /// it can do is unknown.
+    pub is_listed: bool,
 }
 
 impl Resolved {
@@ -94,6 +97,7 @@ fn find(provider: &Provider, name: &str) -> Option<Resolved> {
         provider: provider.row.id.clone(),
         model: model.to_owned(),
         variant: variant.map(str::to_owned),
+        is_listed: true,
     };
     if provider.models.contains_key(name) {
         return Some(resolved(name, None));

@@ -3,6 +3,7 @@
 //! Called by the catalog for each request. Puts the wire tables, the data and the configuration together. It neither checks
 //! nor knows whether there is a key.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use sy_types::{
 use url::Url;
 
 use crate::address;
+use crate::callable::NotCallable;
 use crate::layers::Layers;
 use crate::models_dev::lay_over;
 use crate::provider::{Provider, Route};
@@ -46,52 +48,104 @@ pub(crate) fn target(
             .with_param("model")
     };
     let provider = layers.provider(&resolved.provider).ok_or_else(gone)?;
-    let info = provider.models.get(&resolved.model).ok_or_else(gone)?;
-    let route = provider.routes.get(&resolved.model).ok_or_else(gone)?;
-    let configured = layers.config.provider.get(&provider.row.id).map(|section| &section.options);
-    let build = Build { layers, provider: &provider, info, route, configured, resolved };
+    let model = if resolved.is_listed {
+        let info = provider.models.get(&resolved.model).ok_or_else(gone)?;
+        let route = provider.routes.get(&resolved.model).ok_or_else(gone)?;
+        (Arc::clone(info), Cow::Borrowed(route))
+    } else {
+        unlisted(&provider, &resolved.model)
+    };
+    let build = Build::new(layers, &provider, model, resolved.variant.as_deref());
     build.target(caller)
+}
+
+/// Says whether a model can be called, keys apart. The empty name stands for any that is not listed.
+pub(crate) fn check(layers: &Layers, provider: &Provider, model: &str) -> Result<(), NotCallable> {
+    let listed = provider.models.get(model).zip(provider.routes.get(model));
+    let model = match listed {
+        Some((info, route)) => (Arc::clone(info), Cow::Borrowed(route)),
+        None => unlisted(provider, model),
+    };
+    Build::new(layers, provider, model, None).check()
+}
+
+/// What is known of a model that nobody listed: its name.
+fn unlisted<'a>(provider: &'a Provider, model: &str) -> (Arc<ModelInfo>, Cow<'a, Route>) {
+    let info = ModelInfo { id: model.to_owned(), name: model.to_owned(), ..ModelInfo::default() };
+    let route = Route { upstream: model.to_owned(), ..provider.unlisted.clone() };
+    (Arc::new(info), Cow::Owned(route))
 }
 
 struct Build<'a> {
     layers: &'a Layers,
     provider: &'a Provider,
-    info: &'a Arc<ModelInfo>,
-    route: &'a Route,
+    info: Arc<ModelInfo>,
+    route: Cow<'a, Route>,
     configured: Option<&'a ProviderOptions>,
-    resolved: &'a Resolved,
+    variant: Option<&'a str>,
 }
 
-impl Build<'_> {
-    fn target(&self, caller: Option<ProtocolId>) -> Result<Target, Failure> {
-        let wire = wire(Place {
+impl<'a> Build<'a> {
+    fn new(
+        layers: &'a Layers,
+        provider: &'a Provider,
+        (info, route): (Arc<ModelInfo>, Cow<'a, Route>),
+        variant: Option<&'a str>,
+    ) -> Self {
+        let section = layers.config.provider.get(&provider.row.id);
+        let configured = section.map(|section| &section.options);
+        Self { layers, provider, info, route, configured, variant }
+    }
+
+    fn wire(&self) -> Wire {
+        wire(Place {
             provider: &self.provider.row.id,
             npm: &self.route.npm,
             model: &self.route.upstream,
             reasons: self.info.capabilities.reasoning == Some(true),
-        });
+        })
+    }
+
+    /// Says what is missing, without making anything of what is there.
+    fn check(&self) -> Result<(), NotCallable> {
+        let wire = self.wire();
+        if let Speech::Missing(reason) = wire.speech {
+            return Err(NotCallable::protocol(reason));
+        }
+        let (template, _) = self.address(&wire)?;
+        self.base_url(&wire, &template).map(drop)
+    }
+
+    fn target(&self, caller: Option<ProtocolId>) -> Result<Target, Failure> {
+        let wire = self.wire();
         let protocol = self.protocol(&wire, caller)?;
-        let (template, is_configured) = self.address(&wire)?;
+        let (template, is_configured) =
+            self.address(&wire).map_err(|reason| self.not_callable(&reason))?;
+        let base_url =
+            self.base_url(&wire, &template).map_err(|reason| self.not_callable(&reason))?;
+
         Ok(Target {
             provider: Arc::from(self.provider.row.id.as_str()),
             model: Arc::from(self.info.id.as_str()),
             upstream_model: Arc::from(self.route.upstream.as_str()),
             protocol,
-            base_url: self.base_url(&template)?,
+            base_url,
             auth: wire.auth(protocol),
             dialect: self.dialect(&wire, protocol)?,
             headers: self.headers(&wire)?,
             options: self.options(protocol),
             timeouts: self.timeouts(&wire),
             operator_configured: is_configured,
-            info: Arc::clone(self.info),
+            info: Arc::clone(&self.info),
         })
     }
 
     fn protocol(&self, wire: &Wire, caller: Option<ProtocolId>) -> Result<ProtocolId, Failure> {
         let spoken = match wire.speech {
             Speech::Speaks(spoken) => spoken,
-            Speech::Missing(reason) => return Err(self.unsupported(reason)),
+            Speech::Missing(reason) => {
+                return Err(self.not_callable(&NotCallable::protocol(reason)));
+            }
         };
         let preferred = spoken
             .first()
@@ -123,7 +177,7 @@ impl Build<'_> {
     }
 
     /// Returns the template of the base URL, and whether the operator chose where it leads.
-    fn address(&self, wire: &Wire) -> Result<(String, bool), Failure> {
+    fn address(&self, wire: &Wire) -> Result<(String, bool), NotCallable> {
         let own = self
             .configured
             .and_then(|options| options.base_url.as_ref())
@@ -134,12 +188,7 @@ impl Build<'_> {
         let template = match (&self.route.api, wire.base) {
             (Some(api), _) if !api.is_empty() => api.as_str(),
             (_, Some(base)) => base,
-            (_, None) => {
-                let id = &self.provider.row.id;
-                return Err(self.unsupported(&format!(
-                    "its address is not known: set provider.{id}.options.baseURL"
-                )));
-            }
+            (_, None) => return Err(NotCallable::no_address(&self.provider.row.id)),
         };
         // A server on this machine that the operator configured by name, or that the bundled snapshot lists, is one that
         // the operator runs.
@@ -157,10 +206,22 @@ impl Build<'_> {
         row.is_some_and(|row| row.api.as_deref() == Some(template))
     }
 
-    fn base_url(&self, template: &str) -> Result<Url, Failure> {
+    /// Fills and reads the base URL. What the headers need is missed here as well: it is told at once.
+    fn base_url(&self, wire: &Wire, template: &str) -> Result<Url, NotCallable> {
+        let headers = wire.headers.iter().map(|(_, template)| *template);
+        let mut missing: Vec<String> = Vec::new();
+        for name in std::iter::once(template).chain(headers).flat_map(address::placeholders) {
+            if self.value_of(name).is_none() && !missing.iter().any(|known| known == name) {
+                missing.push(name.to_owned());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(NotCallable::settings(&self.provider.row.id, missing));
+        }
+
         let filled = address::fill(template, |name| self.value_of(name))
-            .map_err(|failure| self.about(&failure))?;
-        address::parse(&filled).map_err(|failure| self.about(&failure))
+            .map_err(|failure| NotCallable::address(failure.message))?;
+        address::parse(&filled).map_err(|failure| NotCallable::address(failure.message))
     }
 
     /// Returns the value of a placeholder: from the provider's options, else from the environment.
@@ -254,7 +315,7 @@ impl Build<'_> {
         let mut options: Map<String, Value> =
             provider.map(|(name, value)| (name.clone(), value.clone())).collect();
         lay_over(&mut options, &self.route.options);
-        let variant = self.resolved.variant.as_ref().and_then(|name| self.route.variants.get(name));
+        let variant = self.variant.and_then(|name| self.route.variants.get(name));
         if let Some(variant) = variant {
             lay_over(&mut options, variant);
         }
@@ -272,17 +333,25 @@ impl Build<'_> {
         let limit = |wanted: Option<sy_config::Limit>, usual: Duration| {
             wanted.map_or(usual, |limit| limit.duration().unwrap_or(FOREVER))
         };
+        let first_byte = limit(options.header_timeout, usual.first_byte);
+        let idle = limit(options.chunk_timeout, usual.idle);
         Timeouts {
             connect: usual.connect,
-            first_byte: limit(options.header_timeout, usual.first_byte),
-            idle: limit(options.chunk_timeout, usual.idle),
+            first_byte,
+            first_content: limit(options.first_content_timeout, first_byte.max(idle)),
+            idle,
             total: options.timeout.map_or(usual.total, sy_config::Limit::duration),
         }
     }
 
     fn unsupported(&self, reason: &str) -> Failure {
-        let message = format!("`{}` cannot be called: {reason}", self.resolved.name());
+        let name = format!("{}/{}", self.provider.row.id, self.info.id);
+        let message = format!("`{name}` cannot be called: {reason}");
         Failure::new(ErrorKind::Unsupported, Side::Gateway, message).with_param("model")
+    }
+
+    fn not_callable(&self, reason: &NotCallable) -> Failure {
+        self.unsupported(&reason.to_string())
     }
 
     fn about(&self, failure: &Failure) -> Failure {

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::key_home::home_of;
 use crate::key_path::KeyPath;
 use crate::node::{Kind, Member, Node};
 use crate::opencode::{KEYS_WITHOUT_FEATURE, OPTIONS_WITHOUT_FEATURE};
@@ -14,6 +15,10 @@ use crate::secrecy::is_secret;
 
 /// How alike two names must be, from 0 to 1, for one to be proposed for the other.
 const ALIKE: f64 = 0.6;
+/// The longest name that is compared with known ones, in bytes.
+const LONGEST_SLIP: usize = 64;
+/// Keys of a provider that are sometimes written into its `options`, where they would become fields of requests.
+const ABOVE_OPTIONS: [&str; 4] = ["npm", "env", "whitelist", "blacklist"];
 
 /// Checks layers against a schema.
 pub(crate) struct Checker<'a> {
@@ -112,18 +117,24 @@ impl<'a> Checker<'a> {
     }
 
     fn report_unknown(&mut self, schema: &Value, member: &Member, path: &KeyPath) {
+        if self.report.is_full() {
+            self.report.problem(member.place, "unknown key", None);
+            return;
+        }
         let known: Vec<&str> = property_names(schema).collect();
-        let message = match nearest(&known, &member.name) {
-            Some(name) => format!("unknown key `{path}`, did you mean `{name}`?"),
-            None => format!("unknown key `{path}`"),
-        };
         let is_opencodes =
             path.names().len() == 1 && KEYS_WITHOUT_FEATURE.contains(&member.name.as_str());
-        let help = if is_opencodes {
-            "it is a setting of OpenCode's that has no effect here; it may stay in an opencode.json"
-                .to_owned()
+        let (message, help) = if is_opencodes {
+            let help = "it is a setting of OpenCode's that has no effect here; it may stay in an opencode.json";
+            (format!("unknown key `{path}`"), help.to_owned())
+        } else if let Some(home) = home_of(self.schema, path) {
+            (format!("unknown key `{path}`"), format!("it belongs in `{home}`"))
         } else {
-            format!("known keys here: {}", known.join(", "))
+            let message = match nearest(&known, &member.name) {
+                Some(name) => format!("unknown key `{path}`, did you mean `{name}`?"),
+                None => format!("unknown key `{path}`"),
+            };
+            (message, format!("known keys here: {}", known.join(", ")))
         };
         self.report.problem(member.place, message, Some(help));
     }
@@ -136,6 +147,14 @@ impl<'a> Checker<'a> {
         }
         if OPTIONS_WITHOUT_FEATURE.contains(&member.name.as_str()) {
             let help = "remove it; it would have no effect".to_owned();
+            self.report.problem(member.place, format!("unknown key `{path}`"), Some(help));
+            return true;
+        }
+        if ABOVE_OPTIONS.contains(&member.name.as_str()) {
+            let parts = path.parts();
+            let above = parts.get(..2).unwrap_or_default().iter();
+            let home = above.fold(KeyPath::default(), |path, name| path.child(name));
+            let help = format!("it belongs in `{}`", home.child(&member.name));
             self.report.problem(member.place, format!("unknown key `{path}`"), Some(help));
             return true;
         }
@@ -162,7 +181,12 @@ fn property_names(schema: &Value) -> impl Iterator<Item = &str> {
         .filter(|name| *name != "$schema")
 }
 
-fn nearest<'k>(known: &[&'k str], name: &str) -> Option<&'k str> {
+/// Returns the known name that a name is most likely a slip of.
+pub(crate) fn nearest<'k>(known: &[&'k str], name: &str) -> Option<&'k str> {
+    // No slip is this long, and comparing takes time by the product of the lengths.
+    if name.len() > LONGEST_SLIP {
+        return None;
+    }
     let score =
         |candidate: &str| strsim::normalized_damerau_levenshtein(&plain(candidate), &plain(name));
     let best = known.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
@@ -171,6 +195,9 @@ fn nearest<'k>(known: &[&'k str], name: &str) -> Option<&'k str> {
 
 /// Returns true when a name differs from a known one by its letter case, its separators or one letter.
 fn is_slip(known: &str, name: &str) -> bool {
+    if name.len() > LONGEST_SLIP {
+        return false;
+    }
     plain(known) == plain(name) || (name.len() > 4 && strsim::damerau_levenshtein(known, name) <= 1)
 }
 

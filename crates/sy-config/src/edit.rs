@@ -6,8 +6,10 @@
 use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
 use serde_json::Value;
 
+use crate::key_home::known_key;
 use crate::key_path::KeyPath;
 use crate::load::lint;
+use crate::measure::measure;
 use crate::node::parse_options;
 use crate::problem::Problem;
 use crate::schema::schema;
@@ -54,10 +56,10 @@ pub fn set_value(text: &str, path: &str, value: &Value) -> Result<String, Proble
     accept(text, root.to_string())
 }
 
-/// Removes the key at a dotted path. A key that is not there is no error.
+/// Removes the key at a dotted path. A known key that is not there is no error; an unknown one that is there can be removed.
 ///
 /// # Errors
-/// As [`set`].
+/// As [`set`], and when there is no such key at all.
 pub fn unset(text: &str, path: &str) -> Result<String, Problem> {
     let key = parse_path(path)?;
     let Some((name, parents)) = key.names().split_last() else {
@@ -68,8 +70,9 @@ pub fn unset(text: &str, path: &str) -> Result<String, Problem> {
     for parent in parents {
         object = object.and_then(|object| object.object_value(parent));
     }
-    if let Some(property) = object.and_then(|object| object.get(name)) {
-        property.remove();
+    match object.and_then(|object| object.get(name)) {
+        Some(property) => property.remove(),
+        None => known_key(&schema(), &key)?,
     }
     accept(text, root.to_string())
 }
@@ -85,9 +88,7 @@ fn accept(before: &str, after: String) -> Result<String, Problem> {
     let known: Vec<String> =
         lint(before, &schema).into_iter().map(|problem| problem.message).collect();
     match lint(&after, &schema).into_iter().find(|problem| !known.contains(&problem.message)) {
-        Some(problem) => {
-            Err(Problem { file: "new value".to_owned(), line: 0, column: 0, ..problem })
-        }
+        Some(problem) => Err(Problem { file: String::new(), line: 0, column: 0, ..problem }),
         None => Ok(after),
     }
 }
@@ -98,6 +99,9 @@ fn parse_path(path: &str) -> Result<KeyPath, Problem> {
 
 fn parse_text(text: &str) -> Result<CstRootNode, Problem> {
     let known = lint(text, &Value::Bool(true));
+    if let Err(excess) = measure(text) {
+        return Err(problem(excess.message));
+    }
     match CstRootNode::parse(text, &parse_options()) {
         Ok(root) => Ok(root),
         Err(_) => {
@@ -107,13 +111,12 @@ fn parse_text(text: &str) -> Result<CstRootNode, Problem> {
 }
 
 fn problem(message: impl Into<String>) -> Problem {
-    Problem {
-        file: "configuration".to_owned(),
-        line: 0,
-        column: 0,
-        message: message.into(),
-        help: None,
-    }
+    unplaced(message)
+}
+
+/// Makes a problem of what was typed and stands in no file.
+pub(crate) fn unplaced(message: impl Into<String>) -> Problem {
+    Problem { file: String::new(), line: 0, column: 0, message: message.into(), help: None }
 }
 
 fn input(value: &Value) -> CstInputValue {

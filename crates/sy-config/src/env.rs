@@ -44,6 +44,11 @@ pub const VARIABLES: &[Variable] = &[
         "SWITCHYARD_OFFLINE",
         "`1` or `true` sets `catalog.offline`, `0` or `false` unsets it. Above all files, below flags.",
     ),
+    variable(
+        "SWITCHYARD_TRUSTED_PROJECTS",
+        "Folders in which the files of projects count, besides `trusted_projects`, separated as in `PATH`. Absolute, or beginning with `~/`.",
+    ),
+    variable("SWITCHYARD_PORT", "Sets `server.port`. Above all files, below flags."),
     variable("SWITCHYARD_LOG", "Sets `log.level`. Above all files, below flags."),
     variable(
         "SWITCHYARD_TOKEN",
@@ -157,6 +162,11 @@ impl Environment {
             }
         }
         files
+    }
+
+    /// Returns the paths that a variable lists, separated as in `PATH`.
+    pub(crate) fn paths(&self, name: &str) -> Vec<PathBuf> {
+        self.get(name).map(|list| std::env::split_paths(list).collect()).unwrap_or_default()
     }
 
     /// Returns the value of a variable as a secret.

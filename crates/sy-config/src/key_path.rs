@@ -2,6 +2,11 @@
 //!
 //! Dotted for people (`provider.zai.models."glm-4.7".name`), JSON pointer for provenance. It does not know which keys exist.
 
+use std::borrow::Cow;
+
+/// The most characters of a name that are shown.
+const LONGEST_SHOWN: usize = 80;
+
 /// The names from the root to a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyPath {
@@ -64,9 +69,18 @@ impl std::fmt::Display for KeyPath {
             }
             let is_bare = !name.is_empty()
                 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
-            if is_bare { f.write_str(name)? } else { write!(f, "{name:?}")? }
+            let shown = shortened(name);
+            if is_bare { f.write_str(&shown)? } else { write!(f, "{shown:?}")? }
         }
         Ok(())
+    }
+}
+
+/// Cuts a name that is too long to be shown: a file may hold one of megabytes.
+fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(name),
     }
 }
 

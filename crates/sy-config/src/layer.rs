@@ -96,6 +96,23 @@ pub struct Layer {
     pub source: String,
     /// The file, where it is one.
     pub path: Option<PathBuf>,
+    /// Why not all of it counts, in two words: `not read`, `not trusted`.
+    pub restriction: Option<&'static str>,
+}
+
+/// The project one works in, and what became of its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether the user trusts it, so that its files count.
+    pub is_trusted: bool,
+    /// Whether the user was asked and said no.
+    pub was_declined: bool,
+    /// The keys that would count if it were trusted.
+    pub left_out: Vec<String>,
+    /// One line on what was left out and what to do, where anything was.
+    pub notice: Option<String>,
 }
 
 /// Where a value comes from.
@@ -124,7 +141,11 @@ pub struct Loaded {
     pub provenance: BTreeMap<String, Origin>,
     /// What is worth knowing: what was left out, what should be done otherwise.
     pub notices: Vec<Notice>,
+    /// The project one works in, where a file of one was found.
+    pub project: Option<Project>,
     pub(crate) inputs: Inputs,
     /// Every file that was read or looked for.
     pub(crate) files: Vec<PathBuf>,
+    /// The files in which nothing is written.
+    pub(crate) blank_files: Vec<PathBuf>,
 }

@@ -62,6 +62,10 @@ impl Live {
         let _reloading = self.state.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current();
         let mut next = load(&before.inputs)?;
+        let emptied = emptied(&before, &next);
+        if !emptied.is_empty() {
+            return Err(emptied);
+        }
         let is_changed = next.config != before.config;
         if !is_changed {
             // Positions and notices may differ, but readers that compare pointers must see no change.
@@ -101,6 +105,26 @@ impl Live {
             }
         }
     }
+}
+
+/// Returns a problem for each file that said something before and is empty now: a save that was interrupted, a full disk or
+/// a `>` too many is not the wish to unset everything.
+fn emptied(before: &Loaded, next: &Loaded) -> Vec<Problem> {
+    let had_content = |file: &PathBuf| {
+        !before.blank_files.contains(file)
+            && before.layers.iter().any(|layer| layer.path.as_ref() == Some(file))
+    };
+    next.blank_files
+        .iter()
+        .filter(|file| had_content(file))
+        .map(|file| Problem {
+            file: file.display().to_string(),
+            line: 0,
+            column: 0,
+            message: "is empty, so the settings from before stay in force".to_owned(),
+            help: Some("write {} into it if it shall set nothing".to_owned()),
+        })
+        .collect()
 }
 
 /// What the file system says about the files, at the last reading and at the last look.
@@ -163,7 +187,7 @@ impl Hangups {
     fn listen() -> Self {
         let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
         if let Err(error) = &signal {
-            tracing::warn!(%error, "SIGHUP cannot be heard, only file changes reload the configuration");
+            tracing::warn!(%error, "cannot listen for SIGHUP, so only file changes reload the configuration");
         }
         Self { signal: signal.ok() }
     }

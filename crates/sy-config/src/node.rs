@@ -3,15 +3,17 @@
 //! Made of JSONC text or of a plain value, laid over each other by the loader, turned into a value at the end. It does
 //! not know the schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use jsonc_parser::errors::{ParseError, ParseErrorKind};
+use jsonc_parser::{CollectOptions, ParseOptions, ParseStringErrorKind, parse_to_ast};
 use serde_json::{Map, Number, Value};
 use sy_types::Secret;
 
 use crate::key_path::KeyPath;
+use crate::measure::measure;
 use crate::report::Report;
 
 /// Where something was written: the layer's index, then line and column counted from 1 (0 where there are none).
@@ -82,16 +84,26 @@ impl Node {
     pub(crate) fn parse(text: &str, layer: usize, report: &mut Report) -> Option<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let start = Place { layer, line: 1, column: 1 };
+        if let Err(excess) = measure(text) {
+            let place = Lines::new(text, layer).place(excess.offset);
+            report.problem(place, excess.message, None);
+            return None;
+        }
+
         match parse_to_ast(text, &CollectOptions::default(), &parse_options()) {
             Ok(parsed) => match parsed.value {
                 Some(value) => Some(Reader::new(text, layer, report).node(&value)),
-                None => Some(Self { place: start, kind: Kind::Object(Vec::new()) }),
+                None => {
+                    report.note_blank(layer);
+                    Some(Self { place: start, kind: Kind::Object(Vec::new()) })
+                }
             },
             Err(error) => {
                 let place =
                     Place { layer, line: error.line_display(), column: error.column_display() };
                 let reason = lower_first(&error.kind().to_string());
-                report.problem(place, format!("not valid JSON with comments: {reason}"), None);
+                let message = format!("not valid JSON with comments: {reason}");
+                report.problem(place, message, backslash_help(&error, text));
                 None
             }
         }
@@ -141,9 +153,7 @@ impl Node {
         match (&mut self.kind, upper.kind) {
             (Kind::Object(lower), Kind::Object(members)) => {
                 self.place = upper.place;
-                for member in members {
-                    lay_member(lower, member);
-                }
+                lay_members(lower, members);
             }
             (_, kind) => {
                 *self = Self { place: upper.place, kind };
@@ -205,44 +215,47 @@ impl Node {
     }
 }
 
-fn lay_member(lower: &mut Vec<Member>, mut member: Member) {
-    let position = lower.iter().position(|below| below.name == member.name);
-    let is_null = matches!(member.value.kind, Kind::Null);
-    match position {
-        Some(position) if is_null => {
-            lower.remove(position);
-        }
-        Some(position) => {
-            if let Some(below) = lower.get_mut(position) {
+/// Lays members over others in time that grows with their number and not with its square.
+fn lay_members(lower: &mut Vec<Member>, upper: Vec<Member>) {
+    let mut positions: HashMap<String, usize> = lower
+        .iter()
+        .enumerate()
+        .map(|(position, member)| (member.name.clone(), position))
+        .collect();
+
+    for mut member in upper {
+        let is_null = matches!(member.value.kind, Kind::Null);
+        match positions.get(&member.name).and_then(|position| lower.get_mut(*position)) {
+            // It is taken out below: until then the positions must stay.
+            Some(below) if is_null => below.value.kind = Kind::Null,
+            Some(below) => {
                 below.place = member.place;
                 below.value.lay_over(member.value);
             }
-        }
-        None if is_null => {}
-        None => {
-            member.value.drop_nulls();
-            lower.push(member);
+            None if is_null => {}
+            None => {
+                member.value.drop_nulls();
+                positions.insert(member.name.clone(), lower.len());
+                lower.push(member);
+            }
         }
     }
+    lower.retain(|member| !matches!(member.value.kind, Kind::Null));
 }
 
 /// Turns the parser's tree into ours.
 struct Reader<'a> {
-    text: &'a str,
-    /// The offset at which each line begins.
-    lines: Vec<usize>,
-    layer: usize,
+    lines: Lines<'a>,
     report: &'a mut Report,
 }
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, layer: usize, report: &'a mut Report) -> Self {
-        let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self { text, lines: std::iter::once(0).chain(newlines).collect(), layer, report }
+        Self { lines: Lines::new(text, layer), report }
     }
 
     fn node(&mut self, value: &ast::Value<'_>) -> Node {
-        let place = self.place(value.range().start);
+        let place = self.lines.place(value.range().start);
         let kind = match value {
             ast::Value::NullKeyword(_) => Kind::Null,
             ast::Value::BooleanLit(literal) => Kind::Bool(literal.value),
@@ -270,28 +283,66 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, object: &ast::Object<'_>) -> Kind {
         let mut members: Vec<Member> = Vec::with_capacity(object.properties.len());
+        let mut first_lines: HashMap<&str, usize> = HashMap::new();
         for property in &object.properties {
             let name = property.name.as_str().to_owned();
-            let place = self.place(property.range.start);
-            if let Some(earlier) = members.iter().find(|member| member.name == name) {
-                let message =
-                    format!("key `{name}` is set twice, first in line {}", earlier.place.line);
+            let place = self.lines.place(property.range.start);
+            if let Some(line) = first_lines.get(property.name.as_str()) {
+                let shown = KeyPath::default().child(&name);
+                let message = format!("key `{shown}` is set twice, first in line {line}");
                 self.report.problem(place, message, Some("remove one of the two".to_owned()));
                 continue;
             }
+            first_lines.insert(property.name.as_str(), place.line);
             let value = self.node(&property.value);
             members.push(Member { name, place, value });
         }
         Kind::Object(members)
     }
+}
 
-    fn place(&self, offset: usize) -> Place {
-        let line = self.lines.partition_point(|start| *start <= offset);
+/// Finds line and column of an offset.
+struct Lines<'a> {
+    text: &'a str,
+    /// The offset at which each line begins.
+    starts: Vec<usize>,
+    layer: usize,
+    /// The offset that was asked for last, and its column. Counting goes on from there within a line: a file may be one
+    /// line of megabytes.
+    last: (usize, usize),
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str, layer: usize) -> Self {
+        let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self { text, starts: std::iter::once(0).chain(newlines).collect(), layer, last: (0, 1) }
+    }
+
+    fn place(&mut self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
         let start =
-            line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+            line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(0);
+        let (from, column) = match self.last {
+            (known, column) if (start..=offset).contains(&known) => (known, column),
+            _ => (start, 1),
+        };
+
+        let column = column + self.text.get(from..offset).map_or(0, |text| text.chars().count());
+        self.last = (offset, column);
         Place { layer: self.layer, line, column }
     }
+}
+
+/// Says what helps where a backslash, as in a Windows path, stands alone in a string.
+fn backslash_help(error: &ParseError, text: &str) -> Option<String> {
+    let ParseErrorKind::String(kind) = error.kind() else { return None };
+    let line = text.get(error.range().start..)?.lines().next()?;
+    // A path that ends in a backslash hides the quote that should end it.
+    let is_open = matches!(kind, ParseStringErrorKind::UnterminatedStringLiteral);
+    (!is_open || line.contains('\\')).then(|| {
+        "a backslash begins an escape in JSON: write a Windows path as \"C:\\\\Users\\\\me\" or \"C:/Users/me\""
+            .to_owned()
+    })
 }
 
 fn lower_first(text: &str) -> String {

@@ -6,7 +6,7 @@
 use serde_json::Number;
 
 use crate::key_path::KeyPath;
-use crate::node::{Kind, Member, Node};
+use crate::node::{Kind, Member, Node, Place};
 use crate::report::Report;
 use crate::section::{LONGEST_MS, SHORTEST_MS};
 
@@ -52,43 +52,60 @@ pub(crate) const KEYS_WITHOUT_FEATURE: &[&str] = &[
 pub(crate) const OPTIONS_WITHOUT_FEATURE: &[&str] =
     &["enterpriseUrl", "maxConcurrentRequests", "setCacheKey"];
 
-/// Leaves out what has no feature here and fits what OpenCode allows into our limits.
+/// Leaves out what has no feature here and fits what OpenCode allows into our limits. One notice names all that is left out:
+/// a file that OpenCode is content with has many such keys.
 pub(crate) fn adapt(root: &mut Node, report: &mut Report) {
     let top = KeyPath::default();
-    leave_out(root, &top, KEYS_WITHOUT_FEATURE, report);
+    let mut idle = Idle::default();
+    idle.leave_out(root, &top, KEYS_WITHOUT_FEATURE);
     for provider in children(root, "provider") {
         let path = top.child("provider").child(&provider.name);
-        leave_out(&mut provider.value, &path, &["id"], report);
+        idle.leave_out(&mut provider.value, &path, &["id"]);
         if let Some(options) = child(&mut provider.value, "options") {
             let path = path.child("options");
-            leave_out(&mut options.value, &path, OPTIONS_WITHOUT_FEATURE, report);
+            idle.leave_out(&mut options.value, &path, OPTIONS_WITHOUT_FEATURE);
             fit_limits(&mut options.value, &path, report);
         }
         for model in children(&mut provider.value, "models") {
             let path = path.child("models").child(&model.name);
-            leave_out(&mut model.value, &path, &["experimental"], report);
+            idle.leave_out(&mut model.value, &path, &["experimental"]);
         }
+    }
+
+    if let Some(place) = idle.first {
+        let message = match idle.keys.as_slice() {
+            [only] => format!("`{only}` is a setting of OpenCode's and has no effect here"),
+            many => format!("settings of OpenCode's without effect here: {}", many.join(", ")),
+        };
+        report.notice(place, message);
     }
 }
 
-fn leave_out(node: &mut Node, path: &KeyPath, names: &[&str], report: &mut Report) {
-    let Kind::Object(members) = &mut node.kind else { return };
-    members.retain(|member| {
-        let is_known = !names.contains(&member.name.as_str());
-        if !is_known {
-            let path = path.child(&member.name);
-            report.notice(
-                member.place,
-                format!("`{path}` is a setting of OpenCode's and has no effect here"),
-            );
-        }
-        is_known
-    });
+/// The keys that were left out, and where the first of them stands.
+#[derive(Default)]
+struct Idle {
+    first: Option<Place>,
+    keys: Vec<String>,
+}
+
+impl Idle {
+    fn leave_out(&mut self, node: &mut Node, path: &KeyPath, names: &[&str]) {
+        let Kind::Object(members) = &mut node.kind else { return };
+        members.retain(|member| {
+            let is_known = !names.contains(&member.name.as_str());
+            if !is_known {
+                let first = self.first.get_or_insert(member.place);
+                *first = (*first).min(member.place);
+                self.keys.push(path.child(&member.name).to_string());
+            }
+            is_known
+        });
+    }
 }
 
 /// OpenCode takes any positive number of milliseconds; ours has limits.
 fn fit_limits(options: &mut Node, path: &KeyPath, report: &mut Report) {
-    for name in ["timeout", "headerTimeout", "chunkTimeout"] {
+    for name in ["timeout", "headerTimeout", "firstContentTimeout", "chunkTimeout"] {
         let Some(member) = child(options, name) else { continue };
         let Kind::Number(number) = &mut member.value.kind else { continue };
         let Some(value) = number.as_u64().filter(|value| *value > 0) else { continue };

@@ -7,7 +7,8 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", Place { file, line: *line, column: *column })]
 pub struct Problem {
-    /// The file, or the name of the source where it is not a file (`SWITCHYARD_CONFIG_CONTENT`, `flags`).
+    /// The file, or the name of the source where it is not a file (`SWITCHYARD_CONFIG_CONTENT`, `flags`); empty for what was
+    /// typed on the command line.
     pub file: String,
     /// Counted from 1; 0 where the source has no lines.
     pub line: usize,
@@ -52,6 +53,9 @@ struct Place<'a> {
 
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.file.is_empty() {
+            return Ok(());
+        }
         if self.line == 0 {
             return write!(f, "{}: ", self.file);
         }

@@ -3,11 +3,13 @@
 //! Called for each layer before it is checked. What a reference stands for is kept as a secret beside the text as it was
 //! written. The result is not searched for references again.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sy_types::Secret;
 
 use crate::env::Environment;
+use crate::file::{ReadError, Refusal, read_text};
 use crate::key_path::KeyPath;
 use crate::node::{Kind, Node, Place, Text};
 use crate::report::Report;
@@ -17,6 +19,24 @@ use crate::source::Format;
 /// The largest file a reference may name, in bytes: keys and certificates are far smaller.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
+/// The most bytes that all references of a configuration may stand for.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// The most different files that references may name.
+const MOST_FILES: usize = 256;
+
+/// What the references of a configuration may still cost, and the files that were read for them.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    bytes: usize,
+    files: HashMap<PathBuf, Result<String, Refusal>>,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { bytes: MOST_BYTES, files: HashMap::new() }
+    }
+}
+
 /// Resolves the references of one layer.
 pub(crate) struct Resolver<'a> {
     pub(crate) environment: &'a Environment,
@@ -24,6 +44,9 @@ pub(crate) struct Resolver<'a> {
     /// What `{file:…}` is relative to.
     pub(crate) directory: &'a Path,
     pub(crate) home: Option<PathBuf>,
+    /// The only folder whose files may be referred to, without links in its path; `None` where any may.
+    pub(crate) within: Option<&'a Path>,
+    pub(crate) allowance: &'a mut Allowance,
     pub(crate) report: &'a mut Report,
 }
 
@@ -77,14 +100,25 @@ impl Resolver<'_> {
                 }
                 Piece::File(file) => match self.read(file) {
                     Ok(text) => Some(text),
-                    Err(message) => {
-                        self.report.problem(place, format!("`{path}`: {message}"), None);
+                    Err(refusal) => {
+                        let message = format!("`{path}`: {}", refusal.fault);
+                        self.report.problem(place, message, refusal.help);
                         return Outcome::Keep;
                     }
                 },
             };
             match found.or_else(|| self.stand_in(piece, path)) {
-                Some(text) => resolved.push_str(&text),
+                Some(text) if text.len() > self.allowance.bytes => {
+                    let message = format!(
+                        "`{path}`: expected all references to stand for at most {MOST_BYTES} bytes, got more"
+                    );
+                    self.report.problem(place, message, None);
+                    return Outcome::Keep;
+                }
+                Some(text) => {
+                    self.allowance.bytes -= text.len();
+                    resolved.push_str(&text);
+                }
                 None => return self.report_unset(piece, path, place),
             }
         }
@@ -122,23 +156,60 @@ impl Resolver<'_> {
         Outcome::Keep
     }
 
-    fn read(&mut self, written: &str) -> Result<String, String> {
+    /// Reads the file that a reference names, once for all references to it.
+    fn read(&mut self, written: &str) -> Result<String, Refusal> {
+        if written.contains(char::is_control) {
+            let help =
+                "a single backslash is an escape in JSON: write `\\\\` or `/` between folders";
+            let fault = "expected the path of a file, got control characters in it";
+            return Err(Refusal { fault: fault.to_owned(), help: Some(help.to_owned()) });
+        }
         let file = match written.strip_prefix("~/") {
             Some(rest) => {
-                self.home.as_ref().ok_or("expected HOME to be set, as `~` refers to it")?.join(rest)
+                let homeless = || Refusal::new("expected HOME to be set, as `~` refers to it");
+                self.home.as_ref().ok_or_else(homeless)?.join(rest)
             }
             None => self.directory.join(written),
         };
+        let file = self.admit(&file)?;
+
+        if let Some(known) = self.allowance.files.get(&file) {
+            return known.clone();
+        }
+        if self.allowance.files.len() >= MOST_FILES {
+            let fault = format!("expected references to at most {MOST_FILES} files, got more");
+            return Err(Refusal::new(fault));
+        }
         self.report.follow(file.clone());
         let shown = file.display();
-        let size =
-            std::fs::metadata(&file).map_err(|err| format!("cannot read {shown}: {err}"))?.len();
-        if size > LARGEST_FILE {
-            return Err(format!("expected {shown} to be at most {LARGEST_FILE} bytes, got {size}"));
+        let read = match read_text(&file, LARGEST_FILE) {
+            Ok(read) => Ok(read.text.trim().to_owned()),
+            Err(ReadError::Missing) => {
+                Err(Refusal::new(format!("cannot read {shown}: there is no such file")))
+            }
+            Err(ReadError::Refused(refusal)) => {
+                let fault = format!("cannot read {shown}: {}", refusal.fault);
+                Err(Refusal { fault, ..refusal })
+            }
+        };
+        self.allowance.files.insert(file, read.clone());
+        read
+    }
+
+    /// Returns the file to read. One that must be within a folder is named without links, so that none leads out of it.
+    fn admit(&self, file: &Path) -> Result<PathBuf, Refusal> {
+        let Some(folder) = self.within else { return Ok(file.to_owned()) };
+        match file.canonicalize() {
+            Ok(real) if real.starts_with(folder) => Ok(real),
+            // The same words whether there is a file elsewhere or not: that is not the project's business either.
+            Ok(_) | Err(_) => Err(Refusal {
+                fault: format!(
+                    "expected a file in the project's folder, and {} is none",
+                    file.display()
+                ),
+                help: Some("put this key into your own file: `switchyard config edit`".to_owned()),
+            }),
         }
-        let text =
-            std::fs::read_to_string(&file).map_err(|err| format!("cannot read {shown}: {err}"))?;
-        Ok(text.trim().to_owned())
     }
 }
 

@@ -4,8 +4,13 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexSet;
+
 use crate::node::Place;
 use crate::problem::{Notice, Problem};
+
+/// The most problems that are told at once. Nobody reads more, and a broken file may have as many as it has values.
+const MOST_TOLD: usize = 50;
 
 /// What was found so far, and the names of the sources it was found in.
 #[derive(Debug, Default)]
@@ -13,7 +18,8 @@ pub(crate) struct Report {
     sources: Vec<String>,
     problems: Vec<(Place, Problem)>,
     notices: Vec<(Place, Notice)>,
-    files: Vec<PathBuf>,
+    files: IndexSet<PathBuf>,
+    blank: Vec<usize>,
 }
 
 impl Report {
@@ -44,24 +50,56 @@ impl Report {
 
     /// Remembers a file whose change must lead to a reload.
     pub(crate) fn follow(&mut self, file: PathBuf) {
-        if !self.files.contains(&file) {
-            self.files.push(file);
-        }
+        self.files.insert(file);
+    }
+
+    /// Remembers that a source has no value in it at all.
+    pub(crate) fn note_blank(&mut self, layer: usize) {
+        self.blank.push(layer);
+    }
+
+    /// Returns true for a source that has no value in it at all.
+    pub(crate) fn is_blank(&self, layer: usize) -> bool {
+        self.blank.contains(&layer)
+    }
+
+    /// Returns true when further problems are only counted, so that nobody need find words for them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() > MOST_TOLD
     }
 
     pub(crate) fn has_problems(&self) -> bool {
         !self.problems.is_empty()
     }
 
-    /// Returns the problems in the order of layers, lines and columns.
-    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|(place, _)| *place);
-        self.problems.into_iter().map(|(_, problem)| problem).collect()
+    /// Returns the first problem in brief, for a source that is then left out.
+    pub(crate) fn first_problem(self) -> Option<String> {
+        let first = self.into_problems().into_iter().next()?;
+        Some(match first.line {
+            0 => first.message,
+            line => format!("line {line}: {}", first.message),
+        })
     }
 
-    /// Returns the notices in the order of layers, lines and columns, and the files to follow.
+    /// Returns the problems in the order of layers, lines and columns. Of very many only the first are told.
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|(place, _)| *place);
+        let more = self.problems.len().saturating_sub(MOST_TOLD);
+        let mut told: Vec<Problem> =
+            self.problems.into_iter().take(MOST_TOLD).map(|(_, problem)| problem).collect();
+
+        if let Some(last) = told.last().filter(|_| more > 0) {
+            let message = format!("and {more} more problems after this one");
+            told.push(Problem { message, help: None, ..last.clone() });
+        }
+        told
+    }
+
+    /// Returns the notices in the order of layers, lines and columns, as many as anybody reads, and the files to follow.
     pub(crate) fn into_notices(mut self) -> (Vec<Notice>, Vec<PathBuf>) {
         self.notices.sort_by_key(|(place, _)| *place);
-        (self.notices.into_iter().map(|(_, notice)| notice).collect(), self.files)
+        self.notices.truncate(MOST_TOLD);
+        let files = self.files.into_iter().collect();
+        (self.notices.into_iter().map(|(_, notice)| notice).collect(), files)
     }
 }

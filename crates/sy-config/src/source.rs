@@ -1,16 +1,19 @@
 //! Finds the layers: which files, variables and flags speak, from low to high.
 //!
 //! Called by the loader before anything is understood. It reads files but does not look into them, except for the one
-//! switch that decides whether OpenCode's files are read.
+//! switch that decides whether OpenCode's files are read. Which folder is the project is for `project` to find.
 
 use std::path::{Path, PathBuf};
 
 use jsonc_parser::parse_to_serde_value;
 use serde_json::{Value, json};
 
+use crate::file::{ReadError, Refusal, read_text, stranger};
 use crate::layer::{Inputs, LayerKind};
+use crate::measure::measure;
 use crate::node::parse_options;
 use crate::paths::opencode_config;
+use crate::project::{PROJECT_FILES, Place, find_folder};
 
 /// The largest configuration file, in bytes. A file beyond it is a mistake, not a configuration.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -32,7 +35,7 @@ pub(crate) enum Content {
     Text(String),
     Value(Value),
     /// It is there but says nothing, and this is why.
-    Unreadable(String),
+    Unreadable(Refusal),
 }
 
 /// One source of configuration.
@@ -45,6 +48,8 @@ pub(crate) struct Source {
     /// What `{file:…}` is relative to.
     pub(crate) directory: PathBuf,
     pub(crate) content: Content,
+    /// Whether it came with a project's folder and is not the operator's own word.
+    pub(crate) is_projects: bool,
 }
 
 /// The sources from low to high, and every file that was looked for.
@@ -54,15 +59,17 @@ pub(crate) struct Found {
     pub(crate) looked_for: Vec<PathBuf>,
     /// The environment named by `SWITCHYARD_ENV` for which there is no overlay.
     pub(crate) missing_overlay: Option<String>,
+    /// The project's folder.
+    pub(crate) project: Option<Place>,
 }
 
 /// Finds all sources.
 pub(crate) fn find(inputs: &Inputs) -> Found {
     let mut found = Found::default();
     found.read(LayerKind::User, Format::Switchyard, &inputs.paths.user_file());
-    let project = found.find_project(inputs);
+    found.find_project(inputs);
     found.find_named(inputs);
-    found.find_overlays(inputs, project.as_deref());
+    found.find_overlays(inputs);
     found.find_variables(inputs);
     if !matches!(&inputs.flags.overlay, Value::Null) {
         let content = Content::Value(inputs.flags.overlay.clone());
@@ -84,28 +91,53 @@ impl Found {
             path: None,
             directory,
             content,
+            is_projects: false,
         });
     }
 
     /// Adds a file as a source. Returns false when there is none.
     fn read(&mut self, kind: LayerKind, format: Format, file: &Path) -> bool {
         self.looked_for.push(file.to_owned());
-        let content = match read_file(file) {
-            Ok(Some(text)) => Content::Text(text),
-            Ok(None) => return false,
-            Err(message) => Content::Unreadable(message),
+        let content = match read_text(file, LARGEST_FILE) {
+            Ok(read) => Content::Text(read.text),
+            Err(ReadError::Missing) => return false,
+            Err(ReadError::Refused(refusal)) => Content::Unreadable(refusal),
         };
-        let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-        let name = file.display().to_string();
+        self.push_file(kind, format, file, content);
+        true
+    }
+
+    /// Adds a file of the project's folder as a source, where there is one and the folder may speak at all.
+    fn read_projects(&mut self, kind: LayerKind, format: Format, file: &Path) -> bool {
+        self.looked_for.push(file.to_owned());
+        if self.project.as_ref().is_none_or(|project| project.stranger.is_some()) {
+            return false;
+        }
+        let content = match read_text(file, LARGEST_FILE) {
+            Ok(read) => match stranger(&read.metadata) {
+                Some(reason) => Content::Unreadable(Refusal::new(reason)),
+                None => Content::Text(read.text),
+            },
+            Err(ReadError::Missing) => return false,
+            Err(ReadError::Refused(refusal)) => Content::Unreadable(refusal),
+        };
+        self.push_file(kind, format, file, content);
+        if let Some(source) = self.sources.last_mut() {
+            source.is_projects = true;
+        }
+        true
+    }
+
+    fn push_file(&mut self, kind: LayerKind, format: Format, file: &Path, content: Content) {
         self.sources.push(Source {
             kind,
             format,
-            name,
+            name: file.display().to_string(),
             path: Some(file.to_owned()),
-            directory,
+            directory: file.parent().unwrap_or(Path::new("")).to_owned(),
             content,
+            is_projects: false,
         });
-        true
     }
 
     fn find_opencode(&mut self, inputs: &Inputs) {
@@ -117,42 +149,35 @@ impl Found {
         self.sources.extend(above);
     }
 
-    /// Finds the project's files: in the nearest folder upward that has any, not beyond the repository's root. The user's
-    /// own folders are no projects.
-    fn find_project(&mut self, inputs: &Inputs) -> Option<PathBuf> {
-        let opencode = opencode_config(&inputs.environment);
-        for folder in inputs.directory.ancestors() {
-            let is_users = folder == inputs.paths.config || opencode.as_deref() == Some(folder);
-            if !is_users && self.read_project(folder) {
-                return Some(folder.to_owned());
-            }
-            if folder.join(".git").exists() {
-                break;
+    /// Reads the project's files. One that the operator names as well is the operator's word, and read as that only.
+    fn find_project(&mut self, inputs: &Inputs) {
+        let search = find_folder(inputs);
+        self.looked_for.extend(search.looked_for);
+        self.project = search.found;
+        let Some(folder) = self.project.as_ref().map(|project| project.folder.clone()) else {
+            return;
+        };
+        let named = named_file(inputs);
+        for name in PROJECT_FILES {
+            let file = folder.join(name);
+            let is_own = *name == "switchyard.jsonc";
+            let format = if is_own { Format::Switchyard } else { Format::OpenCode };
+            if named.as_deref() != Some(&file) {
+                self.read_projects(LayerKind::Project, format, &file);
             }
         }
-        None
-    }
-
-    fn read_project(&mut self, folder: &Path) -> bool {
-        let json = self.read(LayerKind::Project, Format::OpenCode, &folder.join("opencode.json"));
-        let jsonc = self.read(LayerKind::Project, Format::OpenCode, &folder.join("opencode.jsonc"));
-        let own =
-            self.read(LayerKind::Project, Format::Switchyard, &folder.join("switchyard.jsonc"));
-        json || jsonc || own
     }
 
     /// Finds what `--config`, `SWITCHYARD_CONFIG` and `SWITCHYARD_CONFIG_CONTENT` name.
     fn find_named(&mut self, inputs: &Inputs) {
-        let variable = inputs.environment.get("SWITCHYARD_CONFIG").map(PathBuf::from);
-        if let Some(file) = inputs.flags.config_file.clone().or(variable) {
-            let file = inputs.directory.join(file);
+        if let Some(file) = named_file(inputs) {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let format =
                 if OPENCODE_FILES.contains(&name) { Format::OpenCode } else { Format::Switchyard };
             if !self.read(LayerKind::ConfigFile, format, &file) {
-                let content = Content::Unreadable(
-                    "expected a configuration file here, found none".to_owned(),
-                );
+                let content = Content::Unreadable(Refusal::new(
+                    "expected a configuration file here, found none",
+                ));
                 self.push(
                     LayerKind::ConfigFile,
                     &file.display().to_string(),
@@ -172,20 +197,21 @@ impl Found {
         }
     }
 
-    fn find_overlays(&mut self, inputs: &Inputs, project: Option<&Path>) {
+    fn find_overlays(&mut self, inputs: &Inputs) {
         let Some(name) = inputs.environment.get("SWITCHYARD_ENV") else { return };
         // The name becomes part of a file name, so it must not lead to another folder.
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
             let content =
-                Content::Unreadable("expected only letters, digits, `-` and `_`".to_owned());
+                Content::Unreadable(Refusal::new("expected only letters, digits, `-` and `_`"));
             self.push(LayerKind::Overlay, "SWITCHYARD_ENV", &inputs.directory, content);
             return;
         }
         let file = format!("switchyard.{name}.jsonc");
         let mut has_overlay =
             self.read(LayerKind::Overlay, Format::Switchyard, &inputs.paths.config.join(&file));
-        if let Some(project) = project {
-            has_overlay |= self.read(LayerKind::Overlay, Format::Switchyard, &project.join(&file));
+        if let Some(folder) = self.project.as_ref().map(|project| project.folder.clone()) {
+            let file = folder.join(&file);
+            has_overlay |= self.read_projects(LayerKind::Overlay, Format::Switchyard, &file);
         }
         if !has_overlay {
             self.missing_overlay = Some(file);
@@ -198,6 +224,15 @@ impl Found {
             let content = Content::Value(json!({ "log": { "level": level } }));
             self.push(LayerKind::Variables, "SWITCHYARD_LOG", &inputs.directory, content);
         }
+        if let Some(port) = inputs.environment.get("SWITCHYARD_PORT") {
+            let content = match port.parse::<u16>() {
+                Ok(port) => Content::Value(json!({ "server": { "port": port } })),
+                Err(_) => Content::Unreadable(Refusal::new(format!(
+                    "expected a port from 0 to 65535, got {port:?}"
+                ))),
+            };
+            self.push(LayerKind::Variables, "SWITCHYARD_PORT", &inputs.directory, content);
+        }
         if let Some(word) = inputs.environment.get("SWITCHYARD_OFFLINE") {
             let content = match word.to_ascii_lowercase().as_str() {
                 "1" | "true" | "yes" | "on" => {
@@ -206,42 +241,33 @@ impl Found {
                 "0" | "false" | "no" | "off" => {
                     Content::Value(json!({ "catalog": { "offline": false } }))
                 }
-                _ => Content::Unreadable("expected 1, true, 0 or false".to_owned()),
+                _ => Content::Unreadable(Refusal::new("expected 1, true, 0 or false")),
             };
             self.push(LayerKind::Variables, "SWITCHYARD_OFFLINE", &inputs.directory, content);
         }
     }
 }
 
-/// Returns what the highest source that says anything about `opencode_config` says. A source that cannot be understood
-/// is passed over here; it is reported when it is read in full.
+/// Returns the file that `--config` or else `SWITCHYARD_CONFIG` names.
+fn named_file(inputs: &Inputs) -> Option<PathBuf> {
+    let variable = inputs.environment.get("SWITCHYARD_CONFIG").map(PathBuf::from);
+    let file = inputs.flags.config_file.clone().or(variable)?;
+    Some(inputs.directory.join(file))
+}
+
+/// Returns what the highest source of the operator's that says anything about `opencode_config` says. A source that
+/// cannot be understood is passed over here; it is reported when it is read in full.
 fn reads_opencode(sources: &[Source]) -> bool {
     let switch = |source: &Source| -> Option<bool> {
         let value = match &source.content {
-            Content::Text(text) => parse_to_serde_value::<Value>(text, &parse_options()).ok()?,
+            Content::Text(text) => {
+                measure(text).ok()?;
+                parse_to_serde_value::<Value>(text, &parse_options()).ok()?
+            }
             Content::Value(value) => value.clone(),
             Content::Unreadable(_) => return None,
         };
         value.get("opencode_config")?.as_bool()
     };
-    sources.iter().rev().find_map(switch).unwrap_or(true)
-}
-
-fn read_file(file: &Path) -> Result<Option<String>, String> {
-    let size = match std::fs::metadata(file) {
-        Ok(metadata) => metadata.len(),
-        Err(err)
-            if matches!(
-                err.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(err) => return Err(format!("cannot be read: {err}")),
-    };
-    if size > LARGEST_FILE {
-        return Err(format!("expected a file of at most {LARGEST_FILE} bytes, got {size}"));
-    }
-    std::fs::read_to_string(file).map(Some).map_err(|err| format!("cannot be read: {err}"))
+    sources.iter().filter(|source| !source.is_projects).rev().find_map(switch).unwrap_or(true)
 }

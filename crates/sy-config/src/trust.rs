@@ -1,196 +1,194 @@
-//! What a project's files may not do unless the user trusts their folder: have secrets sent where they like.
+//! What a project's files may say: everything only where the user trusts their folder, and some things never.
 //!
-//! Called once on the merged configuration, where every value still knows which layer wrote it. A file that comes with a
-//! folder is not the operator's word, so an address from it gets only what the same files bring along. It does not know
-//! which keys there are: [`Config::withheld`] names the providers that get none.
+//! Asked by the loader before a reference in such a file is looked at. A file that comes with a folder is not the
+//! operator's word: whoever wrote it could send the user's prompts, keys and files elsewhere. Until the folder is trusted,
+//! its files only choose among what the user has already.
 
 use std::path::{Path, PathBuf};
 
-use sy_types::Secret;
-
+use crate::file::owner;
 use crate::key_path::KeyPath;
-use crate::layer::{Inputs, Layer, LayerKind};
-use crate::node::{Kind, Node, Place, Text};
+use crate::layer::{Inputs, Project};
+use crate::node::{Kind, Member, Node};
+use crate::opencode::KEYS_WITHOUT_FEATURE;
 use crate::paths::home;
-use crate::report::Report;
-use crate::secrecy::{is_address, is_secret};
-use crate::section::Config;
+use crate::project::Place;
+use crate::trusted_folders::TrustedFolders;
 
-/// Options of a provider that become part of its address.
-pub const ADDRESS_OPTIONS: [&str; 6] =
-    ["accountId", "gatewayId", "location", "project", "region", "resourceName"];
+/// Keys that a project's file cannot set, trusted or not: they are about this machine and about trust itself.
+pub(crate) const OPERATORS_ONLY: [&str; 6] =
+    ["server", "log", "credentials", "catalog", "trusted_projects", "opencode_config"];
+/// Keys that choose among what the user has already, and so count in every project.
+const CHOICES: [&str; 2] = ["model", "small_model"];
+/// The longest choice of a project that is not trusted, in bytes. Names of models are far shorter.
+const LONGEST_CHOICE: usize = 256;
+/// The most keys that a sentence names.
+const MOST_NAMED: usize = 6;
 
-/// Keeps the user's secrets from addresses that files of projects chose which nobody trusts.
-pub(crate) fn guard(
-    config: &mut Config,
-    merged: &Node,
-    layers: &[Layer],
-    inputs: &Inputs,
-    report: &mut Report,
-) {
-    let folders: Vec<Option<&Path>> =
-        layers.iter().map(|layer| project_folder(layer, inputs)).collect();
-    if folders.iter().all(Option::is_none) {
-        return;
-    }
-    let list = merged.nearest_place(&["trusted_projects"]);
-    let is_own_word = merged.get(&["trusted_projects"]).is_some()
-        && folders.get(list.layer).is_some_and(Option::is_some);
-    if is_own_word {
-        report.problem(
-            list,
-            "`trusted_projects`: expected in a file of your own, a project cannot trust itself",
-            None,
-        );
-    }
-    let trusted = resolved(&config.trusted_projects, inputs);
-    let is_trusted = |folder: &Path| trusted.iter().any(|known| real(folder).starts_with(known));
-    let folders = folders
-        .into_iter()
-        .map(|folder| folder.filter(|folder| is_own_word || !is_trusted(folder)))
-        .collect();
-    Guard { folders, inputs, report }.check(config, merged);
+/// Whether the user trusts a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Trusted,
+    /// Nobody was asked yet.
+    Unknown,
+    /// The user was asked and said no.
+    Declined,
+    /// It was trusted, and belongs to somebody else since.
+    OwnerChanged,
 }
 
-/// Returns the folder of a layer that came with a project.
-fn project_folder<'l>(layer: &'l Layer, inputs: &Inputs) -> Option<&'l Path> {
-    let folder = layer.path.as_deref()?.parent()?;
-    let is_projects = match layer.kind {
-        LayerKind::Project => true,
-        LayerKind::Overlay => folder != inputs.paths.config,
-        _ => false,
+/// Finds out whether the user trusts a project's folder. `trees` are the folders in which everything is trusted.
+pub(crate) fn standing(
+    place: &Place,
+    trees: &[PathBuf],
+    record: Option<&TrustedFolders>,
+) -> Standing {
+    if place.stranger.is_some() {
+        return Standing::Unknown;
+    }
+    if trees.iter().any(|tree| place.real.starts_with(tree)) {
+        return Standing::Trusted;
+    }
+    let Some(known) = record.and_then(|record| record.about(&place.real)) else {
+        return Standing::Unknown;
     };
-    is_projects.then_some(folder)
+    let present = place.real.metadata().ok().as_ref().and_then(owner);
+    match known.is_trusted {
+        false => Standing::Declined,
+        true if known.owner == present => Standing::Trusted,
+        true => Standing::OwnerChanged,
+    }
 }
 
-fn resolved(folders: &[String], inputs: &Inputs) -> Vec<PathBuf> {
-    let absolute = |folder: &String| match (folder.strip_prefix("~/"), home(&inputs.environment)) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(folder),
+/// Returns the folders that `trusted_projects` and `SWITCHYARD_TRUSTED_PROJECTS` name, without links in their paths. A path
+/// that depends on the working directory counts nothing: it would name another folder each time.
+pub(crate) fn trees(listed: &[String], inputs: &Inputs) -> Vec<PathBuf> {
+    let in_variable = inputs.environment.paths("SWITCHYARD_TRUSTED_PROJECTS");
+    let named = listed.iter().map(PathBuf::from).chain(in_variable);
+    let home = home(&inputs.environment);
+    let absolute = |folder: PathBuf| match (folder.strip_prefix("~"), &home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => folder,
     };
-    folders
-        .iter()
+    named
         .map(absolute)
         .filter(|folder| folder.is_absolute())
-        .map(|folder| real(&folder))
+        .map(|folder| folder.canonicalize().unwrap_or(folder))
         .collect()
 }
 
-fn real(folder: &Path) -> PathBuf {
-    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
-}
-
-struct Guard<'a> {
-    /// The folder of each layer that came with a project nobody trusts.
-    folders: Vec<Option<&'a Path>>,
-    inputs: &'a Inputs,
-    report: &'a mut Report,
-}
-
-impl Guard<'_> {
-    fn check(&mut self, config: &mut Config, merged: &Node) {
-        if let Some(url) = merged.get(&["catalog", "url"]).filter(|url| self.is_strange(url.place))
-        {
-            let message =
-                "`catalog.url`: a project may not say where the addresses of providers come from";
-            self.report.problem(url.place, message, self.remedy(url.place));
-        }
-        let Some(Node { kind: Kind::Object(providers), .. }) = merged.get(&["provider"]) else {
-            return;
+/// Takes out of a project's layer what it may not say, and returns the keys that were taken out.
+pub(crate) fn restrict(root: &mut Node, is_trusted: bool) -> Vec<String> {
+    let Kind::Object(members) = &mut root.kind else { return Vec::new() };
+    let mut left_out = Vec::new();
+    members.retain(|member| {
+        let is_allowed = if is_trusted {
+            !OPERATORS_ONLY.contains(&member.name.as_str())
+        } else {
+            is_choice(member)
         };
-        for provider in providers {
-            let path = KeyPath::default().child("provider").child(&provider.name);
-            let mut address = None;
-            each_text(&provider.value, &path, &mut |path, place, text| {
-                if self.is_strange(place) && leads_away(path, text) {
-                    address.get_or_insert(place);
-                }
+        if !is_allowed {
+            name_keys(member, &mut left_out);
+        }
+        is_allowed
+    });
+    left_out
+}
+
+/// Returns true for a plain choice. A reference is none: it would carry what it stands for out as a model's name.
+fn is_choice(member: &Member) -> bool {
+    let is_plain = match &member.value.kind {
+        Kind::Text(text) => !text.has_reference() && text.written.len() <= LONGEST_CHOICE,
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Array(_) | Kind::Object(_) => false,
+    };
+    is_plain && CHOICES.contains(&member.name.as_str())
+}
+
+/// Names what a member would set. What has no effect anywhere is not worth a word.
+fn name_keys(member: &Member, names: &mut Vec<String>) {
+    let is_idle = KEYS_WITHOUT_FEATURE.contains(&member.name.as_str());
+    if is_idle && !OPERATORS_ONLY.contains(&member.name.as_str()) {
+        return;
+    }
+    let path = KeyPath::default().child(&member.name);
+    match (&member.value.kind, member.name.as_str()) {
+        (Kind::Object(entries), "provider" | "alias") if !entries.is_empty() => {
+            names.extend(entries.iter().map(|entry| path.child(&entry.name).to_string()));
+        }
+        _ => names.push(path.to_string()),
+    }
+}
+
+/// What became of a project's files, gathered while they are read.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) place: Place,
+    pub(crate) standing: Standing,
+    /// The keys that were left out.
+    pub(crate) left_out: Vec<String>,
+    /// The files that were not read, each with the reason.
+    pub(crate) unread: Vec<(String, String)>,
+}
+
+impl Findings {
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.standing == Standing::Trusted
+    }
+
+    /// Says in one line what was left out and what to do about it.
+    pub(crate) fn into_project(self, user_file: &Path) -> Project {
+        let folder = self.place.folder.display();
+        let mut parts: Vec<String> = Vec::new();
+        if let Some(reason) = &self.place.stranger {
+            parts.push(format!(
+                "{folder} {reason}, so its files are not read; --config FILE reads one that you trust"
+            ));
+        }
+        for (file, reason) in &self.unread {
+            parts.push(format!("{file} is not read: {reason}"));
+        }
+        if !self.left_out.is_empty() {
+            let names = list(&self.left_out);
+            let quoted = quoted(&self.place.folder);
+            parts.push(match self.standing {
+                Standing::Trusted => format!(
+                    "left out {names}: a project's file cannot set that, {} can",
+                    user_file.display()
+                ),
+                Standing::OwnerChanged => format!(
+                    "{folder} has another owner than when it was trusted: left out {names}; trust it again with `switchyard trust {quoted}`"
+                ),
+                Standing::Unknown | Standing::Declined => format!(
+                    "{folder} is not trusted: left out {names}; if you trust its files, run `switchyard trust {quoted}`"
+                ),
             });
-            let Some(address) = address else { continue };
-            self.check_texts(&provider.value, &path, address);
-            let key = provider.value.get(&["options", "apiKey"]);
-            // A blank one counts as none, so that the other sources would be asked.
-            let is_key = |text: &Text| !text.has_reference() && !text.written.trim().is_empty();
-            let brings_key = key.is_some_and(|key| {
-                self.is_strange(key.place) && matches!(&key.kind, Kind::Text(text) if is_key(text))
-            });
-            if !brings_key {
-                let reason = format!(
-                    "{} says where it is called, and a project's file gets no key of yours: {}",
-                    self.name(address),
-                    self.remedy(address).unwrap_or_default()
-                );
-                config.withheld.insert(provider.name.trim_end_matches('/').to_owned(), reason);
-            }
         }
-    }
-
-    /// Refuses secrets other than the key, and references, in a section with such an address.
-    fn check_texts(&mut self, section: &Node, path: &KeyPath, address: Place) {
-        let mut refused = Vec::new();
-        each_text(section, path, &mut |path, place, text| {
-            let is_key = matches!(path.parts().as_slice(), [_, _, "options", "apiKey"]);
-            let is_foreign = text.has_reference() || (is_secret(path) && !self.is_strange(place));
-            if is_foreign && !is_key {
-                refused.push((
-                    place,
-                    format!("`{path}` would be sent to the address in {}", self.name(address)),
-                ));
-            }
-        });
-        for (place, message) in refused {
-            self.report.problem(place, message, self.remedy(address));
-        }
-    }
-
-    fn is_strange(&self, place: Place) -> bool {
-        self.folders.get(place.layer).is_some_and(Option::is_some)
-    }
-
-    fn name(&self, place: Place) -> String {
-        format!("{}:{}", self.report.source(place), place.line)
-    }
-
-    fn remedy(&self, place: Place) -> Option<String> {
-        let folder = self.folders.get(place.layer).copied().flatten()?.display();
-        let file = self.inputs.paths.user_file();
-        Some(format!(
-            "if you trust the project, add `\"trusted_projects\": [\"{folder}\"]` to {}, or name its file with --config",
-            file.display()
-        ))
-    }
-}
-
-/// Returns true for a text that lets a provider's requests leave this machine for another place. A server on this machine
-/// is none: whoever listens here can do so without a project.
-fn leads_away(path: &KeyPath, text: &Text) -> bool {
-    match path.parts().as_slice() {
-        ["provider", _, "options", name] if ADDRESS_OPTIONS.contains(name) => true,
-        _ => {
-            is_address(path)
-                && !is_here(text.resolved.as_ref().map_or(&text.written, Secret::expose))
+        Project {
+            is_trusted: self.is_trusted(),
+            was_declined: self.standing == Standing::Declined,
+            notice: (!parts.is_empty()).then(|| parts.join("; ")),
+            left_out: if self.is_trusted() { Vec::new() } else { self.left_out },
+            folder: self.place.folder,
         }
     }
 }
 
-fn is_here(url: &str) -> bool {
-    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// Names the first of some keys and counts the others.
+fn list(names: &[String]) -> String {
+    let mut shown: Vec<String> =
+        names.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST_NAMED {
+        shown.push(format!("{} more", names.len() - MOST_NAMED));
     }
+    shown.join(", ")
 }
 
-fn each_text(node: &Node, path: &KeyPath, visit: &mut dyn FnMut(&KeyPath, Place, &Text)) {
-    match &node.kind {
-        Kind::Text(text) => visit(path, node.place, text),
-        Kind::Array(items) => items.iter().for_each(|item| each_text(item, path, visit)),
-        Kind::Object(members) => {
-            members
-                .iter()
-                .for_each(|member| each_text(&member.value, &path.child(&member.name), visit));
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) => {}
+/// Writes a path so that a shell takes it as one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_bare = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '@');
+    if !text.is_empty() && text.chars().all(is_bare) {
+        return text;
     }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }

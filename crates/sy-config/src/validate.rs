@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
+use crate::alias_circle::circles;
 use crate::node::Node;
 use crate::report::Report;
 use crate::section::{Config, Headers};
@@ -101,12 +102,10 @@ impl Validator<'_> {
             if alias.names().iter().any(|target| target.trim().is_empty()) {
                 self.problem(&["alias", name], "expected names of models, got an empty one");
             }
-            if let Some(chain) = self.alias_circle(name) {
-                self.problem(
-                    &["alias", name],
-                    &format!("expected to end at a model, but it goes in a circle: {chain}"),
-                );
-            }
+        }
+        for (name, circle) in circles(&self.config.alias) {
+            let message = format!("expected to end at a model, but it goes in a circle: {circle}");
+            self.problem(&["alias", name], &message);
         }
         for (key, model) in
             [("model", &self.config.model), ("small_model", &self.config.small_model)]
@@ -118,29 +117,6 @@ impl Validator<'_> {
                 );
             }
         }
-    }
-
-    /// Returns the way from an alias back to itself, if there is one.
-    fn alias_circle(&self, start: &str) -> Option<String> {
-        let mut open: Vec<Vec<&str>> = vec![vec![start]];
-        let mut seen: Vec<&str> = Vec::new();
-        while let Some(way) = open.pop() {
-            let targets = way
-                .last()
-                .and_then(|name| self.config.alias.get(*name))
-                .map_or(&[][..], |alias| alias.names());
-            for target in targets {
-                let next: Vec<&str> = way.iter().copied().chain([target.as_str()]).collect();
-                if target == start {
-                    return Some(next.join(" → "));
-                }
-                if !seen.contains(&target.as_str()) {
-                    seen.push(target);
-                    open.push(next);
-                }
-            }
-        }
-        None
     }
 
     fn check_sections(&mut self) {

@@ -4,6 +4,8 @@
 //! caller's own authorization is never among them; a header of the credential's name is replaced all the same. It
 //! deliberately cannot put a credential into a URL.
 
+use std::time::Instant;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Secret, Side};
@@ -62,13 +64,12 @@ fn signed(lease: &Lease, now_ms: i64) -> Result<HeaderValue, Failure> {
     // A poisoned lock holds a value that is complete or absent: either is fine.
     let mut cached =
         lease.prepared.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(signed) = cached.as_ref().filter(|signed| now_ms < signed.use_until_ms) {
+    if let Some(signed) = cached.as_ref().filter(|signed| signed.is_usable(now_ms, TOKEN_USE_MS)) {
         return Ok(signed.value.clone());
     }
     let token = sign(id, secret, now_ms)?;
     let value = header_value("Bearer ", &token, lease)?;
-    *cached =
-        Some(Signed { use_until_ms: now_ms.saturating_add(TOKEN_USE_MS), value: value.clone() });
+    *cached = Some(Signed { made_ms: now_ms, made: Instant::now(), value: value.clone() });
     Ok(value)
 }
 

@@ -4,6 +4,7 @@
 //! deliberately cannot be printed: every secret is a [`Secret`].
 
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use http::HeaderValue;
 use sy_types::Secret;
@@ -67,7 +68,7 @@ pub enum Kind {
 pub enum Source {
     /// `provider.<id>.options.apiKey` in the configuration.
     Configuration,
-    /// Our own encrypted store.
+    /// Our own encrypted vault.
     Vault,
     /// OpenCode's `auth.json`.
     OpenCode,
@@ -89,19 +90,33 @@ pub struct Lease {
     pub(crate) prepared: Prepared,
 }
 
-/// Header values by form. Each is marked as sensitive, so that its `Debug` shows nothing.
+/// What is made of a credential once. Header values are kept by form; each is marked as sensitive, so that its `Debug` shows nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     pub(crate) bearer: OnceLock<HeaderValue>,
     pub(crate) bare: OnceLock<HeaderValue>,
     pub(crate) signed: Mutex<Option<Signed>>,
+    /// Bits of the key's hash, by which outcomes are told apart.
+    pub(crate) mark: OnceLock<u16>,
 }
 
-/// A signed token with the time until which it is used.
+/// A signed token with the times between which it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Signed {
-    pub(crate) use_until_ms: i64,
+    /// What the clock said when it was made.
+    pub(crate) made_ms: i64,
+    /// When that was, whatever the clock says now.
+    pub(crate) made: Instant,
     pub(crate) value: HeaderValue,
+}
+
+impl Signed {
+    /// Returns true while the token may be sent. A clock that was set makes it too old, or of the future, for the provider:
+    /// neither the clock alone nor the time that has passed tells that.
+    pub(crate) fn is_usable(&self, now_ms: i64, use_ms: i64) -> bool {
+        let has_passed = i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX);
+        (self.made_ms..self.made_ms.saturating_add(use_ms)).contains(&now_ms) && has_passed < use_ms
+    }
 }
 
 /// What may be shown of a credential.
@@ -170,13 +185,37 @@ impl Kind {
     }
 }
 
+impl Source {
+    /// What comes before the name of a variable where a source is shown.
+    pub(crate) const ENVIRONMENT: &str = "environment variable ";
+
+    /// Returns its name, which for a variable is followed by that one's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Vault => "vault",
+            Self::OpenCode => "OpenCode auth.json",
+            Self::Environment(_) => Self::ENVIRONMENT,
+        }
+    }
+
+    /// Returns the place in the order of preference.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Configuration => 0,
+            Self::Vault => 1,
+            Self::OpenCode => 2,
+            Self::Environment(_) => 3,
+        }
+    }
+}
+
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
         match self {
-            Self::Configuration => f.write_str("configuration"),
-            Self::Vault => f.write_str("vault"),
-            Self::OpenCode => f.write_str("OpenCode auth.json"),
-            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Configuration | Self::Vault | Self::OpenCode => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! secret or a part of a file's contents.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sy_types::{ErrorKind, Failure, Side};
 
@@ -36,6 +36,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file or folder that must be ours is not.
+    #[error("{} {fault}, so it is not used: make it a file or folder of your own", path.display())]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, as a clause.
+        fault: String,
+    },
     /// A cryptographic operation failed that cannot fail with valid input.
     #[error("cannot {0}: the cryptographic library refused")]
     Crypto(&'static str),
@@ -57,10 +65,17 @@ impl Error {
         match self {
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::WrongKey(_) => ErrorKind::Conflict,
-            Self::Damaged { .. } | Self::File { .. } | Self::Crypto(_) => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::File { .. } | Self::Foreign { .. } | Self::Crypto(_) => {
+                ErrorKind::Internal
+            }
             #[cfg(feature = "keyring")]
             Self::Keyring { .. } => ErrorKind::Internal,
         }
+    }
+
+    /// Refuses a file or folder that is not ours.
+    pub(crate) fn foreign(path: &Path, fault: &str) -> Self {
+        Self::Foreign { path: path.to_owned(), fault: fault.to_owned() }
     }
 
     /// Wraps what the system said about a path.

@@ -6,6 +6,8 @@
 //! - [`apply()`]: puts a lease on a call; `signed_token` signs the short-lived tokens that some providers want.
 //! - `sources`, `opencode`, `vault`: where credentials come from; `snapshot` keeps what is on disk in memory.
 //! - `hygiene`, `entry`: what a key must look like, and its JSON form. `refusal`: what to do when there is none.
+//! - `listing`: what may be shown of all of them; `outcome`: what providers said of each when it was used last.
+//! - `transfer`: copies credentials to and from OpenCode's `auth.json`.
 //!
 //! A credential is looked for in this order, and the first source that has one decides, even when it is unusable:
 //! 1. `provider.<id>.options.apiKey` in the configuration,
@@ -22,15 +24,18 @@ mod entry;
 mod error;
 mod hide;
 mod hygiene;
+mod listing;
 mod opencode;
+mod outcome;
 mod refusal;
 mod signed_token;
 mod snapshot;
 mod sources;
+mod transfer;
 mod vault;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -41,13 +46,16 @@ use sy_types::Failure;
 pub use apply::apply;
 pub use credential::{Credential, DEFAULT_ACCOUNT, Kind, Lease, OAuth, Source, Summary, WellKnown};
 pub use error::Error;
-pub use hide::hide;
+pub use hide::{hide, hide_header};
+pub use listing::Listed;
 pub use opencode::{ExportReport, ImportReport, Skipped};
+pub use outcome::{KeyOutcome, Verdict};
 pub use vault::Rotation;
 
 use entry::Entry;
 use opencode::AuthFile;
-use snapshot::{Gate, Snapshot, unusable};
+use outcome::Outcomes;
+use snapshot::{Gate, Snapshot};
 use sources::{EnvironmentKeys, Found, cleaned, configured_keys, key_variables};
 use vault::{Identity, Vault};
 
@@ -64,6 +72,8 @@ pub struct Settings {
     pub config: Arc<Config>,
     /// OpenCode's `auth.json`, where it is to be read.
     pub opencode_auth: Option<PathBuf>,
+    /// The file that remembers what providers said of each credential. It holds no secret; nothing is remembered without it.
+    pub outcomes: Option<PathBuf>,
 }
 
 /// What storing a credential did.
@@ -94,6 +104,7 @@ struct Inner {
     /// Held while reading, so that an older reading never replaces a newer one.
     reading: Mutex<()>,
     gate: Gate,
+    outcomes: Outcomes,
     opened: Instant,
 }
 
@@ -104,7 +115,8 @@ impl Credentials {
     /// [`Error::WrongKey`] when `SWITCHYARD_ENCRYPTION_KEY` is not the vault's key, [`Error::Invalid`] for a bad profile
     /// name, and [`Error::File`] when the folder cannot be read. A single damaged record is no error here: leasing it is.
     pub fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { directory, profile, environment, config, opencode_auth } = settings;
+        let Settings { directory, profile, environment, config, opencode_auth, outcomes } =
+            settings;
         let profile = hygiene::checked_name("profile", &profile)?.to_owned();
         let vault = Vault::open(directory, profile, &environment)?;
         let auth_file = auth_file(&opencode_auth, &environment, &config);
@@ -119,6 +131,7 @@ impl Credentials {
             snapshot: ArcSwap::from_pointee(snapshot),
             reading: Mutex::new(()),
             gate: Gate::default(),
+            outcomes: Outcomes::open(outcomes),
             opened: Instant::now(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -186,6 +199,21 @@ impl Credentials {
         Ok(stored)
     }
 
+    /// Makes a lease of a credential that is not stored yet, so that it can be tried.
+    ///
+    /// # Errors
+    /// As [`Credentials::put`] for a credential or a name that it would not take.
+    pub fn candidate(
+        &self,
+        provider: &str,
+        account: Option<&str>,
+        credential: Credential,
+    ) -> Result<Arc<Lease>, Error> {
+        let Identity { provider, account, .. } = self.inner.identity(provider, account)?;
+        let credential = checked(&provider, credential)?;
+        Ok(Arc::new(Lease::new(credential, Source::Vault, account)))
+    }
+
     /// Removes a credential from the vault and returns whether there was one. Other sources may still have one.
     ///
     /// # Errors
@@ -196,43 +224,7 @@ impl Credentials {
         Ok(removed)
     }
 
-    /// Lists the credentials of configuration, vault and OpenCode's file, sorted by provider and account. Those of the
-    /// environment are not among them, because only the caller knows which variables belong to which provider.
-    pub fn list(&self) -> Vec<Summary> {
-        self.inner.look_when_due();
-        let snapshot = self.inner.snapshot.load();
-        let mut list: Vec<Summary> =
-            snapshot.vault.values().flatten().map(|held| held.summary.clone()).collect();
-        let configured = self.inner.configured.load();
-        for (keys, source) in [
-            (&**configured, Source::Configuration),
-            (&snapshot.opencode.providers, Source::OpenCode),
-        ] {
-            list.extend(keys.iter().map(|(provider, found)| match found {
-                Ok(lease) => lease.summary(provider),
-                Err(reason) => {
-                    unusable(provider.clone(), DEFAULT_ACCOUNT.to_owned(), source.clone(), reason)
-                }
-            }));
-        }
-        // Within one account the order is that of preference.
-        let rank = |source: &Source| match source {
-            Source::Configuration => 0,
-            Source::Vault => 1,
-            Source::OpenCode => 2,
-            Source::Environment(_) => 3,
-        };
-        list.sort_by(|a, b| {
-            (&a.provider, &a.account, rank(&a.source)).cmp(&(
-                &b.provider,
-                &b.account,
-                rank(&b.source),
-            ))
-        });
-        list
-    }
-
-    /// Seals every record of every profile with a new key and forgets the old ones when all are done.
+    /// Encrypts every record of every profile with a new key and forgets the old ones when all are done.
     ///
     /// # Errors
     /// What stopped it. Every record is then still readable, and another rotation ends the work.
@@ -240,53 +232,6 @@ impl Credentials {
         let rotation = self.inner.vault.rotate()?;
         self.refresh();
         Ok(rotation)
-    }
-
-    /// Copies the credentials of an OpenCode `auth.json` into the vault, as accounts `default`. One that the vault has
-    /// already is never replaced.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is no JSON object, or the vault cannot write.
-    pub fn import_opencode(&self, path: &Path) -> Result<ImportReport, Error> {
-        let read = opencode::read_entries(path)?;
-        self.refresh();
-        let mut report = ImportReport::default();
-        for provider in read.undecodable {
-            report.skipped.push(Skipped {
-                provider,
-                reason: "it is not an entry of a known form".to_owned(),
-            });
-        }
-        for (provider, entry) in read.entries {
-            self.inner.import(provider, entry, &mut report)?;
-        }
-        self.refresh();
-        Ok(report)
-    }
-
-    /// Writes the vault's accounts `default` into an OpenCode `auth.json` (mode 0600), as plain text. Other entries of
-    /// the file stay as they are.
-    ///
-    /// # Errors
-    /// When the file is there and is no JSON object, or cannot be written.
-    pub fn export_opencode(&self, path: &Path) -> Result<ExportReport, Error> {
-        let mut report = ExportReport::default();
-        let mut entries = Vec::new();
-        for record in self.inner.vault.load()? {
-            let Identity { provider, account, .. } = record.identity;
-            match record.entry {
-                Ok(entry) if account == DEFAULT_ACCOUNT => entries.push((provider, entry)),
-                Ok(_) => {
-                    let reason =
-                        format!("OpenCode has one account per provider; this one is `{account}`");
-                    report.skipped.push(Skipped { provider, reason });
-                }
-                Err(error) => report.skipped.push(Skipped { provider, reason: error.to_string() }),
-            }
-        }
-        opencode::write_entries(path, &entries)?;
-        report.exported = entries.into_iter().map(|(provider, _)| provider).collect();
-        Ok(report)
     }
 
     /// Looks for changes on disk at once, instead of within a second. When reading fails, what was read before stays.
@@ -368,9 +313,7 @@ impl Inner {
     ) -> Result<Stored, Error> {
         let identity = self.identity(provider, account)?;
         let Entry { credential, metadata } = entry;
-        let credential = cleaned(credential).map_err(|reason| {
-            Error::Invalid(format!("the credential for `{}` {reason}", identity.provider))
-        })?;
+        let credential = checked(&identity.provider, credential)?;
         let warning = match &credential {
             Credential::ApiKey(key) => hygiene::foreign_key_warning(&identity.provider, key),
             Credential::OAuth(_) | Credential::WellKnown(_) => None,
@@ -385,34 +328,12 @@ impl Inner {
             warning,
         })
     }
+}
 
-    fn import(
-        &self,
-        provider: String,
-        entry: Entry,
-        report: &mut ImportReport,
-    ) -> Result<(), Error> {
-        let snapshot = self.snapshot.load();
-        if let Some(held) = snapshot.held(&provider, Some(DEFAULT_ACCOUNT)) {
-            if held.secret() == Some(entry.credential.secret()) {
-                report.unchanged.push(provider);
-            } else {
-                let reason =
-                    "the vault has another credential for it: remove that one first".to_owned();
-                report.skipped.push(Skipped { provider, reason });
-            }
-            return Ok(());
-        }
-        match self.store(&provider, None, entry, None) {
-            Ok(stored) => {
-                report.warnings.extend(stored.warning);
-                report.imported.push(provider);
-            }
-            Err(Error::Invalid(reason)) => report.skipped.push(Skipped { provider, reason }),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
+/// Takes stray white space off a credential.
+fn checked(provider: &str, credential: Credential) -> Result<Credential, Error> {
+    cleaned(credential)
+        .map_err(|reason| Error::Invalid(format!("the credential for `{provider}` {reason}")))
 }
 
 fn auth_file(path: &Option<PathBuf>, environment: &Environment, config: &Config) -> AuthFile {

@@ -18,7 +18,7 @@ use crate::credential::{Credential, DEFAULT_ACCOUNT, Source};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::sources::{Found, found};
-use crate::vault::{make_folder, replace_file};
+use crate::vault::{check_own, make_folder, replace_file};
 
 /// The live source: the file, or the text that stands for it.
 pub(crate) struct AuthFile {
@@ -177,7 +177,11 @@ fn decode(object: &Map<String, Value>) -> AuthEntries {
     decoded
 }
 
+/// A link is followed, as dotfile managers make one; what is behind it must be ours.
 fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, Error> {
+    if let Ok(metadata) = fs::metadata(path) {
+        check_own(path, &metadata)?;
+    }
     match fs::read(path) {
         Ok(bytes) => parse(&Zeroizing::new(bytes), path).map(Some),
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),

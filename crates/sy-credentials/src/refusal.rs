@@ -27,10 +27,7 @@ pub(crate) fn absent(
     );
     let variables: Vec<&str> = key_variables(env_names).collect();
     if !variables.is_empty() {
-        message.push_str(&format!(
-            ", or start with the environment variable {}",
-            variables.join(" or ")
-        ));
+        message.push_str(&format!(", or set {} and restart", variables.join(" or ")));
     }
     if !accounts.is_empty() {
         message

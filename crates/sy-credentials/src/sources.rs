@@ -41,7 +41,7 @@ pub(crate) fn cleaned(credential: Credential) -> Result<Credential, &'static str
     })
 }
 
-/// Collects the keys of the configuration, and the reasons why providers get none. A blank key counts as absent.
+/// Collects the keys of the configuration. A blank key counts as absent.
 pub(crate) fn configured_keys(config: &Config) -> HashMap<String, Found> {
     let keys = config.provider.iter().filter_map(|(provider, settings)| {
         let key = settings.options.api_key.as_ref().filter(|key| !key.is_blank())?;
@@ -50,11 +50,7 @@ pub(crate) fn configured_keys(config: &Config) -> HashMap<String, Found> {
         let found = found(credential, Source::Configuration, DEFAULT_ACCOUNT, &place);
         Some((provider.trim_end_matches('/').to_owned(), found))
     });
-    let withheld = config
-        .withheld
-        .iter()
-        .map(|(provider, reason)| (provider.clone(), Err(reason.as_str().into())));
-    keys.chain(withheld).collect()
+    keys.collect()
 }
 
 /// The environment as a source. A lease is made once per variable and then shared.
@@ -73,7 +69,8 @@ impl EnvironmentKeys {
         key_variables(names).find_map(|name| self.value(name))
     }
 
-    fn value(&self, name: &str) -> Option<Found> {
+    /// Returns the key in one variable.
+    pub(crate) fn value(&self, name: &str) -> Option<Found> {
         let value = self.environment.get(name).filter(|value| !value.trim().is_empty())?;
         // The map is complete whenever the lock is free, even after a panic elsewhere.
         if let Some(found) = self.leases.read().unwrap_or_else(PoisonError::into_inner).get(name) {

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::frame::{Frame, Framing};
 use crate::inbound::{Head, Inbound};
+use crate::tools::{self, Prepared, ToolAnswers};
 
 /// What the request line says beside the body: Gemini names model and action in the path.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +64,8 @@ pub struct Encoded {
     pub relay: bool,
     /// What could not be carried; for a relay what the dialect had to change ([`Upstream::relay_dropped`]).
     pub dropped: Vec<Dropped>,
+    /// The way back for the tools that an answer calls. A relayed answer goes past it.
+    pub tools: ToolAnswers,
 }
 
 /// We speak it to a provider.
@@ -149,6 +152,12 @@ pub trait Upstream: Send + Sync {
 
     /// Reads an answer of another status into a failure of the right kind. The wait that headers ask for is added by the router.
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure;
+
+    /// Returns the path (with query) of the call that lists the provider's models, where the protocol has one. It costs
+    /// nothing, so it is also how a key is checked.
+    fn models_path(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Returns the path of the token-counting call, where the protocol has one.
     fn count_path(&self, _target: &Target) -> Option<String> {
@@ -264,21 +273,40 @@ pub trait StreamEncoder: Send {
 pub fn encode(upstream: &dyn Upstream, outgoing: &Outgoing<'_>) -> Result<Encoded, Failure> {
     let target = outgoing.target;
     let relay = outgoing.inbound.protocol() == Some(upstream.wire());
-    let (body, dropped) = if relay {
-        (upstream.relay(outgoing)?, upstream.relay_dropped(outgoing)?)
+    let (body, dropped, tools) = if relay {
+        let (body, dropped) = (upstream.relay(outgoing)?, upstream.relay_dropped(outgoing)?);
+        (body, dropped, ToolAnswers::default())
     } else {
         let chat = outgoing.inbound.chat()?;
-        let Built { mut body, dropped } = upstream.build(chat, target, outgoing.stream)?;
+        let (built, tools) = build(upstream, chat, target, outgoing.stream)?;
+        let Built { mut body, dropped } = built;
         merge_missing(&mut body, &target.options);
         let dropped = chat.unmapped.iter().cloned().chain(dropped).collect();
-        (CallBody::from(Bytes::from(crate::json::write(&body))), dropped)
+        (CallBody::from(Bytes::from(crate::json::write(&body))), dropped, tools)
     };
     let url = join(&target.base_url, &upstream.path(target, outgoing.stream))?;
     Ok(Encoded {
         call: HttpCall { method: Method::POST, url, headers: call_headers(upstream, target), body },
         relay,
         dropped,
+        tools,
     })
+}
+
+/// Makes a body from the canonical request, whose tools are first brought into a form that the target takes.
+///
+/// # Errors
+/// As [`Upstream::build`].
+pub fn build(
+    upstream: &dyn Upstream,
+    chat: &ChatRequest,
+    target: &Target,
+    stream: bool,
+) -> Result<(Built, ToolAnswers), Failure> {
+    let Prepared { chat, answers, mut dropped } = tools::prepare(chat, upstream.wire(), target);
+    let mut built = upstream.build(&chat, target, stream)?;
+    dropped.append(&mut built.dropped);
+    Ok((Built { dropped, ..built }, answers))
 }
 
 /// Makes the headers of a JSON call to a target; the target's own override the protocol's.

@@ -24,6 +24,9 @@ const SHARE_LEFT: u64 = 3;
 /// The longest head field that is read when it is no string: only its type is told.
 const SHORT_FIELD: usize = 1024;
 
+/// How deep a request may be nested: what the reader of JSON takes.
+pub const DEPTH_LIMIT: usize = 127;
+
 /// What routing needs to know of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -69,6 +72,43 @@ fn head_value(raw: &[u8]) -> Result<Value, serde_json::Error> {
     }
 }
 
+/// Refuses a body that is nested too deep. Whoever reads it whole would refuse it: a request must
+/// not depend on whether it is translated or relayed, and a provider that chokes on it would be
+/// asked again and again.
+///
+/// # Errors
+/// `Invalid` beyond [`DEPTH_LIMIT`].
+pub fn check_depth(body: &[u8]) -> Result<(), Failure> {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => at = behind_text(body, at),
+            _ => {}
+        }
+        if depth > DEPTH_LIMIT {
+            return Err(Failure::invalid(format!(
+                "the request body is nested more than {DEPTH_LIMIT} levels deep"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the place behind the closing quote of a JSON text.
+fn behind_text(body: &[u8], mut at: usize) -> usize {
+    while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if body.get(at - 1) == Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+    body.len()
+}
+
 /// A client's request.
 pub struct Inbound {
     head: Head,
@@ -91,6 +131,7 @@ impl Inbound {
         body: Bytes,
         hints: &Hints,
     ) -> Result<Self, Failure> {
+        check_depth(&body)?;
         let head = downstream.head(&body, hints)?;
         Ok(Self::new(head, Some((downstream, body)), OnceLock::new()))
     }
@@ -198,6 +239,11 @@ impl Inbound {
         self.origin.as_ref().map_or(&[], |(_, body)| body)
     }
 
+    /// Returns the whole request where it was decoded already.
+    pub fn decoded(&self) -> Option<&ChatRequest> {
+        self.chat.get()?.as_ref().ok()
+    }
+
     /// Returns the whole request, decoding it at the first call.
     ///
     /// # Errors
@@ -214,11 +260,6 @@ impl Inbound {
             }
         });
         decoded.as_ref().map_err(Clone::clone)
-    }
-
-    /// Returns the whole request if it was decoded already.
-    pub fn decoded(&self) -> Option<&ChatRequest> {
-        self.chat.get()?.as_ref().ok()
     }
 
     /// Returns the body with the given top-level fields set and the target's options added where the body lacks them.
@@ -279,5 +320,24 @@ impl std::fmt::Debug for Inbound {
     /// Shows the head only: a body is private.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inbound").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEPTH_LIMIT, check_depth};
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(check_depth(nested(DEPTH_LIMIT).as_bytes()).is_ok());
+        assert!(check_depth(nested(DEPTH_LIMIT + 1).as_bytes()).is_err());
+        let side_by_side = format!("[{}1]", "[1],".repeat(1000));
+        assert!(check_depth(side_by_side.as_bytes()).is_ok());
+        let text = format!(r#"{{"a":"\"{}\\","b":[1]}}"#, "[".repeat(1000));
+        assert!(check_depth(text.as_bytes()).is_ok());
+        assert!(
+            serde_json::from_slice::<serde_json::Value>(nested(DEPTH_LIMIT).as_bytes()).is_ok()
+        );
     }
 }

@@ -44,6 +44,18 @@ pub fn text<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
+/// The most tokens that a count is taken for: a million times what any model takes, and far from
+/// where sums would wrap.
+const COUNT_LIMIT: u64 = 1 << 40;
+
+/// Reads a count of tokens. An absurd one is cut to 2^40, and a negative one is none.
+pub fn count(value: &serde_json::Value) -> Option<u64> {
+    let whole = value.as_u64();
+    // A float to integer cast saturates.
+    let float = || value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64);
+    Some(whole.or_else(float)?.min(COUNT_LIMIT))
+}
+
 /// Repairs bad UTF-8 and lone surrogate escapes; borrowed when there was nothing to repair.
 fn repair(bytes: &[u8]) -> Cow<'_, [u8]> {
     let text = String::from_utf8_lossy(bytes);

@@ -10,18 +10,21 @@
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
 //! - [`weight`]: what a JSON text will cost once it is decoded.
-//! - `fields`, `failure`, `media`, `openapi`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `tools`: names, schemas, hosted tools and results, brought into a form that the target takes, and back.
+//! - `fields`, `failure`, `media`, `gemini_schema`, `reasoning`, `schema`, `signature`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
+mod blank;
 pub mod embeddings;
 pub mod face;
 mod failure;
 mod fields;
 pub mod frame;
 mod gemini_generate;
+mod gemini_schema;
 mod ids;
 pub mod inbound;
 pub mod json;
@@ -29,19 +32,22 @@ mod media;
 mod ollama_chat;
 mod openai_chat;
 mod openai_responses;
-mod openapi;
+
 pub mod patch;
 mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+mod tools;
 pub mod weight;
 mod zai_chat;
 
+pub use blank::is_blank;
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
     StreamForm, Upstream, encode,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};
-pub use registry::{Entry, REGISTRY, downstream, upstream};
+pub use registry::{Entry, REGISTRY, downstream, legacy_completions, upstream};
+pub use tools::ToolAnswers;

@@ -12,7 +12,7 @@ pub use crate::ids::{
     ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, OPENAI_CHAT, OPENAI_RESPONSES, ZAI_CHAT,
 };
 use crate::ollama_chat::OllamaChat;
-use crate::openai_chat::OpenAiChat;
+use crate::openai_chat::{LegacyCompletions, OpenAiChat};
 use crate::openai_responses::OpenAiResponses;
 use crate::zai_chat::ZaiChat;
 
@@ -51,6 +51,11 @@ pub static REGISTRY: &[Entry] = &[
 /// Returns the provider face of a protocol.
 pub fn upstream(id: ProtocolId) -> Option<&'static dyn Upstream> {
     REGISTRY.iter().find(|entry| entry.id == id)?.upstream
+}
+
+/// Returns the provider face of OpenAI's legacy completions, which targets that speak chat completions may have as well.
+pub fn legacy_completions() -> &'static dyn Upstream {
+    &LegacyCompletions
 }
 
 /// Returns the client face of a protocol.

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use serde_json::Value;
 use sy_types::target::SchemaRules;
 
-use crate::openapi;
+use crate::gemini_schema;
 
 /// Returns the schema in the form that the rules allow; borrowed when nothing changes.
 pub(crate) fn rewrite(rules: SchemaRules, schema: &Value) -> Cow<'_, Value> {
     match rules {
         SchemaRules::Any => Cow::Borrowed(schema),
-        SchemaRules::Gemini => Cow::Owned(openapi::to_openapi(schema)),
+        SchemaRules::Gemini => Cow::Owned(gemini_schema::narrow(schema)),
         SchemaRules::Moonshot => {
             let mut schema = schema.clone();
             moonshot(&mut schema);

@@ -137,31 +137,9 @@ fn kept_of_block(block: &BlockStart, repeats: bool) -> usize {
     }
 }
 
-/// Calls `each` with every string of a JSON text, as it is written between its quotes, and whether it is a member's name.
-pub fn each_string<'a>(text: &'a [u8], mut each: impl FnMut(&'a [u8], bool)) {
-    let mut from = 0;
-    while let Some(open) = text.get(from..).and_then(|rest| memchr::memchr(b'"', rest)) {
-        let start = from + open + 1;
-        let mut end = start;
-        while let Some(found) = text.get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-            end += found;
-            if text.get(end) == Some(&b'"') {
-                break;
-            }
-            end += 2;
-        }
-        let end = end.min(text.len());
-
-        let behind = text.get(end + 1..).unwrap_or_default();
-        let is_name = behind.trim_ascii_start().first() == Some(&b':');
-        each(text.get(start..end).unwrap_or_default(), is_name);
-        from = end + 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ValueCounter, each_string};
+    use super::ValueCounter;
 
     #[track_caller]
     fn check(text: &str, expected: u64) {
@@ -182,16 +160,5 @@ mod tests {
         check(r#"{"a":1,"b":[2]}"#, 4);
         check(r#"{"a":"x,[{\",","b\\":"\\"}"#, 3);
         check("[[],[],{}]", 7);
-    }
-
-    #[test]
-    fn strings_are_told_apart_from_names() {
-        let mut seen = Vec::new();
-        each_string(br#"{"role" : "us\"er", "x":["a"]}"#, |text, is_name| {
-            seen.push((String::from_utf8_lossy(text).into_owned(), is_name));
-        });
-        let expected = [("role", true), (r#"us\"er"#, false), ("x", true), ("a", false)];
-        assert_eq!(seen, expected.map(|(text, is_name)| (text.to_owned(), is_name)));
-        each_string(br#""never ends \"#, |_, _| {});
     }
 }

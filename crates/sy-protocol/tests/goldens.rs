@@ -97,7 +97,7 @@ fn written(upstream: &dyn Upstream, inbound: &Inbound, case: &Case) -> Value {
 }
 
 fn request_value(encoded: &Encoded) -> Value {
-    let Encoded { call, relay, dropped } = encoded;
+    let Encoded { call, relay, dropped, tools: _ } = encoded;
     let headers: Map<String, Value> = call
         .headers
         .iter()

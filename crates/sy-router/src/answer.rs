@@ -58,7 +58,7 @@ pub struct Trail {
     pub upstream_model: Arc<str>,
     /// The protocol spoken there.
     pub protocol: Option<ProtocolId>,
-    /// How many calls were made or begun.
+    /// How many calls left; none where a target was refused before.
     pub attempts: u32,
     /// What the target could not take.
     pub dropped: Vec<Dropped>,
@@ -75,7 +75,6 @@ impl Trail {
         self.model = Arc::clone(&target.model);
         self.upstream_model = Arc::clone(&target.upstream_model);
         self.protocol = Some(target.protocol);
-        self.attempts += 1;
         self.dropped.clear();
         self.rate_limit.clear();
         self.relay = false;

@@ -6,14 +6,19 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
+use sy_credentials::Verdict;
 use sy_protocol::weight::HEAVY;
-use sy_protocol::{Encoded, FrameReader, Framing, Inbound, Outgoing, StreamForm, Upstream};
+use sy_protocol::{
+    Encoded, FrameReader, Framing, Inbound, Outgoing, StreamDecoder, StreamForm, ToolAnswers,
+    Upstream,
+};
 use sy_types::chat::{ChatResponse, Dropped, Fold};
-use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, MemoryAccount, Side, Target};
+use sy_types::{AuthScheme, ErrorKind, Failure, HttpCall, Side, Target};
 use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::{Trail, Whole};
+use crate::check::is_about_the_key;
 use crate::commit::{Committed, commit};
 use crate::heavy::run_heavy;
 use crate::limits::{self, AnswerLimits};
@@ -25,8 +30,6 @@ use crate::tally::Tally;
 use crate::upstream::{Missed, Reply};
 use crate::watch::Watch;
 
-/// The most bytes of an error answer that are read.
-const ERROR_LIMIT: usize = 64 << 10;
 /// How much of a stream is folded at a time.
 const FOLD_SIZE: usize = 64 << 10;
 
@@ -40,6 +43,39 @@ pub(crate) struct Errand<'a> {
     pub(crate) strict: bool,
     /// How much of an answer is read.
     pub(crate) limits: AnswerLimits,
+    /// Whether it is a legacy completion: a text that goes on, and no chat.
+    pub(crate) is_legacy: bool,
+}
+
+impl Errand<'_> {
+    /// Finds the code that speaks to a target.
+    fn upstream(&self, target: &Target) -> Result<&'static dyn Upstream, Failure> {
+        let upstream = protocol_of(target)?;
+        if !self.is_legacy {
+            return Ok(upstream);
+        }
+        let legacy = sy_protocol::legacy_completions();
+        if upstream.wire() == legacy.wire() {
+            return Ok(legacy);
+        }
+        let text = format!(
+            "{} speaks {}, which has no legacy completions: ask it in /v1/chat/completions, or name a model of a \
+             provider that is OpenAI-compatible (openai_chat)",
+            target.name(),
+            target.protocol
+        );
+        Err(Failure::new(ErrorKind::Unsupported, Side::Caller, text).with_param("model"))
+    }
+}
+
+/// A call with its credential on it.
+pub(crate) struct Signed<'a> {
+    pub(crate) upstream: &'a dyn Upstream,
+    pub(crate) target: &'a Target,
+    pub(crate) call: HttpCall,
+    pub(crate) shown: &'a Shown,
+    /// Whether the answer is to be a stream, whose first content has a limit.
+    pub(crate) awaits_content: bool,
 }
 
 /// What one successful call brought.
@@ -58,11 +94,11 @@ impl Inner {
         tally: &mut Tally,
     ) -> Result<Reached, Missed> {
         let target = &*planned.target;
-        let upstream = protocol_of(target)?;
+        let upstream = errand.upstream(target)?;
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
-        let Encoded { mut call, relay, dropped } =
+        let Encoded { mut call, relay, dropped, tools } =
             run_heavy(errand.inbound.is_heavy(), || sy_protocol::encode(upstream, &outgoing))?;
         if errand.strict && !dropped.is_empty() {
             return Err(not_carried(target, &dropped).into());
@@ -72,22 +108,27 @@ impl Inner {
         }
         (trail.relay, trail.dropped) = (relay, dropped);
         let shown = self.sign(planned, &mut call)?;
-        let mut watch = Watch::start(&target.timeouts, since);
-        let reply = self.connector.send(target, call, &mut watch).await?;
-        let reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
+
+        let signed = Signed { upstream, target, call, shown: &shown, awaits_content: stream };
+        let (reply, mut watch) = self.call(signed, since, trail, tally).await?;
         tally.begun = true;
         errand.inbound.was_sent();
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
             let hide_usage = relay && upstream.adds_usage(&outgoing);
+            let decoder = match relay {
+                true => upstream.relay_decoder(),
+                false => tools.decoder(upstream.stream_decoder()),
+            };
             let purpose = Purpose { relay, hide_usage };
             let memory = Memory::new(errand.inbound.account(), errand.limits.event);
-            let source = Source::open(upstream, reply.body, watch, purpose, memory);
+            let source = Source::open(upstream, decoder, reply.body, watch, purpose, memory);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let read = read_whole(upstream, reply, &mut watch, errand, relay && !wants_stream).await;
-        let (raw, response) = read.map_err(|failure| shown.hide_in_failure(failure))?;
+        let relay = relay && !wants_stream;
+        let read = read_whole((upstream, &tools), reply, &mut watch, errand, relay).await;
+        let (raw, response) = read.map_err(|failure| shown.tell(failure))?;
         tally.note_whole(&response);
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
@@ -96,23 +137,69 @@ impl Inner {
         })
     }
 
+    /// Sends a call, counts it, and sorts the answer by its status. The clock of the call comes
+    /// with the answer.
+    pub(crate) async fn call(
+        &self,
+        signed: Signed<'_>,
+        since: Instant,
+        trail: &mut Trail,
+        tally: &mut Tally,
+    ) -> Result<(Reply, Watch), Missed> {
+        let Signed { upstream, target, call, shown, awaits_content } = signed;
+        let ready = self.connector.prepare(target, call)?;
+        trail.attempts += 1;
+        tally.is_sent = true;
+
+        // Making a client takes its time, which is not the provider's.
+        let mut watch = Watch::start(&target.timeouts, since);
+        if awaits_content {
+            watch.await_content();
+        }
+        let sent = self.connector.send(ready, &mut watch).await;
+        let reply = sent.map_err(|missed| {
+            let Missed { failure, broke } = missed;
+            Missed { failure: shown.tell(failure), broke }
+        })?;
+        let accepted = accepted(shown, upstream, reply, &mut watch, trail).await;
+        self.note_outcome(shown, &accepted);
+        let reply = accepted.map_err(|failure| shown.tell(failure))?;
+        Ok((reply, watch))
+    }
+
     /// Puts the provider's credential on a call.
     pub(crate) fn sign(&self, planned: &Planned, call: &mut HttpCall) -> Result<Shown, Failure> {
         let (target, row) = (&planned.target, &planned.provider.row);
+        let config = self.config.load_full();
         if target.auth == AuthScheme::None {
-            return Ok(Shown::new(None, target));
+            return Ok(Shown::new(None, target, &config));
         }
         match self.credentials.lease(&target.provider, &row.env, None) {
             Ok(lease) => {
                 sy_credentials::apply(&lease, target.auth, call)?;
-                Ok(Shown::new(Some(lease), target))
+                Ok(Shown::new(Some(lease), target, &config))
             }
             // A server on this machine usually wants no key.
             Err(failure) if !row.needs_key && failure.kind == ErrorKind::Unauthenticated => {
-                Ok(Shown::new(None, target))
+                Ok(Shown::new(None, target, &config))
             }
             Err(failure) => Err(failure),
         }
+    }
+}
+
+impl Inner {
+    /// Remembers whether the provider took the credential. Other failures say nothing about it.
+    pub(crate) fn note_outcome(&self, shown: &Shown, reply: &Result<Reply, Failure>) {
+        let Some(lease) = shown.lease() else { return };
+        let (verdict, status) = match reply {
+            Ok(reply) => (Verdict::Ok, reply.status.as_u16()),
+            Err(failure) if is_about_the_key(failure) => {
+                (Verdict::Rejected, failure.status.unwrap_or_default())
+            }
+            Err(_) => return,
+        };
+        self.credentials.note(shown.provider(), lease, verdict, status);
     }
 }
 
@@ -125,16 +212,14 @@ pub(crate) async fn accepted(
     trail: &mut Trail,
 ) -> Result<Reply, Failure> {
     if rate::has_limits(&reply.headers) {
-        trail.rate_limit = rate::limits(&reply.headers, Timestamp::now());
+        trail.rate_limit = shown.without_secrets(rate::limits(&reply.headers, Timestamp::now()));
     }
     if reply.status.is_redirection() {
         return Err(redirected(&reply));
     }
     if !reply.status.is_success() {
         // A body that cannot be read leaves the status, which says the most.
-        let mut uncharged = MemoryAccount::unlimited().open();
-        let read = reply.body.gather(watch, ERROR_LIMIT, true, &mut uncharged).await;
-        let mut body = read.unwrap_or_default().to_vec();
+        let mut body = reply.body.beginning(watch).await;
         shown.hide_in(&mut body);
         let mut failure = upstream.decode_failure(reply.status.as_u16(), &body);
         let asked = rate::retry_after(&reply.headers, Timestamp::now());
@@ -189,7 +274,7 @@ fn redirected(reply: &Reply) -> Failure {
 
 /// Reads a whole answer. For a relay its bytes come with it where they are one JSON body, and it is only looked at.
 async fn read_whole(
-    upstream: &dyn Upstream,
+    (upstream, tools): (&dyn Upstream, &ToolAnswers),
     mut reply: Reply,
     watch: &mut Watch,
     errand: &Errand<'_>,
@@ -202,20 +287,25 @@ async fn read_whole(
     inbound.keep(limits::charge_whole(inbound.account(), &raw)?);
 
     if media_type(&reply.headers) == "text/event-stream" {
-        let folded = run_heavy(is_heavy, || fold(upstream, &raw, limits.event));
+        let decoder = tools.decoder(upstream.stream_decoder());
+        let folded = run_heavy(is_heavy, || fold(decoder, &raw, limits.event));
         return folded.map(|response| (None, response));
     }
     if relay {
         let response = run_heavy(is_heavy, || upstream.relay_response(&raw))?;
         return Ok((Some(raw), response));
     }
-    run_heavy(is_heavy, || upstream.decode_response(&raw)).map(|response| (None, response))
+    let response = run_heavy(is_heavy, || tools.whole(upstream.decode_response(&raw)?))?;
+    Ok((None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
-fn fold(upstream: &dyn Upstream, raw: &Bytes, limit: usize) -> Result<ChatResponse, Failure> {
+fn fold(
+    mut decoder: Box<dyn StreamDecoder>,
+    raw: &Bytes,
+    limit: usize,
+) -> Result<ChatResponse, Failure> {
     let mut reader = FrameReader::new(Framing::Sse, limit);
-    let mut decoder = upstream.stream_decoder();
     let (mut fold, mut events) = (Fold::default(), Vec::new());
 
     // In pieces, as if they had just come: the frames of a whole answer would take more than the answer.

@@ -8,7 +8,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures::Stream;
 use sy_types::chat::StreamEvent;
 use sy_types::{ErrorKind, Failure};
@@ -18,11 +17,6 @@ use crate::meter::Meter;
 use crate::shown::Shown;
 use crate::stream::Source;
 use crate::tally::Tally;
-
-/// The most bytes that are held: more than any provider says before it answers.
-const HELD_LIMIT: usize = 256 << 10;
-/// What an event is counted as.
-const EVENT_SIZE: usize = 64;
 
 /// A stream from which no way leads back.
 #[derive(Debug)]
@@ -34,7 +28,8 @@ pub(crate) struct Committed {
     shown: Option<Shown>,
 }
 
-/// Reads a stream up to its first content.
+/// Reads a stream up to its first content. What is held until then is bounded by the source, in
+/// bytes and in time.
 ///
 /// # Errors
 /// Whatever broke it before.
@@ -44,21 +39,15 @@ pub(crate) async fn commit(
     tally: &mut Tally,
 ) -> Result<Committed, Failure> {
     let mut held = VecDeque::new();
-    let mut size = 0;
     loop {
         let piece = poll_fn(|context| source.poll_piece(context, tally)).await;
-        let Some(piece) = piece.transpose().map_err(|failure| shown.hide_in_failure(failure))?
-        else {
+        let Some(piece) = piece.transpose().map_err(|failure| shown.tell(failure))? else {
             // A stream that ends has had its finish, which is content, unless it only said that it was alive.
-            return Err(Failure::provider(
-                ErrorKind::Malformed,
-                "the provider's stream ended without an answer",
-            ));
+            let text = "the provider's stream ended without an answer";
+            return Err(shown.tell(Failure::provider(ErrorKind::Malformed, text)));
         };
-        size +=
-            piece.chunk.raw.as_ref().map_or(0, Bytes::len) + piece.chunk.events.len() * EVENT_SIZE;
         held.push_back(piece.chunk);
-        if piece.has_content || size > HELD_LIMIT {
+        if piece.has_content {
             return Ok(Committed { held, source: Some(Box::new(source)), shown: Some(shown) });
         }
     }
@@ -106,7 +95,7 @@ impl Stream for AnswerStream {
             Some(Err(failure)) => {
                 *source = None;
                 let failure = match shown {
-                    Some(shown) => shown.hide_in_failure(failure),
+                    Some(shown) => shown.tell(failure),
                     None => failure,
                 };
                 meter.broke(&failure);

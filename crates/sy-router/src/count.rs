@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use sy_protocol::weight::each_string;
 use sy_protocol::{Inbound, Outgoing, Upstream, face};
 use sy_types::chat::{ChatRequest, ImageDetail, Media, Message, Part, Source, ToolKind};
 use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Target};
@@ -15,28 +14,25 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{accepted, pass_on, protocol_of};
+use crate::attempt::{Signed, pass_on, protocol_of};
 use crate::heavy::run_heavy;
 use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
+use crate::tally::Tally;
 use crate::upstream::Missed;
-use crate::watch::Watch;
+use crate::weigh::weigh;
 
 /// Bytes of UTF-8 per token: about right for English prose and code (4 characters), for Cyrillic and Greek (2 characters)
 /// and for Chinese and Japanese (a little over 1 character).
 const BYTES_PER_TOKEN: u64 = 4;
 /// What a message costs beside its text: role and separators.
-const PER_MESSAGE: u64 = 4;
+pub(crate) const PER_MESSAGE: u64 = 4;
 /// What a tool costs beside its schema.
-const PER_TOOL: u64 = 8;
+pub(crate) const PER_TOOL: u64 = 8;
 /// A picture: between OpenAI's 765 for 1024×1024 and Anthropic's 1,600 for its largest.
-const PER_IMAGE: u64 = 1_000;
+pub(crate) const PER_IMAGE: u64 = 1_000;
 /// A picture at low detail (OpenAI's flat price, docs read 2026-11-21).
 const PER_COARSE_IMAGE: u64 = 85;
-/// Bodies up to this size are decoded for an estimate: it costs little and is more exact.
-const DECODED_FOR_ESTIMATE: usize = 64 << 10;
-/// Strings of base64 up to this length are taken for words.
-const SHORTEST_FILE: usize = 1024;
 /// A document, recording or film whose length nobody knows.
 const PER_FILE: u64 = 2_000;
 
@@ -53,40 +49,16 @@ pub struct Counted {
     pub raw: Option<Bytes>,
 }
 
-/// Estimates the prompt tokens of a request for an answer.
-///
-/// A large body is not decoded for it: the strings in it are measured where they stand.
+/// Estimates the prompt tokens of a request for an answer. A body that was not read for another
+/// reason is not built for this.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
-    if let Some(chat) = inbound.decoded() {
-        return of_request(chat);
-    }
     let body = inbound.body();
-    if body.len() > DECODED_FOR_ESTIMATE {
-        return run_heavy(inbound.is_heavy(), || of_body(body));
+    match inbound.decoded() {
+        Some(chat) => of_request(chat),
+        None => {
+            run_heavy(inbound.is_heavy(), || weigh(body)).unwrap_or_else(|| of_length(body.len()))
+        }
     }
-    match inbound.chat() {
-        Ok(chat) => of_request(chat),
-        Err(_) => of_body(body),
-    }
-}
-
-/// Estimates the prompt tokens of a body by its strings, without decoding it.
-fn of_body(body: &[u8]) -> u64 {
-    let (mut text, mut fixed) = (0_u64, 0_u64);
-    each_string(body, |string, is_name| match (is_name, string) {
-        (true, b"role") => fixed += PER_MESSAGE,
-        (true, _) => {}
-        (false, string) if is_inline_file(string) => fixed += PER_IMAGE,
-        (false, string) => text += string.len() as u64,
-    });
-    fixed + text.div_ceil(BYTES_PER_TOKEN)
-}
-
-/// Returns true for a string that holds a picture or a document: a data URL, or base64 of some length.
-fn is_inline_file(string: &[u8]) -> bool {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
-    string.len() > SHORTEST_FILE
-        && (string.starts_with(b"data:") || string.iter().take(SHORTEST_FILE).all(is_base64))
 }
 
 /// Estimates the prompt tokens of a request for a count.
@@ -136,16 +108,18 @@ impl Inner {
         let shown = self.sign(planned, &mut call)?;
         trail.turn_to(target);
         trail.relay = relay;
-        let mut watch = Watch::start(&target.timeouts, Instant::now());
-        let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
-        let raw = reply.body.whole(&mut watch, limits.whole, inbound.account()).await?;
+
+        let signed = Signed { upstream, target, call, shown: &shown, awaits_content: false };
+        let called = self.call(signed, Instant::now(), trail, &mut Tally::default()).await;
+        let (mut reply, mut watch) = called?;
+        let read = reply.body.whole(&mut watch, limits.whole, inbound.account()).await;
+        let raw = read.map_err(|failure| shown.tell(failure))?;
         let _charge = limits::charge_whole(inbound.account(), &raw)?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
                 let text = "the provider answered a token count with something else";
-                Err(Failure::provider(ErrorKind::Malformed, text).into())
+                Err(shown.tell(Failure::provider(ErrorKind::Malformed, text)).into())
             }
         }
     }
@@ -181,7 +155,8 @@ fn counting_body(
     relay: bool,
 ) -> Result<CallBody, Failure> {
     if !relay {
-        let body = upstream.build(&*counted_request(inbound)?, target, false)?.body;
+        let chat = counted_request(inbound)?;
+        let body = face::build(upstream, &chat, target, false)?.0.body;
         return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(
             &upstream.count_body(body, target),
         ))));
@@ -243,7 +218,7 @@ fn of_media(media: &Media) -> u64 {
     }
 }
 
-fn of_length(bytes: usize) -> u64 {
+pub(crate) fn of_length(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
 }
 
@@ -254,7 +229,7 @@ mod tests {
         ChatRequest, ImageDetail, Media, Message, Part, Role, Source, Tool, ToolKind,
     };
 
-    use super::{estimate, of_body};
+    use super::estimate;
 
     #[test]
     fn every_part_counts() {
@@ -280,17 +255,5 @@ mod tests {
             ToolKind::Function { parameters: serde_json::json!({"type": "object"}), strict: None };
         let tool = Tool { name: "read".to_owned(), description: None, kind, cache: false };
         check(vec![], vec![tool], 4 + 8 + 6);
-    }
-
-    #[test]
-    fn a_large_body_is_measured_where_it_stands() {
-        let words = "word ".repeat(1000);
-        let picture = "iVBORw0KGgo".repeat(1000);
-        let body = serde_json::json!({"messages": [
-            {"role": "user", "content": [{"text": words}, {"url": format!("data:image/png;base64,{picture}")}]},
-            {"role": "user", "content": [{"data": picture}]},
-        ]});
-        let tokens = of_body(body.to_string().as_bytes());
-        assert!((3250..3280).contains(&tokens), "{tokens}");
     }
 }

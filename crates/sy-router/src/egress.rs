@@ -27,9 +27,18 @@ const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(168, 63, 129, 16),
 ];
 
-/// Metadata addresses of AWS and Google Cloud in IPv6.
-const METADATA_V6: [Ipv6Addr; 2] = [
+/// Metadata addresses within the link-local range, which IPv6 forms may carry: of most clouds, of AWS's containers (ECS), and
+/// of its pod identities (EKS).
+const LINK_LOCAL_METADATA: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
+];
+
+/// Metadata addresses of AWS (instances, pod identities) and Google Cloud in IPv6.
+const METADATA_V6: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254),
 ];
 
@@ -94,15 +103,32 @@ fn judge_name(name: &str, reach: Reach) -> Result<(), Denied> {
 pub(crate) fn judge(address: IpAddr, reach: Reach) -> Result<(), Denied> {
     let (always, private) = match address {
         IpAddr::V4(address) => (is_always_v4(address), is_private_v4(address)),
-        IpAddr::V6(address) => match embedded(address) {
-            Some(inner) => (is_always_v4(inner), is_private_v4(inner)),
-            None => (is_always_v6(address), is_private_v6(address)),
-        },
+        IpAddr::V6(address) => judge_v6(address),
     };
     if always {
         return Err(Denied::Always);
     }
     if private && reach == Reach::Public { Err(Denied::Private) } else { Ok(()) }
+}
+
+/// Returns whether an address is refused always, and whether it is private.
+fn judge_v6(address: Ipv6Addr) -> (bool, bool) {
+    let carried = embedded(address);
+    // A translator's own prefix can be any; that an address of the internet repeats one of these by chance is out of the
+    // question.
+    let is_translated_metadata = translated(address)
+        .iter()
+        .any(|inner| LINK_LOCAL_METADATA.contains(inner) || METADATA_V4.contains(inner));
+    let always = is_always_v6(address)
+        || is_translated_metadata
+        || carried.iter().any(|inner| is_always_v4(*inner));
+
+    // An address that is a form of an IPv4 one is as private as that; what a Teredo address carries is only its way.
+    let private = match carried.is_empty() || is_teredo(address) {
+        true => is_private_v6(address),
+        false => is_local_translation(address) || carried.iter().any(|inner| is_private_v4(*inner)),
+    };
+    (always, private)
 }
 
 fn is_always_v4(address: Ipv4Addr) -> bool {
@@ -140,19 +166,48 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || (first == 0x0100 && second == 0)
 }
 
-/// Returns the IPv4 address inside an IPv6 one: mapped, compatible, NAT64 (both prefixes), ISATAP-free 6to4.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 addresses inside an IPv6 one: mapped, compatible, SIIT, NAT64 (both prefixes), 6to4, Teredo, ISATAP.
+fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => Some(join(g, h)),
+        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => vec![join(g, h)],
         // `::` and `::1` are addresses of their own.
-        (0, 0, 0, 0, 0, 0) if (g, h) != (0, 0) && (g, h) != (0, 1) => Some(join(g, h)),
+        (0, 0, 0, 0, 0, 0) if (g, h) != (0, 0) && (g, h) != (0, 1) => vec![join(g, h)],
         // SIIT's translated form, ::ffff:0:a.b.c.d.
-        (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, 1, _, _, _) => Some(join(g, h)),
-        (0x2002, high, low, _, _, _) => Some(join(high, low)),
-        _ => None,
+        (0, 0, 0, 0, 0xffff, 0) => vec![join(g, h)],
+        // RFC 8215: a network chooses where behind this prefix the address stands.
+        (0x64, 0xff9b, 1, ..) => translated(address).to_vec(),
+        (0x2002, high, low, ..) => vec![join(high, low)],
+        // RFC 4380: the server, and the client with all bits turned.
+        (0x2001, 0, high, low, ..) => vec![join(high, low), join(!g, !h)],
+        // RFC 5214: the interface's name says so.
+        (_, _, _, _, 0 | 0x200, 0x5efe) => vec![join(g, h)],
+        _ => Vec::new(),
     }
+}
+
+/// Returns the IPv4 addresses that a translator could read from an address, by the length of its prefix: RFC 6052,
+/// section 2.2, for 32, 40, 48, 56, 64 and 96 bits. Bits 64 to 71 are left out.
+fn translated(address: Ipv6Addr) -> [Ipv4Addr; 6] {
+    let [_, _, _, _, a, b, c, d, _, e, f, g, w, x, y, z] = address.octets();
+    [
+        Ipv4Addr::new(a, b, c, d),
+        Ipv4Addr::new(b, c, d, e),
+        Ipv4Addr::new(c, d, e, f),
+        Ipv4Addr::new(d, e, f, g),
+        Ipv4Addr::new(e, f, g, w),
+        Ipv4Addr::new(w, x, y, z),
+    ]
+}
+
+fn is_teredo(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0x2001, 0, ..])
+}
+
+/// RFC 8215: for networks of one's own only.
+fn is_local_translation(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0x64, 0xff9b, 1, ..])
 }
 
 #[cfg(test)]
@@ -194,6 +249,24 @@ mod tests {
             "[fe80::1]",
             "[fd00:ec2::254]",
             "[fd20:ce::254]",
+            // Pod identities.
+            "169.254.170.2",
+            "169.254.170.23",
+            "[fd00:ec2::23]",
+            "[64:ff9b::169.254.170.23]",
+            // Translated behind prefixes of 48, 56 and 64 bits.
+            "[64:ff9b:1:a9fe:00a9:fe00::]",
+            "[64:ff9b:1:ffa9:00fe:a9fe::]",
+            "[64:ff9b:1:ffff:00a9:fea9:fe00::]",
+            // Translated behind prefixes of a network's own, of 32, 40 and 96 bits.
+            "[2001:67c:a9fe:a9fe::]",
+            "[2001:67c:22a9:fea9:fe::]",
+            "[2001:67c:2e8:2a::a9fe:aa17]",
+            // Teredo: as the server, and as the client.
+            "[2001:0:a9fe:a9fe::1]",
+            "[2001:0:4136:e378:8000:63bf:5601:5601]",
+            // ISATAP.
+            "[2001:67c::5efe:169.254.169.254]",
             "[ff02::1]",
             "[::ffff:169.254.169.254]",
             "[::169.254.169.254]",
@@ -230,6 +303,7 @@ mod tests {
             "[fec0::1]",
             "[::ffff:10.0.0.1]",
             "[64:ff9b::127.0.0.1]",
+            "[64:ff9b:1::808:808]",
             "[2001:0:4136:e378:8000:63bf:3fff:fdd2]",
         ] {
             check(host, 'p');
@@ -249,6 +323,7 @@ mod tests {
             "api.example.com",
             "metadata.example.com",
             "[2606:4700::1111]",
+            "[2001:4860:4860::8888]",
             "[64:ff9b::1.1.1.1]",
             "[::ffff:1.1.1.1]",
             "[2002:0101:0101::1]",

@@ -17,13 +17,12 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
-use crate::attempt::{accepted, not_carried, protocol_of};
+use crate::attempt::{Signed, not_carried, protocol_of};
 use crate::heavy::run_heavy;
 use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
-use crate::watch::Watch;
 
 /// The answer to an embeddings request.
 #[derive(Clone, Debug)]
@@ -36,11 +35,19 @@ pub struct Embedded {
 
 /// Returns the model that an embeddings body names; empty where it names none.
 pub(crate) fn model_of(body: &Bytes) -> Result<String, Failure> {
+    sy_protocol::inbound::check_depth(body)?;
     let spans = Spans::find(body, &["model"])?;
     let Some(raw) = spans.get(body, "model") else { return Ok(String::new()) };
-    sy_protocol::json::read::<String>(raw).map_err(|_| {
-        Failure::invalid("model: expected a string, got something else").with_param("model")
-    })
+    let wrong = |got| {
+        let text = format!("model: expected the name of a model, got {got}");
+        Failure::invalid(text).with_param("model")
+    };
+    match sy_protocol::json::read::<Option<String>>(raw) {
+        Ok(None) => Ok(String::new()),
+        Ok(Some(model)) if model.trim().is_empty() => Err(wrong("a blank one")),
+        Ok(Some(model)) => Ok(model),
+        Err(_) => Err(wrong("something else")),
+    }
 }
 
 /// What a client wants embedded, on all its attempts.
@@ -85,24 +92,31 @@ impl Inner {
             run_heavy(errand.body.len() > HEAVY, || call_for(upstream, target, errand, trail))?;
         let shown = self.sign(planned, &mut call)?;
         trail.relay = request.is_none();
-        let mut watch = Watch::start(&target.timeouts, since);
-        let reply = self.connector.send(target, call, &mut watch).await?;
-        let mut reply = accepted(&shown, upstream, reply, &mut watch, trail).await?;
-        tally.begun = true;
-        let raw = reply.body.whole(&mut watch, errand.limits.whole, errand.account).await?;
-        let Some(request) = request else {
-            tally.note_usage(run_heavy(raw.len() > HEAVY, || usage_of(&raw))?);
-            return Ok(raw);
-        };
 
-        let charge = limits::charge_whole(errand.account, &raw)?;
-        let (usage, body) = run_heavy(raw.len() > HEAVY, || {
-            let response = embeddings::decode_response(wire, &raw)?;
-            let body = embeddings::encode_response(errand.wire, &request, &response);
-            Ok::<_, Failure>((response.usage, body))
-        })?;
-        tally.note_usage(usage);
-        Ok(charge.tie_to(body))
+        let signed = Signed { upstream, target, call, shown: &shown, awaits_content: false };
+        let (mut reply, mut watch) = self.call(signed, since, trail, tally).await?;
+        tally.begun = true;
+        let read = async {
+            let raw = reply.body.whole(&mut watch, errand.limits.whole, errand.account).await?;
+            let is_heavy = raw.len() > HEAVY;
+            if run_heavy(is_heavy, || is_refusal(&raw)) {
+                return Err(upstream.decode_failure(reply.status.as_u16(), &raw));
+            }
+            let Some(request) = request else {
+                tally.note_usage(run_heavy(is_heavy, || usage_of(&raw))?);
+                return Ok(raw);
+            };
+
+            let charge = limits::charge_whole(errand.account, &raw)?;
+            let (usage, body) = run_heavy(is_heavy, || {
+                let response = embeddings::decode_response(wire, &raw)?;
+                let body = embeddings::encode_response(errand.wire, &request, &response);
+                Ok::<_, Failure>((response.usage, body))
+            })?;
+            tally.note_usage(usage);
+            Ok(charge.tie_to(body))
+        };
+        read.await.map_err(|failure| shown.tell(failure).into())
     }
 }
 
@@ -148,6 +162,12 @@ fn call_for(
     Ok(EmbedCall { call, wire, request, _charge: charge })
 }
 
+/// Returns true for an error that came with a status of success.
+fn is_refusal(raw: &[u8]) -> bool {
+    let Ok(spans) = Spans::find(raw, &["error"]) else { return false };
+    spans.get(raw, "error").is_some_and(|error| error != b"null")
+}
+
 /// Reads the token count, and with it checks that the answer is JSON.
 fn usage_of(raw: &[u8]) -> Result<Option<Usage>, Failure> {
     let malformed = || {
@@ -159,9 +179,9 @@ fn usage_of(raw: &[u8]) -> Result<Option<Usage>, Failure> {
     let spans = Spans::find(raw, &["usage"]).map_err(|_| malformed())?;
     let usage: Option<Value> =
         spans.get(raw, "usage").and_then(|raw| sy_protocol::json::read(raw).ok());
-    let input = usage
-        .as_ref()
-        .and_then(|usage| usage.get("prompt_tokens").or(usage.get("total_tokens"))?.as_u64());
+    let input = usage.as_ref().and_then(|usage| {
+        sy_protocol::json::count(usage.get("prompt_tokens").or(usage.get("total_tokens"))?)
+    });
     Ok(input.map(|input| Usage { input, ..Usage::default() }))
 }
 
@@ -177,6 +197,8 @@ mod tests {
         let model = |body: &'static str| model_of(&Bytes::from_static(body.as_bytes()));
         assert_eq!(model(r#"{"input":"x","model":"a/b"}"#), Ok("a/b".to_owned()));
         assert_eq!(model(r#"{"input":"x"}"#), Ok(String::new()));
+        assert_eq!(model(r#"{"input":"x","model":null}"#), Ok(String::new()));
+        assert_eq!(model(r#"{"model":" "}"#).unwrap_err().kind, ErrorKind::Invalid);
         assert_eq!(model(r#"{"model":7}"#).unwrap_err().param.as_deref(), Some("model"));
         assert_eq!(model("[]").unwrap_err().kind, ErrorKind::Invalid);
     }

@@ -5,12 +5,14 @@
 //! - `plan`: a model name, an alias or nothing becomes an ordered list of targets.
 //! - `retry`, `cool`: what follows a failure, and which targets rest.
 //! - `attempt`: one call to one target; `upstream` and `egress` send it and refuse addresses that must not be called;
-//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the provider's words.
+//!   `watch` keeps its time limits; `rate` reads its headers; `shown` takes our secrets out of the
+//!   provider's words, and `explain` says what helps.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
 //! - `limits`, `heavy`: how much of an answer is read, and how long work is kept off the runtime's threads.
 //! - `lookup`: what the surfaces ask beside sending.
-//! - `count`, `embed`: token counting and embeddings along the same course.
+//! - `count`, `weigh`, `embed`: token counting and embeddings along the same course.
+//! - `check`: lists a provider's models, and so checks a key at sign-in.
 //! - [`answer`]: what comes back.
 //!
 //! Cancelling is dropping: a dropped future or stream drops the connection to the provider at once. Nothing here knows an
@@ -18,11 +20,13 @@
 
 pub mod answer;
 mod attempt;
+mod check;
 mod commit;
 mod cool;
 mod count;
 mod egress;
 mod embed;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod heavy;
@@ -38,6 +42,7 @@ mod stream;
 mod tally;
 mod upstream;
 mod watch;
+mod weigh;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -53,6 +58,7 @@ use sy_protocol::{Inbound, registry};
 use sy_types::{Failure, MemoryAccount, ProtocolId, RequestContext};
 
 pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole};
+pub use check::KeyCheck;
 pub use commit::AnswerStream;
 pub use count::Counted;
 pub use embed::Embedded;
@@ -147,6 +153,30 @@ impl Router {
         inbound: Arc<Inbound>,
         passthrough: HeaderMap,
     ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, false).await
+    }
+
+    /// Relays a request in OpenAI's legacy completions form, which must have come as chat completions, to a provider that
+    /// has that route. Otherwise as [`Self::answer`].
+    ///
+    /// # Errors
+    /// `Unsupported` where the target speaks another protocol; else as [`Self::answer`].
+    pub async fn complete(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+    ) -> Result<Answer, Refused> {
+        self.carry(ctx, inbound, passthrough, true).await
+    }
+
+    async fn carry(
+        &self,
+        ctx: &RequestContext,
+        inbound: Arc<Inbound>,
+        passthrough: HeaderMap,
+        is_legacy: bool,
+    ) -> Result<Answer, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
         let mut meter = Meter::begin_chat(inner, ctx, &inbound);
@@ -157,8 +187,9 @@ impl Router {
         };
         let strict = ctx.strict || config.server.strict;
         let limits = AnswerLimits::of(&config);
-        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict, limits };
-        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        let errand =
+            Errand { inbound: &inbound, passthrough: &passthrough, strict, limits, is_legacy };
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
@@ -220,7 +251,7 @@ impl Router {
         };
         let (strict, limits) = (ctx.strict || config.server.strict, AnswerLimits::of(&config));
         let errand = EmbedErrand { wire, body, model, strict, limits, account };
-        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.prefer_fallback);
+        let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);

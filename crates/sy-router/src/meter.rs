@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::{Attempted, Refused, Trail};
+use crate::plan::shown_name;
 use crate::record::{Observer, Outcome, Record};
 use crate::tally::Tally;
 
@@ -47,7 +48,7 @@ impl Meter {
             request_id: ctx.id.clone(),
             principal: ctx.principal.clone(),
             caller_protocol: None,
-            requested_model: model.to_owned(),
+            requested_model: shown_name(model),
             provider: Arc::default(),
             model: Arc::default(),
             outcome: Outcome::ClientGone,
@@ -86,11 +87,11 @@ impl Meter {
     /// A target is called: from now on the request counts as its.
     pub(crate) fn turn_to(&mut self, target: &Arc<Target>) {
         self.target = Some(Arc::clone(target));
-        self.tally = Tally::default();
+        let former = std::mem::take(&mut self.tally);
         if let Some(record) = &mut self.record {
             record.provider = Arc::clone(&target.provider);
             record.model = Arc::clone(&target.model);
-            record.attempts += 1;
+            record.attempts += u32::from(former.is_sent);
         }
     }
 
@@ -135,6 +136,7 @@ impl Meter {
 
     fn settle(&mut self, outcome: Outcome) {
         let Some(mut record) = self.record.take() else { return };
+        record.attempts += u32::from(self.tally.is_sent);
         let prompt = || self.inbound.as_deref().map_or(0, crate::count::estimate);
         (record.usage, record.usage_estimated) = match outcome {
             Outcome::Failed(_) => (Usage::default(), false),

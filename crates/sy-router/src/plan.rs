@@ -11,17 +11,28 @@ use std::time::Duration;
 use sy_catalog::{Catalog, Connected, Provider, ProviderRow, Resolved};
 use sy_config::Config;
 use sy_credentials::Credentials;
-use sy_types::{Failure, ProtocolId, Target};
+use sy_types::{ErrorKind, Failure, ProtocolId, Target};
 use tokio::time::Instant;
 
 use crate::answer::Attempted;
+use crate::explain::shorten;
 
 /// The word by which a caller asks for the default model, where no alias has that name.
 const DEFAULT_WORD: &str = "default";
+/// The longest name of a model, in bytes: names of real ones have under a hundred.
+const NAME_LIMIT: usize = 512;
+/// How much of a name is shown in errors and logs, in characters.
+const SHOWN_LIMIT: usize = 80;
+/// How alike an alias must be to a name that leads nowhere, from 0 to 1, to be proposed for it.
+const ALIKE: f64 = 0.85;
 /// The most targets of one plan.
 const TARGET_LIMIT: usize = 32;
 /// The most plans that are kept. Names come from callers, so there may be any number of them.
 const PLAN_LIMIT: usize = 1024;
+/// How much room kept plans may take, in bytes, and how much a target counts: it shares its largest
+/// parts with the catalog.
+const ROOM_LIMIT: usize = 2 << 20;
+const TARGET_ROOM: usize = 1 << 10;
 /// How long a plan is kept: what a bare model name means depends on which providers have a key, and keys come and go
 /// without a word to us.
 const PLAN_TIME: Duration = Duration::from_secs(2);
@@ -53,6 +64,8 @@ struct Shelf {
     generation: u64,
     config: Option<Arc<Config>>,
     plans: HashMap<String, Vec<Kept>>,
+    /// How much the plans take, in bytes.
+    room: usize,
 }
 
 #[derive(Debug)]
@@ -81,19 +94,22 @@ impl Planner {
         requested: &str,
         caller: Option<ProtocolId>,
     ) -> Result<Arc<Plan>, Failure> {
+        check_name(requested)?;
         let generation = grounds.catalog.generation();
         if let Some(plan) = self.kept(generation, grounds.config, requested, caller) {
             return Ok(plan);
         }
-        let plan = Arc::new(make(grounds, requested, caller)?);
+        let made = make(grounds, requested, caller);
+        let plan = Arc::new(made.map_err(|failure| told(failure, grounds.config, requested))?);
+        let room = requested.len() + plan.room();
+
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
-        if !shelf.is_of(generation, grounds.config) || shelf.plans.len() >= PLAN_LIMIT {
-            *shelf = Shelf {
-                generation,
-                config: Some(Arc::clone(grounds.config)),
-                plans: HashMap::new(),
-            };
+        let is_full = shelf.plans.len() >= PLAN_LIMIT || shelf.room + room > ROOM_LIMIT;
+        if is_full || !shelf.is_of(generation, grounds.config) {
+            let config = Some(Arc::clone(grounds.config));
+            *shelf = Shelf { generation, config, ..Shelf::default() };
         }
+        shelf.room += room;
         let kept = shelf.plans.entry(requested.to_owned()).or_default();
         kept.retain(|kept| kept.caller != caller);
         kept.push(Kept { caller, made: Instant::now(), plan: Arc::clone(&plan) });
@@ -159,13 +175,88 @@ fn make(
         add(&name.text, catalog.resolve(&name.text, &linked));
     }
     match first_failure {
-        Some(failure) if plan.targets.is_empty() => Err(failure),
+        Some(failure) if plan.targets.is_empty() => Err(with_unusable_key(failure, credentials)),
         None if plan.targets.is_empty() => Err(Failure::bug("a plan was made of no name")),
         _ => Ok(plan),
     }
 }
 
+/// Refuses names that are none, before anything is done with them.
+fn check_name(requested: &str) -> Result<(), Failure> {
+    let fault = if requested.len() > NAME_LIMIT {
+        format!(
+            "expected at most {NAME_LIMIT} bytes, got {}: `{}`",
+            requested.len(),
+            shown_name(requested)
+        )
+    } else if !requested.is_empty() && requested.trim().is_empty() {
+        "expected the name of a model, got a blank one; leave it out for the default model"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Failure::invalid(format!("model: {fault}")).with_param("model"))
+}
+
+/// Returns a name as errors and logs show it.
+pub(crate) fn shown_name(requested: &str) -> String {
+    let mut name = requested.to_owned();
+    shorten(&mut name, SHOWN_LIMIT);
+    name
+}
+
+/// Shortens the requested name in a failure, and proposes the aliases that are most like it.
+fn told(mut failure: Failure, config: &Config, requested: &str) -> Failure {
+    let requested = requested.trim();
+    let shown = shown_name(requested);
+    if shown != requested {
+        let model = requested.split_once('/').map_or(requested, |(_, model)| model);
+        let shortened = failure.message.replace(requested, &shown);
+        failure.message = shortened.replace(model, &shown_name(model));
+    }
+    if failure.kind != ErrorKind::NotFound {
+        return failure;
+    }
+
+    let likeness =
+        |alias: &str| strsim::jaro_winkler(&alias.to_lowercase(), &requested.to_lowercase());
+    let near = config.alias.keys().filter(|alias| likeness(alias) >= ALIKE);
+    if let Some(alias) = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
+        failure.message.push_str(&format!("; or did you mean the alias `{alias}`?"));
+    }
+    failure
+}
+
+/// Adds to "there is none" that a key is there and cannot be used, as when the key that opens the vault was lost: without
+/// that, one would look for the fault at the wrong place.
+fn with_unusable_key(failure: Failure, credentials: &Credentials) -> Failure {
+    if failure.kind != ErrorKind::NotFound {
+        return failure;
+    }
+    let unusable = credentials
+        .list()
+        .into_iter()
+        .find_map(|summary| Some((summary.provider, summary.problem?)));
+    match unusable {
+        Some((provider, problem)) => {
+            let message = format!(
+                "{}; the stored key of {provider} cannot be used: {problem}",
+                failure.message
+            );
+            Failure { message, ..failure }
+        }
+        None => failure,
+    }
+}
+
 impl Plan {
+    /// Returns about how many bytes it takes.
+    fn room(&self) -> usize {
+        let skipped =
+            self.skipped.iter().map(|skipped| skipped.message.len() + skipped.model.len());
+        self.targets.len() * TARGET_ROOM + skipped.sum::<usize>()
+    }
+
     fn add(&mut self, catalog: &Catalog, target: Arc<Target>) {
         let is_known = self.targets.iter().any(|known| {
             known.target.provider == target.provider
@@ -250,7 +341,8 @@ fn expand<'a>(config: &'a Config, name: &'a str, within: &mut Vec<&'a str>, out:
 mod tests {
     use sy_config::{Alias, Config};
 
-    use super::{Name, Names, names};
+    use super::{NAME_LIMIT, Name, Names, check_name, names, told};
+    use sy_types::{ErrorKind, Failure, Side};
 
     fn config() -> Config {
         let mut config = Config::default();
@@ -275,6 +367,34 @@ mod tests {
             })
             .collect();
         assert_eq!(names(config, requested), Names { is_default, chain }, "{requested}");
+    }
+
+    #[test]
+    fn names_that_are_none_are_refused() {
+        for name in ["", "a/b", &"x".repeat(NAME_LIMIT)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in [" ", "\n", &"é".repeat(NAME_LIMIT)] {
+            let failure = check_name(name).unwrap_err();
+            assert!(failure.kind == ErrorKind::Invalid && failure.message.len() < 300, "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_a_like_alias_proposed() {
+        let told = |requested: &str| {
+            let text = format!("there is no model `{requested}`; did you mean `x/{requested}`?");
+            told(Failure::new(ErrorKind::NotFound, Side::Caller, text), &config(), requested)
+                .message
+        };
+        assert!(
+            told("smrat").ends_with("; or did you mean the alias `smart`?"),
+            "{}",
+            told("smrat")
+        );
+        assert!(told("elephant").ends_with("`x/elephant`?"), "{}", told("elephant"));
+        let long = told(&format!("a/{}", "b".repeat(400)));
+        assert!(long.len() < 300 && long.contains(&"b".repeat(70)), "{long}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct Record {
     pub principal: Principal,
     /// The client's protocol; `None` for a request that was made here or that is no chat.
     pub caller_protocol: Option<ProtocolId>,
-    /// The model as the caller named it.
+    /// The model as the caller named it, cut where it is long.
     pub requested_model: String,
     /// The provider that was called last; empty when none was.
     pub provider: Arc<str>,
@@ -67,7 +67,7 @@ pub struct Record {
     pub model: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
-    /// How many calls were made or begun.
+    /// How many calls left; none where a target was refused before.
     pub attempts: u32,
     /// Whether a stream was asked for.
     pub stream: bool,

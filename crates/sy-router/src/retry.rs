@@ -10,7 +10,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use sy_config::Retry;
 use sy_types::memory::{OVER_BUDGET, OVER_REQUEST};
-use sy_types::{ErrorKind, Failure};
+use sy_types::{ErrorKind, Failover, Failure};
 use tokio::time::Instant;
 
 use crate::answer::Attempted;
@@ -71,13 +71,13 @@ struct Situation {
     /// Whether the connection broke and a call was repeated for that already.
     mended: bool,
     has_next: bool,
-    prefer_fallback: bool,
+    failover: Failover,
     /// How long a wait the target's total limit leaves.
     time_left: Duration,
 }
 
 fn decide(missed: &Missed, situation: &Situation) -> Step {
-    let Situation { retry, calls, mended, has_next, prefer_fallback, time_left } = *situation;
+    let Situation { retry, calls, mended, has_next, failover, time_left } = *situation;
     let failure = &missed.failure;
     match failure.code.as_deref() {
         // It is we who are short of memory, not the target.
@@ -98,8 +98,10 @@ fn decide(missed: &Missed, situation: &Situation) -> Step {
     let longest = Duration::from_millis(retry.max_delay);
     let asked = failure.retry_after;
     let wait = jittered(retry.delay(calls)).max(asked.unwrap_or_default());
-    // The provider's own word on a rate limit is kept where it is near; else a fallback is better than a wait.
-    let is_promised = failure.kind == ErrorKind::RateLimited && asked.is_some() && !prefer_fallback;
+    // A further target is better than a wait, unless waits are wanted and the provider promises
+    // that this one helps.
+    let is_promised =
+        failover == Failover::Wait && failure.kind == ErrorKind::RateLimited && asked.is_some();
     let is_worth_it = calls <= retry.max_retries && wait <= longest && wait < time_left;
     if is_worth_it && (is_promised || !has_next) { Step::Again(wait) } else { Step::Next }
 }
@@ -115,7 +117,7 @@ pub(crate) struct Course<'a> {
     plan: &'a Plan,
     cooling: &'a Cooling,
     retry: Retry,
-    prefer_fallback: bool,
+    failover: Failover,
     /// Positions in the plan that were not tried, in order; cooling targets come last.
     ahead: SmallVec<[usize; 8]>,
     current: Option<Current>,
@@ -140,7 +142,7 @@ impl<'a> Course<'a> {
         plan: &'a Plan,
         cooling: &'a Cooling,
         retry: Retry,
-        prefer_fallback: bool,
+        failover: Option<Failover>,
     ) -> Self {
         let is_cooling = |position: &usize| {
             plan.targets
@@ -157,7 +159,7 @@ impl<'a> Course<'a> {
             plan,
             cooling,
             retry,
-            prefer_fallback,
+            failover: failover.unwrap_or(retry.failover.into()),
             ahead,
             current: None,
             calls: 0,
@@ -200,7 +202,7 @@ impl<'a> Course<'a> {
             calls: current.calls,
             mended: current.mended,
             has_next: !self.ahead.is_empty(),
-            prefer_fallback: self.prefer_fallback,
+            failover: self.failover,
             time_left: deadline
                 .map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now())),
         };
@@ -268,10 +270,14 @@ impl<'a> Course<'a> {
         });
     }
 
-    /// Lets a target rest that is left because its provider said that it has enough.
+    /// Lets a target rest that is left because its provider said that it has enough, or said
+    /// nothing at all.
     fn cool(&self, planned: &Planned, failure: &Failure) {
-        let has_enough = matches!(failure.kind, ErrorKind::RateLimited | ErrorKind::QuotaExceeded)
-            || (failure.kind == ErrorKind::Unavailable && failure.retry_after.is_some());
+        let has_enough = matches!(
+            failure.kind,
+            ErrorKind::RateLimited | ErrorKind::QuotaExceeded | ErrorKind::Timeout
+        ) || (failure.kind == ErrorKind::Unavailable
+            && failure.retry_after.is_some());
         if has_enough {
             self.cooling.rest(&planned.target, failure.retry_after);
         }

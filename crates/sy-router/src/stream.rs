@@ -27,6 +27,9 @@ const CHARGE_STEP: u64 = 64 << 10;
 /// How long and how far a stream is read on after its end, so that the connection can be used again.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 const DRAIN_LIMIT: usize = 64 << 10;
+/// The most bytes before the first content. Some protocols repeat the request's tools and
+/// instructions when an answer begins, twice; these reach a megabyte.
+const NOISE_LIMIT: usize = 4 << 20;
 
 /// What a stream is for.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +98,10 @@ pub(crate) struct Source {
     state: State,
     /// The events of one frame of a relay, kept to be used again.
     scratch: Vec<StreamEvent>,
-    /// True once a relay has given content on: frames without events are then more of it.
+    /// True once content was given on: frames of a relay without events are then more of it.
     has_begun: bool,
+    /// How many bytes came before it.
+    noise: usize,
 }
 
 impl std::fmt::Debug for Source {
@@ -119,13 +124,12 @@ impl Source {
     /// Begins to read a stream.
     pub(crate) fn open(
         upstream: &'static dyn Upstream,
+        decoder: Box<dyn StreamDecoder>,
         body: ReplyBody,
         watch: Watch,
         purpose: Purpose,
         memory: Memory,
     ) -> Self {
-        let decoder =
-            if purpose.relay { upstream.relay_decoder() } else { upstream.stream_decoder() };
         let reader = FrameReader::new(upstream.framing(), memory.event_limit);
         Self {
             body,
@@ -138,6 +142,7 @@ impl Source {
             state: State::Reading,
             scratch: Vec::new(),
             has_begun: false,
+            noise: 0,
         }
     }
 
@@ -188,6 +193,17 @@ impl Source {
             if piece.is_some() {
                 return Poll::Ready(piece.map(Ok));
             }
+            self.give_up_when_late();
+        }
+    }
+
+    /// A provider that sends without a pause, and nothing that counts, never lets the timer have
+    /// its turn.
+    fn give_up_when_late(&mut self) {
+        if matches!(self.state, State::Reading)
+            && let Some(failure) = self.watch.expired()
+        {
+            self.state = State::Broken(failure);
         }
     }
 
@@ -266,11 +282,24 @@ impl Source {
         if batch.raw.is_empty() {
             return None;
         }
+        let size = batch.raw.len();
         let piece = if self.purpose.relay {
             self.relay(batch, tally)
         } else {
             self.translate(&batch, tally)
         };
+
+        if piece.has_content {
+            self.watch.touch_content();
+            self.has_begun = true;
+        } else if !self.has_begun {
+            self.noise += size;
+            if self.noise > NOISE_LIMIT && matches!(self.state, State::Reading) {
+                self.state = State::Broken(noisy());
+                return None;
+            }
+        }
+
         let is_empty =
             piece.chunk.events.is_empty() && piece.chunk.raw.as_ref().is_none_or(Bytes::is_empty);
         (!is_empty).then_some(piece)
@@ -310,6 +339,9 @@ impl Source {
             has_content |= events.iter().any(StreamEvent::is_content);
             if self.has_begun && events.is_empty() && matches!(end, End::Open) {
                 tally.note_unread();
+                // The decoder of a relay passes over content that it need not read, and over what
+                // only looks like it.
+                has_content |= self.watch.is_stale() && !sy_protocol::is_blank(frame);
             }
             self.has_begun |= has_content;
             if self.purpose.hide_usage && self.upstream.is_usage_only(frame) {
@@ -358,6 +390,11 @@ impl Source {
         }
         true
     }
+}
+
+fn noisy() -> Failure {
+    let text = format!("the provider sent over {NOISE_LIMIT} bytes without any content");
+    Failure::provider(ErrorKind::Malformed, text)
 }
 
 /// Counts the events from `from` on and cuts the list behind its end: at a failure, or behind the finish.

@@ -7,6 +7,8 @@ use sy_types::chat::{ChatResponse, Delta, Part, StreamEvent, Usage};
 /// What went by in one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
+    /// True once a call left.
+    pub(crate) is_sent: bool,
     /// True once a provider accepted the request and began to answer.
     pub(crate) begun: bool,
     /// True once the answer was complete.

@@ -4,25 +4,32 @@
 //! how often is decided elsewhere. It deliberately follows no redirect, keeps no cookie and asks for no compression, so
 //! that bytes arrive as the provider wrote them.
 
-use std::collections::HashSet;
+mod error;
+mod lookup;
+
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, MemoryCharge, Side, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, Target};
 use url::{Host, Url};
 
 use crate::egress::{self, Denied, Reach};
 use crate::limits::{answer_text, of_provider};
 use crate::watch::Watch;
 
+use lookup::Guard;
+
+/// How much of a refusal's body is read, and for how long: the rest says nothing more.
+const REFUSAL_LIMIT: usize = 64 << 10;
+const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// Bodies up to this size are copied into one piece: cheaper than several writes to the socket.
 const JOIN_LIMIT: u64 = 32 << 10;
 /// Idle connections kept per host: enough for a burst, and the provider closes them after a minute or so anyway.
@@ -31,6 +38,13 @@ const IDLE_PER_HOST: usize = 256;
 const IDLE_TIME: Duration = Duration::from_secs(50);
 /// The most clients: one for each way out and connect limit, and both come from configuration.
 const CLIENT_LIMIT: usize = 32;
+/// The most hosts that have a client of their own. Fewer than there may be clients.
+const RENEWED_LIMIT: usize = 16;
+/// How long an HTTP/2 connection with an open call may be silent before its peer is asked for a
+/// sign of life, and how long that may take. Without it a connection whose peer is gone carries
+/// calls until the system gives up, after many minutes.
+const PING_AFTER: Duration = Duration::from_secs(20);
+const PING_TIME: Duration = Duration::from_secs(10);
 
 /// A call that brought no answer.
 #[derive(Debug)]
@@ -71,34 +85,39 @@ impl ReplyBody {
             Ok(chunk) => chunk.map(Ok),
             Err(error) => Some(Err(Failure::provider(
                 ErrorKind::Malformed,
-                format!("the provider's answer broke off: {}", cause(&error)),
+                format!("the provider's answer broke off: {}", error::cause(&error)),
             ))),
         })
     }
 
-    /// Reads the rest into one piece, at most `limit` bytes of it.
+    /// Reads a whole answer.
     ///
     /// # Errors
-    /// `Timeout` by the watch; `Malformed` when the answer breaks off or, unless `cut` is true, grows beyond the limit.
-    pub(crate) async fn gather(
+    /// `Timeout` by the watch; `Malformed` when the answer breaks off, has more than `limit` bytes or takes more memory than a
+    /// request may; `Unavailable` when all requests together take too much. It stays charged to the account as long as it lives.
+    pub(crate) async fn whole(
         &mut self,
         watch: &mut Watch,
         limit: usize,
-        cut: bool,
-        charge: &mut MemoryCharge,
+        account: &MemoryAccount,
     ) -> Result<Bytes, Failure> {
+        let mut charge = account.open();
         let mut first: Option<Bytes> = None;
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.next(watch).await? {
             let so_far = whole.len() + first.as_ref().map_or(0, Bytes::len);
             if so_far + chunk.len() > limit {
-                if cut {
-                    break;
-                }
                 let text = format!(
                     "the provider sent an answer of more than {limit} bytes: raise server.answer_limit_mb if it is needed"
                 );
                 return Err(Failure::provider(ErrorKind::Malformed, text));
+            }
+            // Some providers send blank lines while they make a whole answer.
+            if chunk.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                watch.touch_content();
+            }
+            if let Some(failure) = watch.expired() {
+                return Err(failure);
             }
             match first.take() {
                 None if whole.is_empty() => first = Some(chunk),
@@ -108,28 +127,30 @@ impl ReplyBody {
                         // While the buffer grows, the old one and the new one live side by side.
                         let grown = needed.max(whole.capacity() * 2);
                         let both = (grown + whole.capacity()) as u64;
-                        charge.resize(both, || answer_text(needed, 0))?;
+                        charge.resize(both, || answer_text(needed, 0)).map_err(of_provider)?;
                         whole.reserve(grown - whole.len());
-                        charge.resize(whole.capacity() as u64, || answer_text(needed, 0))?;
+                        let kept = whole.capacity() as u64;
+                        charge.resize(kept, || answer_text(needed, 0)).map_err(of_provider)?;
                     }
                     whole.extend_from_slice(begun.as_deref().unwrap_or_default());
                     whole.extend_from_slice(&chunk);
                 }
             }
         }
-        Ok(first.unwrap_or_else(|| whole.freeze()))
+        Ok(charge.tie_to(first.unwrap_or_else(|| whole.freeze())))
     }
 
-    /// Reads a whole answer of at most `limit` bytes. They stay charged to the account as long as they live.
-    pub(crate) async fn whole(
-        &mut self,
-        watch: &mut Watch,
-        limit: usize,
-        account: &MemoryAccount,
-    ) -> Result<Bytes, Failure> {
-        let mut charge = account.open();
-        let whole = self.gather(watch, limit, false, &mut charge).await.map_err(of_provider)?;
-        Ok(charge.tie_to(whole))
+    /// Reads the beginning of a refusal's body, for a moment: what came by then says what it can.
+    pub(crate) async fn beginning(&mut self, watch: &mut Watch) -> Vec<u8> {
+        watch.drain(REFUSAL_TIME);
+        let mut text = Vec::new();
+        while text.len() < REFUSAL_LIMIT
+            && let Ok(Some(chunk)) = self.next(watch).await
+        {
+            let room = REFUSAL_LIMIT - text.len();
+            text.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        }
+        text
     }
 
     async fn next(&mut self, watch: &mut Watch) -> Result<Option<Bytes>, Failure> {
@@ -143,10 +164,22 @@ impl ReplyBody {
     }
 }
 
+/// A call that is ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Ready<'t> {
+    target: &'t Target,
+    way: Way,
+    client: reqwest::Client,
+    request: reqwest::Request,
+}
+
 /// The way out: one client per reach and connect limit, each built at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     clients: RwLock<Vec<(Exit, reqwest::Client)>>,
+    /// Hosts that did not answer in time, each with the number of the client that took over.
+    renewed: RwLock<HashMap<Box<str>, u64>>,
+    renewals: AtomicU64,
     /// Hosts that were called as public ones: their names must resolve to public addresses. The name of an HTTP proxy is
     /// never among them unless it is also a provider's.
     public: Arc<RwLock<HashSet<Box<str>>>>,
@@ -154,8 +187,15 @@ pub(crate) struct Connector {
     authorities: Vec<PathBuf>,
 }
 
-/// What tells one client from another: how far it reaches, which way, and its connect limit.
-type Exit = (Reach, Way, Duration);
+/// What tells one client from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Exit {
+    reach: Reach,
+    way: Way,
+    connect: Duration,
+    /// The number of a host's own client, where it has one.
+    renewed: Option<u64>,
+}
 
 /// Whether an HTTP proxy of the environment is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,53 +212,69 @@ impl Connector {
         Self { authorities, ..Self::default() }
     }
 
-    /// Sends a call and waits for the headers of the answer.
+    /// Makes a call ready to be sent; nothing leaves yet.
     ///
     /// # Errors
-    /// `Forbidden` for an address that is refused, `Timeout` by the watch or the connect limit, `Unavailable` when the
-    /// connection fails.
-    pub(crate) async fn send(
+    /// `Forbidden` for an address that is refused.
+    pub(crate) fn prepare<'t>(
         &self,
-        target: &Target,
+        target: &'t Target,
         call: HttpCall,
-        watch: &mut Watch,
-    ) -> Result<Reply, Missed> {
+    ) -> Result<Ready<'t>, Failure> {
         let reach = if target.operator_configured { Reach::Operator } else { Reach::Public };
         egress::check_url(&call.url, reach)?;
-        let client = self.client(&call.url, reach, target.timeouts.connect)?;
+        let way =
+            if reach == Reach::Operator && is_near(&call.url) { Way::Direct } else { Way::Usual };
+        let client = self.client(
+            &call.url,
+            Exit { reach, way, connect: target.timeouts.connect, renewed: None },
+        )?;
+
         let HttpCall { method, url, headers, body } = call;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(request_body(body));
+        Ok(Ready { target, way, client, request })
+    }
+
+    /// Sends a call and waits for the headers of the answer.
+    ///
+    /// # Errors
+    /// `Timeout` by the watch or the connect limit, `Forbidden` for a name that leads to a refused
+    /// address, `Unavailable` when the connection fails.
+    pub(crate) async fn send(&self, ready: Ready<'_>, watch: &mut Watch) -> Result<Reply, Missed> {
+        let Ready { target, way, client, request } = ready;
+        let url = request.url().clone();
         let mut sending = pin!(client.execute(request));
         let sent = poll_fn(|context| match sending.as_mut().poll(context) {
             Poll::Ready(sent) => Poll::Ready(Ok(sent)),
             Poll::Pending => watch.poll_expired(context).map(Err),
         })
-        .await?;
+        .await;
+        let sent = sent.inspect_err(|_| self.renew(&url))?;
         watch.touch();
-        let mut response = sent.map_err(|error| missed(&error, target))?;
+        let mut response = sent.map_err(|error| {
+            let proxy = (way == Way::Usual).then(|| error::proxy(&url)).flatten();
+            error::missed(&error, target, proxy)
+        })?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         Ok(Reply { status, headers, body: ReplyBody(response) })
     }
 
-    fn client(
-        &self,
-        url: &Url,
-        reach: Reach,
-        connect: Duration,
-    ) -> Result<reqwest::Client, Failure> {
-        if reach == Reach::Public {
-            self.note_public(url.host_str().unwrap_or_default());
+    fn client(&self, url: &Url, exit: Exit) -> Result<reqwest::Client, Failure> {
+        let host = url.host_str().unwrap_or_default();
+        if exit.reach == Reach::Public {
+            self.note_public(host);
         }
-        let way = if reach == Reach::Operator && is_near(url) { Way::Direct } else { Way::Usual };
-        let wanted = (reach, way, connect);
+        let renewed =
+            self.renewed.read().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+        let wanted = Exit { renewed, ..exit };
         let known = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, client)) = known.iter().find(|(key, _)| *key == wanted) {
             return Ok(client.clone());
         }
         drop(known);
-        let client = self.build(reach, way, connect)?;
+        let client = self.build(wanted)?;
         let mut known = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, client)) = known.iter().find(|(key, _)| *key == wanted) {
             return Ok(client.clone());
@@ -230,6 +286,29 @@ impl Connector {
         Ok(client)
     }
 
+    /// Has the next call to a host go over a new connection: the one that does not answer may be
+    /// dead without showing it, and one of HTTP/2 carries all calls. Plain HTTP has no HTTP/2 here,
+    /// and a call that is given up ends its connection.
+    fn renew(&self, url: &Url) {
+        if url.scheme() != "https" {
+            return;
+        }
+        let host = url.host_str().unwrap_or_default();
+        let number = self.renewals.fetch_add(1, Ordering::Relaxed);
+        let mut renewed = self.renewed.write().unwrap_or_else(PoisonError::into_inner);
+        if renewed.len() >= RENEWED_LIMIT {
+            renewed.clear();
+        }
+        let former = renewed.insert(host.into(), number);
+        drop(renewed);
+
+        // What still runs on the former client keeps it until it ends.
+        if former.is_some() {
+            let mut known = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|(exit, _)| exit.renewed.is_none() || exit.renewed != former);
+        }
+    }
+
     fn note_public(&self, host: &str) {
         if self.public.read().unwrap_or_else(PoisonError::into_inner).contains(host) {
             return;
@@ -237,7 +316,8 @@ impl Connector {
         self.public.write().unwrap_or_else(PoisonError::into_inner).insert(host.into());
     }
 
-    fn build(&self, reach: Reach, way: Way, connect: Duration) -> Result<reqwest::Client, Failure> {
+    fn build(&self, exit: Exit) -> Result<reqwest::Client, Failure> {
+        let Exit { reach, way, connect, renewed: _ } = exit;
         let guard = Guard { reach, public: Arc::clone(&self.public) };
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("switchyard/", env!("CARGO_PKG_VERSION")))
@@ -251,6 +331,8 @@ impl Connector {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .pool_idle_timeout(IDLE_TIME)
             .http2_adaptive_window(true)
+            .http2_keep_alive_interval(PING_AFTER)
+            .http2_keep_alive_timeout(PING_TIME)
             .no_gzip()
             .no_brotli()
             .no_zstd()
@@ -262,7 +344,7 @@ impl Connector {
             builder = builder.tls_certs_merge(sy_catalog::certificates(file)?);
         }
         builder.build().map_err(|error| {
-            Failure::bug(format!("the HTTP client cannot be built: {}", cause(&error)))
+            Failure::bug(format!("the HTTP client cannot be built: {}", error::cause(&error)))
         })
     }
 }
@@ -278,52 +360,6 @@ fn is_near(url: &Url) -> bool {
         }
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
-    }
-}
-
-/// Looks names up and keeps back the addresses that may not be called, so that a name cannot lead where a literal
-/// address may not go, and a second look-up cannot change the answer.
-struct Guard {
-    reach: Reach,
-    public: Arc<RwLock<HashSet<Box<str>>>>,
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let is_public =
-            self.public.read().unwrap_or_else(PoisonError::into_inner).contains(name.as_str());
-        let reach =
-            if self.reach == Reach::Public && is_public { Reach::Public } else { Reach::Operator };
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let addresses = permitted(name.as_str(), reach, found)?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// A name that leads only to refused addresses.
-#[derive(Debug, thiserror::Error)]
-#[error("{host} is refused: {denied}")]
-struct Refusal {
-    host: String,
-    denied: Denied,
-}
-
-fn permitted(host: &str, reach: Reach, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refusal> {
-    let mut denied = None;
-    let judged = found.into_iter().filter(|address| match egress::judge(address.ip(), reach) {
-        Ok(()) => true,
-        Err(reason) => {
-            denied = Some(reason);
-            false
-        }
-    });
-    let kept: Vec<SocketAddr> = judged.collect();
-    match denied {
-        Some(denied) if kept.is_empty() => Err(Refusal { host: host.to_owned(), denied }),
-        _ => Ok(kept),
     }
 }
 
@@ -369,49 +405,6 @@ impl http_body::Body for Pieces {
     fn size_hint(&self) -> http_body::SizeHint {
         http_body::SizeHint::with_exact(self.left)
     }
-}
-
-/// Tells what went wrong before an answer came.
-fn missed(error: &reqwest::Error, target: &Target) -> Missed {
-    if let Some(refusal) = find::<Refusal>(error) {
-        return egress::refusal(&refusal.host, refusal.denied).into();
-    }
-    let provider = &target.provider;
-    if error.is_connect() && error.is_timeout() {
-        let text = format!("no connection to {provider} within {:?}", target.timeouts.connect);
-        return Failure::provider(ErrorKind::Timeout, text).into();
-    }
-    if error.is_connect() {
-        let text = format!("no connection to {provider}: {}", cause(error));
-        return Failure::provider(ErrorKind::Unavailable, text).into();
-    }
-    if error.is_builder() {
-        let text = format!("the call to {provider} cannot be made: {}", cause(error));
-        return Failure::new(ErrorKind::Internal, Side::Gateway, text).into();
-    }
-    let text =
-        format!("the connection to {provider} broke before an answer came: {}", cause(error));
-    Missed { failure: Failure::provider(ErrorKind::Unavailable, text), broke: true }
-}
-
-/// Returns the innermost cause, which says what happened; the outer ones repeat the URL.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-fn find<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        source = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use sy_protocol::weight::HEAVY;
 use sy_router::run_heavy;
 use sy_types::memory::megabytes;
 use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge, Side};
+
+use crate::connections::Stalled;
 
 /// The most memory that is reserved on the word of a `content-length` header alone.
 const RESERVE: usize = 1 << 20;
@@ -28,8 +30,9 @@ pub(crate) async fn read(
     limit: usize,
     account: &MemoryAccount,
 ) -> Result<Bytes, Failure> {
-    if let Some(encoding) =
-        headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
+    // RFC 9110, section 8.4.1: the names of codings have no letter case.
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if let Some(encoding) = headers.get_all(header::CONTENT_ENCODING).iter().find(|c| !is_plain(c))
     {
         let encoding = encoding.to_str().unwrap_or("an unreadable encoding");
         return Err(Failure::new(
@@ -53,8 +56,7 @@ pub(crate) async fn read(
 
 async fn collect(mut body: Body, limit: usize, buffer: &mut Buffer) -> Result<(), Failure> {
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Failure::invalid("the request body broke off: send it again"))?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if buffer.len() + data.len() > limit {
             return Err(too_large(limit));
@@ -131,6 +133,18 @@ impl Buffer {
 
 fn body_text(bytes: usize) -> String {
     format!("a body of {} or more", megabytes(bytes as u64))
+}
+
+/// Says why a body did not come as a whole.
+fn broken(error: &axum::Error) -> Failure {
+    let mut causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    if causes.any(<dyn std::error::Error>::is::<Stalled>) {
+        let message = "the request body did not come in time: send it without pauses, or raise \
+                       server.timeouts.body";
+        return Failure::new(ErrorKind::Timeout, Side::Caller, message);
+    }
+    Failure::invalid("the request body broke off: send it again")
 }
 
 /// Checks that a body is UTF-8, as JSON is (RFC 8259, section 8.1): a relay does not look into every text of it.

@@ -6,14 +6,18 @@ use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{Failover, Failure, Principal, RequestContext, RequestId};
 
 use crate::app::App;
+use crate::connections::Peer;
 
 /// The response and request header that carries the request id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The request header that refuses what the server would otherwise drop.
 const STRICT: HeaderName = HeaderName::from_static("x-switchyard-strict");
+
+/// The request header that says what happens where a target has no room now.
+const FAILOVER: HeaderName = HeaderName::from_static("x-switchyard-failover");
 
 /// A request on its way in.
 #[derive(Clone, Debug)]
@@ -28,11 +32,21 @@ impl Caller {
         let admitted = app
             .access
             .check_origin(&parts.headers, parts.uri.authority().map(http::uri::Authority::as_str))
-            .and_then(|()| app.access.authenticate(&parts.headers, parts.uri.query()));
+            .and_then(|()| Self::principal(app, parts));
         let mut caller = Self::unknown(parts);
         caller.context.strict |= app.config().server.strict;
-        let refusal = admitted.map(|principal| caller.context.principal = principal);
+        let refusal = admitted.and_then(|principal| {
+            caller.context.principal = principal;
+            caller.context.failover = failover(&parts.headers)?;
+            Ok(())
+        });
         (caller, refusal)
+    }
+
+    /// Finds out who is calling. Wrong tokens count for the address that they come from.
+    pub(crate) fn principal(app: &App, parts: &Parts) -> Result<Principal, Failure> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        app.access.authenticate_from(peer, &parts.headers, parts.uri.query())
     }
 
     /// Takes a request whose caller need not be known.
@@ -45,11 +59,12 @@ impl Caller {
         Self::with(&HeaderMap::new())
     }
 
-    fn with(headers: &HeaderMap) -> Self {
+    /// Takes what the headers say.
+    pub(crate) fn with(headers: &HeaderMap) -> Self {
         let strict = headers.get(STRICT).is_some_and(|value| value == "true");
         let id = request_id(headers);
         let context =
-            RequestContext { id, principal: Principal::Anonymous, strict, prefer_fallback: false };
+            RequestContext { id, principal: Principal::Anonymous, strict, failover: None };
         Self { context, began: Instant::now() }
     }
 
@@ -57,6 +72,18 @@ impl Caller {
     pub(crate) fn id_header(&self) -> HeaderValue {
         HeaderValue::from_str(self.context.id.as_str())
             .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+    }
+}
+
+/// Reads what the caller wants where a target has no room.
+fn failover(headers: &HeaderMap) -> Result<Option<Failover>, Failure> {
+    let Some(value) = headers.get(FAILOVER) else { return Ok(None) };
+    match value.to_str().ok().and_then(Failover::named) {
+        Some(failover) => Ok(Some(failover)),
+        None => Err(Failure::invalid(format!(
+            "{FAILOVER}: expected `immediate` (ask the next target at once) or `wait` (keep a \
+             short wait that the provider asked for)"
+        ))),
     }
 }
 

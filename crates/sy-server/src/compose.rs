@@ -26,6 +26,8 @@ use crate::serve::{ServeError, resolve_host};
 
 /// How often the times of requests are sorted into their buckets.
 const SORT_PAUSE: Duration = Duration::from_secs(5);
+/// How often what providers said of our keys is written down, where it is news.
+const OUTCOME_PAUSE: Duration = Duration::from_secs(5);
 
 /// Everything that comes from outside.
 pub struct Composed {
@@ -45,6 +47,7 @@ pub struct Composition {
     pub app: App,
     pub(crate) background: Background,
     pub(crate) bind: IpAddr,
+    pub(crate) paths: Paths,
 }
 
 /// Why the parts cannot be put together.
@@ -101,7 +104,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
         stopping: CancellationToken::new(),
         cut: CancellationToken::new(),
     };
-    Ok(Composition { app, background: Background, bind })
+    Ok(Composition { app, background: Background, bind, paths })
 }
 
 /// The parts that answer requests, with or without a server around them.
@@ -163,6 +166,7 @@ pub fn open_credentials(
         profile: config.credentials.profile.clone(),
         environment: environment.clone(),
         opencode_auth: opencode_auth.map(|folder| folder.join("auth.json")),
+        outcomes: Some(paths.state.join("key-outcomes.json")),
         config,
     })
 }
@@ -176,6 +180,7 @@ impl Background {
         app.tasks.spawn(watch_configuration(app.clone()));
         app.tasks.spawn(keep_catalog_fresh(app.clone()));
         app.tasks.spawn(keep_times_sorted(app.clone()));
+        app.tasks.spawn(keep_outcomes(app.clone()));
     }
 }
 
@@ -206,6 +211,23 @@ async fn watch_configuration(app: App) {
 async fn keep_times_sorted(app: App) {
     while app.stopping.run_until_cancelled(tokio::time::sleep(SORT_PAUSE)).await.is_some() {
         app.observatory.metrics.sort_times();
+    }
+}
+
+/// Writes down what providers said of our keys, off the requests' path, and once more at the end.
+async fn keep_outcomes(app: App) {
+    loop {
+        let pause = tokio::time::sleep(OUTCOME_PAUSE);
+        let is_last = app.stopping.run_until_cancelled(pause).await.is_none();
+
+        let credentials = app.credentials.clone();
+        let saved = tokio::task::spawn_blocking(move || credentials.save_outcomes()).await;
+        if let Ok(Err(error)) = saved {
+            tracing::debug!(%error, "what providers said of the keys could not be written down");
+        }
+        if is_last {
+            return;
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use sy_types::{Failure, MemoryAccount};
 
 use crate::app::App;
 use crate::caller::Caller;
+use crate::connections::HandedOver;
 use crate::failure::shutting_down;
 use crate::observe::metrics::endpoint;
 use crate::reply;
@@ -89,6 +90,25 @@ pub(crate) async fn converse(
     hints: &Hints,
     request: Request,
 ) -> Response {
+    relate(app, dialect, hints, request, false).await
+}
+
+/// Relays one request in OpenAI's legacy completions form, whose head reads as that of a chat.
+pub(crate) async fn complete(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    request: Request,
+) -> Response {
+    relate(app, dialect, &Hints::default(), request, true).await
+}
+
+async fn relate(
+    app: &App,
+    dialect: &'static dyn Downstream,
+    hints: &Hints,
+    request: Request,
+    is_legacy: bool,
+) -> Response {
     let arrival = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
@@ -99,14 +119,26 @@ pub(crate) async fn converse(
         Ok(inbound) => inbound,
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
-    let routed =
-        app.router.answer(&caller.context, Arc::clone(&inbound), passed_on(&parts.headers));
-    let response = match until_cut(app, routed).await {
+
+    hand_over(&parts);
+    let (asked, passed) = (Arc::clone(&inbound), passed_on(&parts.headers));
+    let outcome = match is_legacy {
+        true => until_cut(app, app.router.complete(&caller.context, asked, passed)).await,
+        false => until_cut(app, app.router.answer(&caller.context, asked, passed)).await,
+    };
+    let response = match outcome {
         Ok(answer) => deliver(app, dialect, &caller, &inbound, answer),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };
     app.observatory.counted(&caller, &parts.method, endpoint(parts.uri.path()), response.status());
     response
+}
+
+/// Notes that the router tells how the request ends, also when its client leaves.
+fn hand_over(parts: &Parts) {
+    if let Some(handed_over) = parts.extensions.get::<HandedOver>() {
+        handed_over.note();
+    }
 }
 
 /// Waits for the router, but not beyond the time for draining: what has not begun by then is refused while the connection is
@@ -209,6 +241,7 @@ pub(crate) async fn count_tokens(
         Ok(inbound) => inbound,
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
+    hand_over(&parts);
     let response =
         match until_cut(app, app.router.count(&caller.context, inbound, passed_on(&parts.headers)))
             .await
@@ -242,6 +275,7 @@ pub(crate) async fn embed(
             Ok(arrival) => arrival,
             Err(refusal) => return *refusal,
         };
+    hand_over(&parts);
     let embedded = app.router.embed_on(&caller.context, wire, &body, model, &account);
     let response = match until_cut(app, embedded).await {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),

@@ -1,7 +1,8 @@
 //! Which HTTP status a failure has: the only such table.
 //!
-//! Read by every surface. The caller's fault is 4xx, a provider's is 502, 503 or 504, ours is 500. A provider's rejected key is
-//! never 401: the caller's own token was right.
+//! Read by every surface; `docs/errors.md` shows the table to users. The caller's fault is 4xx, a
+//! provider's is 502, 503 or 504, ours is 500. A provider's key that is missing, unusable or
+//! rejected is 502 and never 401: the caller's own token was right.
 
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
         | ErrorKind::ContextOverflow
         | ErrorKind::ContentFiltered
         | ErrorKind::Unsupported => 400,
-        ErrorKind::Unauthenticated if from_provider => 502,
-        ErrorKind::Unauthenticated => 401,
+        ErrorKind::Unauthenticated if failure.side == Side::Caller => 401,
+        ErrorKind::Unauthenticated => 502,
         ErrorKind::Forbidden | ErrorKind::Conflict if from_provider => 502,
         ErrorKind::Forbidden => 403,
         ErrorKind::NotFound => 404,
@@ -58,6 +59,16 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
         ErrorKind::Internal => 500,
     };
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Returns true when the same request would fail in the same way, though its status looks as if
+/// another try might help.
+pub(crate) fn is_lasting(failure: &Failure) -> bool {
+    match failure.kind {
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden => failure.side != Side::Caller,
+        ErrorKind::QuotaExceeded => true,
+        _ => false,
+    }
 }
 
 /// Returns true when the provider itself said that it has no room now.
@@ -81,7 +92,7 @@ mod tests {
     #[test]
     fn the_callers_fault_is_4xx_and_a_providers_5xx() {
         check(ErrorKind::Unauthenticated, Side::Caller, None, 401);
-        check(ErrorKind::Unauthenticated, Side::Gateway, None, 401);
+        check(ErrorKind::Unauthenticated, Side::Gateway, None, 502);
         check(ErrorKind::Unauthenticated, Side::Provider, Some(401), 502);
         check(ErrorKind::Forbidden, Side::Provider, Some(403), 502);
         check(ErrorKind::Invalid, Side::Provider, Some(400), 400);

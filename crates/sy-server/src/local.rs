@@ -2,27 +2,29 @@
 //!
 //! Called by the binary. It opens no port, makes no token and writes no access log.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use http::HeaderMap;
 use sy_catalog::{Catalog, Connected, Hit, ProviderRow};
-use sy_config::{Environment, Paths};
-use sy_credentials::Credentials;
+use sy_config::{Config, Environment, Paths};
+use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
-use sy_router::{Body, Observer, Record, Router};
+use sy_router::{Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
-use sy_types::{Failure, Principal, RequestContext, RequestId};
+use sy_types::{ErrorKind, Failover, Failure, Principal, RequestContext, RequestId, Side, Target};
 
 use crate::compose::{ComposeError, Composed, Core, core};
 
 /// The parts without a server.
 pub struct Local {
+    config: Arc<Config>,
     catalog: Catalog,
     credentials: Credentials,
     router: Router,
     environment: Environment,
+    last: Arc<LastRecord>,
 }
 
 /// An answer that begins.
@@ -43,9 +45,11 @@ pub struct Asked {
 /// When the vault cannot be opened.
 pub fn local(outside: Composed) -> Result<Local, ComposeError> {
     let Composed { live, paths, environment, unauthenticated: _ } = outside;
-    let Core { catalog, credentials, router } =
-        core(&live, &paths, &environment, Arc::new(Unobserved))?;
-    Ok(Local { catalog, credentials, router, environment })
+    let config = live.config();
+    let last = Arc::new(LastRecord::default());
+    let observer = Arc::clone(&last) as Arc<dyn Observer>;
+    let Core { catalog, credentials, router } = core(&live, &paths, &environment, observer)?;
+    Ok(Local { config, catalog, credentials, router, environment, last })
 }
 
 /// Returns the server's token as clients must show it, or `None` when none was made yet.
@@ -64,6 +68,11 @@ pub fn current_token(
 }
 
 impl Local {
+    /// Returns the configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Returns the catalog.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -99,8 +108,45 @@ impl Local {
     /// # Errors
     /// When nothing is connected.
     pub fn default_model(&self) -> Result<String, Failure> {
-        let resolved = self.catalog.default_model(self)?;
+        let resolved =
+            self.catalog.default_model(self).map_err(|failure| self.with_unreadable(failure))?;
         Ok(format!("{}/{}", resolved.provider, resolved.model))
+    }
+
+    /// Checks a key, which need not be stored yet, by a call that costs nothing. Takes ten seconds at most.
+    pub async fn check_key(&self, provider: &str, lease: &Arc<Lease>) -> KeyCheck {
+        self.router.check_key(provider, lease).await
+    }
+
+    /// Asks a provider for the ids of its models, with a key or without. Takes five seconds at most.
+    ///
+    /// # Errors
+    /// Where the provider cannot be called, or refuses, or answers with something else.
+    pub async fn list_models(
+        &self,
+        provider: &str,
+        lease: Option<&Arc<Lease>>,
+    ) -> Result<Vec<String>, Failure> {
+        self.router.list_models(provider, lease).await
+    }
+
+    /// Returns the target that is asked first for a model's or an alias's name.
+    ///
+    /// # Errors
+    /// Where the name leads nowhere, as a request would fail.
+    pub fn first_target(&self, name: &str) -> Result<Arc<Target>, Failure> {
+        self.router.first_target(name)
+    }
+
+    /// Returns the full name of the model for small jobs beside a model of the given provider; `None` where there is none.
+    pub fn small_model(&self, provider: &str) -> Option<String> {
+        let resolved = self.catalog.small_model(provider)?;
+        Some(format!("{}/{}", resolved.provider, resolved.model))
+    }
+
+    /// Returns what is to be told of the last request: once, and only after its events ended or were dropped.
+    pub fn take_record(&self) -> Option<Record> {
+        self.last.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Asks a model; the answer comes as events.
@@ -109,14 +155,16 @@ impl Local {
     /// When no target answers.
     pub async fn ask(&self, request: ChatRequest, prefer_fallback: bool) -> Result<Asked, Failure> {
         let id = RequestId::new(&format!("req_{}", uuid::Uuid::now_v7().simple()));
-        let context =
-            RequestContext { id, principal: Principal::Owner, strict: false, prefer_fallback };
+        let failover = prefer_fallback.then_some(Failover::Immediate);
+        let context = RequestContext { id, principal: Principal::Owner, strict: false, failover };
         let inbound = Arc::new(Inbound::from_chat(request));
         let answer = self
             .router
             .answer(&context, inbound, HeaderMap::new())
             .await
-            .map_err(|refused| refused.failure)?;
+            .map_err(|refused| self.with_unreadable(refused.failure));
+        self.save_outcomes();
+        let answer = answer?;
         let events = match answer.body {
             Body::Whole(whole) => {
                 let events = whole.response.unwrap_or_default().to_events();
@@ -135,15 +183,51 @@ impl Local {
     }
 }
 
+impl Local {
+    /// Returns why stored keys cannot be read, where nothing is connected because of it.
+    pub fn unreadable_keys(&self) -> Option<String> {
+        if self.catalog.rows().iter().any(|row| self.router.is_connected(row)) {
+            return None;
+        }
+        let keys = self.credentials.list();
+        let problems: Vec<&str> = keys.iter().filter_map(|key| key.problem.as_deref()).collect();
+        let first = problems.first()?;
+        Some(match problems.len() {
+            1 => format!("no provider is connected, and {first}"),
+            count => format!("no provider is connected, and {count} keys cannot be used: {first}"),
+        })
+    }
+
+    /// That no key can be read is the fault, and not that nobody is signed in.
+    fn with_unreadable(&self, failure: Failure) -> Failure {
+        let is_about_keys =
+            matches!(failure.kind, ErrorKind::NotFound | ErrorKind::Unauthenticated);
+        match self.unreadable_keys().filter(|_| is_about_keys && failure.status.is_none()) {
+            Some(text) => Failure::new(ErrorKind::Unauthenticated, Side::Gateway, text),
+            None => failure,
+        }
+    }
+
+    /// Keeps what providers said of our keys. A command does not fail for it.
+    pub fn save_outcomes(&self) {
+        if let Err(error) = self.credentials.save_outcomes() {
+            tracing::debug!(%error, "what the provider said of the key was not kept");
+        }
+    }
+}
+
 impl Connected for Local {
     fn is_connected(&self, row: &ProviderRow) -> bool {
         self.router.is_connected(row)
     }
 }
 
-/// A command's own request is nobody else's business.
-struct Unobserved;
+/// Keeps what is told of the last request for the command that made it: it is nobody else's business.
+#[derive(Default)]
+struct LastRecord(Mutex<Option<Record>>);
 
-impl Observer for Unobserved {
-    fn finished(&self, _record: &Record) {}
+impl Observer for LastRecord {
+    fn finished(&self, record: &Record) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+    }
 }

@@ -26,6 +26,8 @@ use crate::caller::{Caller, REQUEST_ID};
 const PROVIDER: HeaderName = HeaderName::from_static("x-switchyard-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-switchyard-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
+/// Tells the SDKs of OpenAI and Anthropic, which would try every 429 and 5xx again, not to.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
 /// The headers of an answer that a web page may read beside the common ones.
 pub(crate) const SHOWN: [HeaderName; 6] =
@@ -70,6 +72,9 @@ pub(crate) fn refusal(
     let status = crate::failure::status(failure, dialect.overloaded_status());
     let body = dialect.encode_failure(failure, status.as_u16(), caller.context.id.as_str());
     let mut response = json(caller, trail, status, body);
+    if crate::failure::is_lasting(failure) {
+        response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
     if let Some(wait) = failure.retry_after {
         // Seconds, rounded up: a client that waits that long does not come too early.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -124,8 +129,12 @@ pub(crate) fn stream(
 
 fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     headers.insert(REQUEST_ID, caller.id_header());
-    // Without a provider nobody was asked, so there is nothing to tell.
-    let Some(trail) = trail.filter(|trail| !trail.provider.is_empty()) else { return };
+    let Some(trail) = trail else { return };
+    headers.insert(ATTEMPTS, HeaderValue::from(trail.attempts));
+    // Without a provider nobody was asked, so there is nothing more to tell.
+    if trail.provider.is_empty() {
+        return;
+    }
     let mut set = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);
@@ -136,7 +145,6 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     if !trail.dropped.is_empty() {
         set(DROPPED, &dropped_list(trail));
     }
-    headers.insert(ATTEMPTS, HeaderValue::from(trail.attempts));
     for (name, value) in &trail.rate_limit {
         headers.insert(name, value.clone());
     }

@@ -3,22 +3,19 @@
 //! Called by the binary with the composed parts. Stopping has three steps: no new connections, running requests get
 //! `server.shutdown_seconds` to finish, then what still waits is refused and open streams are ended with an error event.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use hyper_util::rt::TokioTimer;
+use sy_config::Paths;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::compose::Composition;
+use crate::connections::Connections;
 use crate::failure::shutting_down;
+use crate::running::Announcement;
 
-/// How long a client may take to send its request head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of a request is read ahead on one connection: a large body then costs its own size and little more.
-const READ_LIMIT: usize = 64 << 10;
 /// How long requests and streams get to send why they end once the draining time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -44,6 +41,7 @@ pub struct Served {
     watch: crate::compose::Background,
     listener: TcpListener,
     address: SocketAddr,
+    paths: Paths,
 }
 
 /// Reads the host of the configuration as an address.
@@ -67,7 +65,7 @@ pub(crate) fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
 /// # Errors
 /// [`ServeError::Bind`] with what to do when the address is in use or not ours.
 pub fn serve(composition: Composition) -> Result<Served, ServeError> {
-    let Composition { app, background: watch, bind } = composition;
+    let Composition { app, background: watch, bind, paths } = composition;
     let port = app.config().server.port;
     let wanted = SocketAddr::new(bind, port);
     let listener = TcpListener::bind(wanted).map_err(|error| {
@@ -80,13 +78,18 @@ pub fn serve(composition: Composition) -> Result<Served, ServeError> {
     })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    Ok(Served { app, watch, listener, address })
+    Ok(Served { app, watch, listener, address, paths })
 }
 
 impl Served {
     /// Returns the address that was bound: with port 0, the one that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns where clients on this machine reach it, without a path.
+    pub fn url(&self) -> String {
+        local_url(self.address)
     }
 
     /// Returns the parts.
@@ -102,27 +105,25 @@ impl Served {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { app, watch, listener, address } = self;
-        let handle = Handle::new();
+        let Self { app, watch, listener, address, paths } = self;
+        let _announcement = announce(&paths, address);
         watch.start(&app);
+
+        let connections = Connections::new(
+            &app.config().server,
+            Arc::clone(&app.observatory),
+            app.stopping.clone(),
+        );
+        connections.warn_of_little_room();
         info!(address = %address, "listening");
-        app.tasks.spawn(stop(app.clone(), handle.clone(), shutdown));
-        let mut server =
-            axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle);
-        server
-            .http_builder()
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(READ_LIMIT);
-        server
-            .http_builder()
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(1024)
-            .keep_alive_interval(Some(Duration::from_secs(30)));
-        let service = crate::http::service(app.clone()).into_make_service();
-        server.serve(service).await?;
+        app.tasks.spawn(stop(app.clone(), connections.clone(), shutdown));
+
+        // Once this returns, the port is free and new connections are refused by the system.
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        connections.accept(listener, crate::http::service(app.clone())).await;
+        let drain = Duration::from_secs(app.config().server.shutdown_seconds);
+        connections.finish(drain + LAST_WORDS).await;
+
         app.cut.cancel();
         app.stopping.cancel();
         app.tasks.close();
@@ -134,18 +135,36 @@ impl Served {
     }
 }
 
+/// Returns the URL of a server for clients on this machine.
+fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// Lets the commands of this user find the server. They can be told the address, so a failure is no reason to stop.
+fn announce(paths: &Paths, address: SocketAddr) -> Option<Announcement> {
+    Announcement::publish(paths, local_url(address))
+        .inspect_err(|error| {
+            warn!(%error, "the running address could not be recorded: other commands need --url")
+        })
+        .ok()
+}
+
 /// Waits for the wish to stop and carries it out.
-async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output = ()> + Send) {
+async fn stop(app: App, connections: Connections, shutdown: impl Future<Output = ()> + Send) {
     shutdown.await;
     app.stopping.cancel();
     let drain = Duration::from_secs(app.config().server.shutdown_seconds);
     info!(
-        open = handle.connection_count(),
+        open = connections.count(),
         seconds = drain.as_secs(),
         "stopping: running requests may finish"
     );
-    handle.graceful_shutdown(Some(drain + LAST_WORDS));
-    let app = app.clone();
+
     let deadline = async move {
         tokio::time::sleep(drain).await;
         app.router.close(shutting_down());
@@ -154,13 +173,13 @@ async fn stop(app: App, handle: Handle<SocketAddr>, shutdown: impl Future<Output
     // The server's own future ends as soon as the last connection closes; this one then is dropped with the tracker.
     tokio::select! {
         () = deadline => {}
-        () = handle_idle(&handle) => {}
+        () = all_closed(&connections) => {}
     }
 }
 
 /// Completes when no connection is open any more.
-async fn handle_idle(handle: &Handle<SocketAddr>) {
-    while handle.connection_count() > 0 {
+async fn all_closed(connections: &Connections) {
+    while connections.count() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -97,6 +97,13 @@ impl Script {
         self
     }
 
+    /// Adds the same bytes to the body so many times.
+    #[must_use]
+    pub fn send_often(mut self, bytes: &Bytes, times: usize) -> Self {
+        self.steps.extend((0..times).map(|_| Step::Send(bytes.clone())));
+        self
+    }
+
     /// Waits within the body.
     #[must_use]
     pub fn wait(mut self, time: Duration) -> Self {

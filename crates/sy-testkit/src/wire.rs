@@ -110,6 +110,24 @@ impl Wire {
         }
     }
 
+    /// Returns a frame that adds nothing to an answer that has begun.
+    pub fn blank_event(self) -> Bytes {
+        match self {
+            Self::Chat => chat_chunk(&json!({"content": ""}), None),
+            Self::Responses => event(
+                "response.output_text.delta",
+                &json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0,
+                    "content_index": 0, "sequence_number": 99, "delta": ""}),
+            ),
+            Self::Anthropic => event(
+                "content_block_delta",
+                &json!({"type": "content_block_delta", "index": 0,
+                    "delta": {"type": "text_delta", "text": ""}}),
+            ),
+            Self::Gemini => data(&gemini_chunk("", None)),
+        }
+    }
+
     /// Returns the body of an error answer.
     pub fn error(self, status: u16, message: &str) -> Bytes {
         to_bytes(&match self {

@@ -46,6 +46,28 @@ impl Principal {
     }
 }
 
+/// What happens to a request whose target has no room now, where its chain has a further target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failover {
+    /// The next target is asked at once.
+    #[default]
+    Immediate,
+    /// The wait that the provider asked for is kept where it is short; only then the next target is
+    /// asked.
+    Wait,
+}
+
+impl Failover {
+    /// Reads the name that configuration and headers use.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "immediate" => Some(Self::Immediate),
+            "wait" => Some(Self::Wait),
+            _ => None,
+        }
+    }
+}
+
 /// The context of one request.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -55,6 +77,6 @@ pub struct RequestContext {
     pub principal: Principal,
     /// Refuse the request when a field cannot be carried to the target, instead of reporting it as dropped.
     pub strict: bool,
-    /// Go to the next target at once instead of waiting for a rate limit to pass.
-    pub prefer_fallback: bool,
+    /// What the caller wants where a target has no room; `None` for what the configuration says.
+    pub failover: Option<Failover>,
 }

@@ -22,7 +22,7 @@ pub mod secret;
 pub mod target;
 
 pub use call::{AuthScheme, CallBody, HttpCall};
-pub use context::{Principal, RequestContext, RequestId};
+pub use context::{Failover, Principal, RequestContext, RequestId};
 pub use failure::{ErrorKind, Failure, Side};
 pub use memory::{MemoryAccount, MemoryBudget, MemoryCharge};
 pub use model::{Capabilities, Interleaved, Limits, Media, ModelInfo, Price, Status};

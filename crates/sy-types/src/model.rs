@@ -136,7 +136,7 @@ impl Price {
             .rev()
             .find(|(size, _)| usage.input > *size)
             .map_or(&self.base, |(_, rates)| rates);
-        let fresh = usage.input.saturating_sub(usage.cache_read + usage.cache_write);
+        let fresh = usage.input.saturating_sub(usage.cache_read.saturating_add(usage.cache_write));
         let million = |tokens: u64, rate: f64| tokens as f64 * rate / 1_000_000.0;
         million(fresh, rates.usd_per_million_input)
             + million(

@@ -1,8 +1,10 @@
 //! The one type that may hold a key, a token or a password.
 //!
-//! Called by whoever reads a secret (configuration, vault, environment); opened only where a credential is put on a call.
-//! It deliberately has no `Display` and no `Serialize`: a secret cannot slip into a log or a response by accident.
+//! Called by whoever reads a secret (configuration, vault, environment); opened only where a
+//! credential is put on a call. It deliberately has no `Display` and no `Serialize`: a secret
+//! cannot slip into a log or a response by accident.
 
+use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A secret text: its memory is wiped on drop and its debug form is redacted.
@@ -10,9 +12,13 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes ownership of a secret text.
+    /// Takes ownership of a secret text. The buffer that it came in is wiped: making it fit may
+    /// have left a copy there.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(SecretString::from(text.into()))
+        let mut text = text.into();
+        let secret = SecretString::from(text.as_str());
+        text.zeroize();
+        Self(secret)
     }
 
     /// Returns the secret text. Every call site is listed by the tidy check.
@@ -25,7 +31,8 @@ impl Secret {
         self.0.expose_secret().trim().is_empty()
     }
 
-    /// Returns a form that is safe to show: the last four characters of a text of at least 12, else only the mark.
+    /// Returns a form that is safe to show: the last four characters of a text of at least 12, else
+    /// only the mark.
     pub fn masked(&self) -> String {
         let text = self.0.expose_secret();
         let count = text.chars().count();

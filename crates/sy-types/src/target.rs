@@ -83,6 +83,22 @@ pub enum ToolCallIds {
     WordCharacters,
 }
 
+/// Which tool names the target accepts: `[A-Za-z0-9_-]`, within these limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolNames {
+    /// The most characters.
+    pub longest: usize,
+    /// True when the first must be a letter or `_` (Gemini, Moonshot).
+    pub letter_first: bool,
+}
+
+impl Default for ToolNames {
+    /// 64 characters, beginning with any of them: what OpenAI and Claude accept, and all who follow them.
+    fn default() -> Self {
+        Self { longest: 64, letter_first: false }
+    }
+}
+
 /// Which forms of structured output the target knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StructuredOutput {
@@ -110,10 +126,14 @@ pub struct Dialect {
     pub reasoning_history: Option<&'static str>,
     /// Which tool-call ids are accepted.
     pub tool_call_ids: ToolCallIds,
+    /// Which tool names are accepted.
+    pub tool_names: ToolNames,
     /// Which schema rewriting tool parameters need.
     pub schema_rules: SchemaRules,
     /// Which forms of structured output are known.
     pub structured_output: StructuredOutput,
+    /// True when the place runs its protocol's own tools: web search, reading of pages, code.
+    pub hosted_tools: bool,
     /// True when a tool choice other than `auto` is accepted.
     pub forced_tool_choice: bool,
     /// False when the target must be called without streaming; a stream is then made of the whole answer.
@@ -132,8 +152,10 @@ impl Default for Dialect {
             reasoning_request: ReasoningRequest::Effort,
             reasoning_history: Some("reasoning_content"),
             tool_call_ids: ToolCallIds::Any,
+            tool_names: ToolNames::default(),
             schema_rules: SchemaRules::Any,
             structured_output: StructuredOutput::JsonSchema,
+            hosted_tools: false,
             forced_tool_choice: true,
             streaming: true,
             temperature: true,
@@ -148,18 +170,22 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request until the response headers.
     pub first_byte: Duration,
-    /// Between two chunks of a body.
+    /// From the request until the first content of a streamed answer: signs of life do not count.
+    pub first_content: Duration,
+    /// Between two chunks of a body. Signs of life put it off, but not for ever.
     pub idle: Duration,
     /// The whole exchange; `None` for no limit.
     pub total: Option<Duration>,
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses), no total limit.
+    /// 10 s to connect, 300 s to the first byte, 300 s between chunks (the values OpenCode uses),
+    /// 300 s to the first content (models that think long say nothing for minutes), no total limit.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(300),
+            first_content: Duration::from_secs(300),
             idle: Duration::from_secs(300),
             total: None,
         }

@@ -10,7 +10,7 @@ struct Fence {
 
 const FENCES: &[Fence] = &[
     Fence { text: "axum::", places: &["crates/sy-server/"] },
-    Fence { text: "axum_server::", places: &["crates/sy-server/"] },
+    Fence { text: "hyper_util::server", places: &["crates/sy-server/"] },
     Fence {
         text: "reqwest::",
         places: &[

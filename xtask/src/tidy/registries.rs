@@ -4,6 +4,9 @@ use sy_protocol::REGISTRY;
 
 use super::{none, root, sources};
 
+/// Folders of what the protocols share.
+const SHARED: [&str; 4] = ["embeddings", "frame", "gemini_schema", "tools"];
+
 #[test]
 fn every_protocol_folder_is_registered_in_order() {
     let names: Vec<&str> = REGISTRY.iter().map(|entry| entry.id.as_str()).collect();
@@ -14,11 +17,9 @@ fn every_protocol_folder_is_registered_in_order() {
     let folders: Vec<String> = std::fs::read_dir(&folder)
         .expect("sources")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.is_dir()
-                && path.file_name().is_some_and(|name| name != "frame" && name != "embeddings")
-        })
+        .filter(|path| path.is_dir())
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| !SHARED.contains(&name.as_str()))
         .collect();
     let missing: Vec<String> =
         folders.iter().filter(|folder| !names.contains(&folder.as_str())).cloned().collect();

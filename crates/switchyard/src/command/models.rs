@@ -31,10 +31,10 @@ pub(crate) async fn run(arguments: Models, context: &Context) -> Result<ExitCode
         Some(query) => search(&local, query, provider.as_deref()),
         None => list(&local, provider.as_deref(), arguments.all),
     };
-    if arguments.json {
+    if arguments.output.is_json() {
         output::json(&Value::Array(found.iter().map(as_json).collect()))?;
     } else if found.is_empty() {
-        hint(&arguments).await;
+        hint(&arguments, &local).await;
     } else if arguments.verbose {
         let headers = ["MODEL", "CONTEXT", "OUTPUT", "IN $/M", "OUT $/M", "CAN", "NAME"];
         output::table(&headers, found.iter().map(row).collect())?;
@@ -108,7 +108,7 @@ fn search(local: &Local, query: &str, provider: Option<&str>) -> Vec<Found> {
 }
 
 /// Says why there is nothing to show.
-async fn hint(arguments: &Models) {
+async fn hint(arguments: &Models, local: &Local) {
     if arguments.search.is_some() {
         output::note("no model matches");
         return;
@@ -117,6 +117,11 @@ async fn hint(arguments: &Models) {
         output::note(&format!(
             "{provider} has no models that can be used: see its whitelist, blacklist and models in the configuration"
         ));
+        return;
+    }
+    if let Some(reason) = local.unreadable_keys() {
+        output::warning(&reason);
+        output::help("`switchyard doctor --check auth` looks at each key");
         return;
     }
     output::note(

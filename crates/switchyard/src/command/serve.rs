@@ -1,7 +1,9 @@
 //! `serve`: runs the server until it is told to stop.
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -10,6 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::Serve;
 use crate::context::Context;
 use crate::{exit, output};
+
+/// How long the end may take beyond the time that running requests get.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the last remarks may take to be written.
+const LAST_NOTES: Duration = Duration::from_millis(500);
 
 /// Runs the server. SIGINT and SIGTERM stop it once running requests are done; a second one stops it at once.
 pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCode> {
@@ -21,29 +29,32 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     }
     let (mut composed, _last_lines) = context.composed_server()?;
     composed.unauthenticated = arguments.dangerously_unauthenticated;
+    let notes = Notes::start()?;
     for notice in &composed.live.current().notices {
-        output::warning(&notice.to_string());
+        notes.warn(notice.to_string());
     }
     let mut signals = Signals::new()?;
     let served = sy_server::serve(sy_server::compose(composed)?)?;
-    output::note(&format!("switchyard listens on http://{}", served.address()));
+    notes.note(format!("switchyard listens on http://{}", served.address()));
     if arguments.dangerously_unauthenticated {
-        output::warning(
+        notes.warn(
             "nobody is asked for a token: every program on this machine can use your credentials",
         );
     } else {
-        let url = reachable(served.address());
-        output::note(&format!(
+        let url = served.url();
+        notes.note(format!(
             "point the clients of another shell at it: eval \"$(switchyard env --url {url})\""
         ));
     }
+    let longest = Duration::from_secs(served.app().config().server.shutdown_seconds) + PATIENCE;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let impatient = async {
         signals.next().await;
-        output::note("stopping when running requests are done; a second signal stops at once");
+        notes.note("stopping when running requests are done; a second signal stops at once");
         // The receiver is gone only when the server has ended by itself.
         stop.send(()).ok();
-        signals.next().await;
+        // Whatever holds the end up, it comes.
+        tokio::time::timeout(longest, signals.next()).await.ok();
     };
     let serving = served.run(async {
         stopped.await.ok();
@@ -54,11 +65,55 @@ pub(crate) async fn run(arguments: Serve, mut context: Context) -> Result<ExitCo
     }
 }
 
-/// Returns the URL of a server for clients on this machine.
-fn reachable(address: SocketAddr) -> String {
-    match address.ip().is_unspecified() {
-        true => format!("http://127.0.0.1:{}", address.port()),
-        false => format!("http://{address}"),
+/// Remarks on standard error, written by a thread of their own: nobody may be reading it, and then a write never ends.
+struct Notes {
+    /// `None` once no more come.
+    sender: Option<Sender<Note>>,
+    written: Receiver<()>,
+}
+
+enum Note {
+    Plain(Cow<'static, str>),
+    Warning(Cow<'static, str>),
+}
+
+impl Notes {
+    fn start() -> std::io::Result<Self> {
+        let (sender, notes) = channel();
+        let (done, written) = channel();
+        std::thread::Builder::new().name("notes".to_owned()).spawn(move || {
+            for note in notes {
+                match note {
+                    Note::Plain(text) => output::note(&text),
+                    Note::Warning(text) => output::warning(&text),
+                }
+            }
+            done.send(()).ok();
+        })?;
+        Ok(Self { sender: Some(sender), written })
+    }
+
+    fn note(&self, text: impl Into<Cow<'static, str>>) {
+        self.send(Note::Plain(text.into()));
+    }
+
+    fn warn(&self, text: impl Into<Cow<'static, str>>) {
+        self.send(Note::Warning(text.into()));
+    }
+
+    fn send(&self, note: Note) {
+        // The thread ends only behind us.
+        if let Some(sender) = &self.sender {
+            sender.send(note).ok();
+        }
+    }
+}
+
+impl Drop for Notes {
+    /// Waits a moment for the last ones.
+    fn drop(&mut self) {
+        self.sender = None;
+        self.written.recv_timeout(LAST_NOTES).ok();
     }
 }
 

@@ -5,13 +5,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::{exit, output};
 
 /// Prints the version.
-pub(crate) fn run(context: Result<Context>) -> Result<ExitCode> {
-    output::line(concat!("switchyard ", env!("CARGO_PKG_VERSION")))?;
+pub(crate) fn run(context: Result<Context>, as_json: bool) -> Result<ExitCode> {
+    if as_json {
+        output::json(&json!({"name": "switchyard", "version": env!("CARGO_PKG_VERSION")}))?;
+    } else {
+        output::line(concat!("switchyard ", env!("CARGO_PKG_VERSION")))?;
+    }
     if let Err(error) = context.and_then(|context| context.load()) {
         exit::explain(&error, output::warning);
     }

@@ -57,7 +57,7 @@ async fn standard_input_is_the_prompt_or_a_part_of_it() {
         (&[], "a log\nof two lines"),
         (&["-"], "a log\nof two lines"),
         (&["explain this:", "-"], "explain this:\n\na log\nof two lines"),
-        (&["only the arguments"], "only the arguments"),
+        (&["explain", "this:"], "explain this:\n\na log\nof two lines"),
     ];
     for (number, (words, expected)) in cases.into_iter().enumerate() {
         world
@@ -138,12 +138,12 @@ async fn exit_codes_tell_scripts_what_happened() {
     let cases = [
         (401, 4, "switchyard auth login"),
         (403, 4, "switchyard auth login"),
-        (404, 5, "switchyard models --search"),
+        (404, 5, "switchyard models fake"),
         (429, 6, "wait"),
         (402, 6, "balance"),
         (500, 7, "try again"),
         (529, 7, "try again"),
-        (400, 1, "the provider answered with status 400: no such luck"),
+        (400, 1, "no such luck (fake/m answered 400)"),
     ];
     for (status, code, next) in cases {
         let upstream = refusing(status, "no such luck").await;

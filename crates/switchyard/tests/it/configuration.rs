@@ -247,3 +247,90 @@ fn flags_speak_above_every_file() {
         (&json!(7), &json!(true))
     );
 }
+
+#[test]
+fn get_prints_one_value_and_names_the_near_key() {
+    let world = world();
+    assert_eq!(world.run(&["config", "get", "server.port"]).good(), "9000\n");
+    assert_eq!(world.run(&["config", "get", "server.host", "--json"]).json(), json!("127.0.0.1"));
+    let outcome = world.run(&["config", "get", "provider.mine.options.apiKey"]);
+    assert!(outcome.out.contains('…') && !outcome.all().contains(CANARY), "{outcome:?}");
+    let err = world.run(&["config", "get", "server.prot"]).bad(3);
+    assert!(
+        err.starts_with("error: unknown key `server.prot`\n") && err.contains("`server.port`"),
+        "{err}"
+    );
+    let err = world.run(&["config", "get", "model"]).bad(1);
+    assert!(err.contains("model is not set"), "{err}");
+}
+
+#[test]
+fn view_shows_one_key_and_what_is_below_it() {
+    let world = world();
+    let out = world.run(&["config", "view", "server"]).good();
+    assert!(out.contains("server.port") && !out.contains("retry."), "{out}");
+    let part = world.run(&["config", "view", "server", "--format", "json"]).json();
+    assert_eq!(part["config"]["port"], 9000);
+    assert!(part["provenance"].get("/retry/maxRetries").is_none(), "{part}");
+    world.run(&["config", "view", "nosuch"]).bad(3);
+}
+
+#[test]
+fn reset_of_no_key_fails_and_names_the_near_one() {
+    let world = world();
+    let before = world.read("home/config/switchyard.jsonc");
+    let err = world.run(&["config", "reset", "mdoel"]).bad(3);
+    assert!(err.contains("unknown key `mdoel`") && err.contains("`model`"), "{err}");
+    assert_eq!(world.read("home/config/switchyard.jsonc"), before);
+    // One that is wrongly there can be taken out, and a known one need not be there.
+    world.write("home/config/switchyard.jsonc", "{\"nosuch\": 1}");
+    world.run(&["config", "reset", "nosuch"]).good();
+    world.run(&["config", "reset", "model"]).good();
+}
+
+#[test]
+fn validate_names_what_leads_nowhere() {
+    let world = World::new();
+    let check = |config: Value, code: i32, words: &[&str]| {
+        world.configure(&config);
+        let outcome = world.run(&["config", "validate"]);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        assert!(words.iter().all(|word| outcome.err.contains(word)), "{words:?}: {outcome:?}");
+        let report = world.run(&["config", "validate", "--json"]);
+        let report: Value = serde_json::from_str(&report.out).expect("JSON");
+        assert_eq!(report["ok"], code == 0, "{report}");
+    };
+    check(
+        json!({"alias": {"a": "nosuch/m"}}),
+        3,
+        &["switchyard.jsonc:3:", "`alias.a`: leads nowhere"],
+    );
+    check(json!({"model": "zzz-nothing"}), 3, &["`model`: leads nowhere"]);
+    check(json!({"provider": {"x": {"models": {"m": {}}}}}), 3, &["`provider.x`: has no address"]);
+    let near = json!({"provider": {"x": {"npm": "@ai-sdk/grok", "api": "http://127.0.0.1:9/v1"}}});
+    check(near, 0, &["unknown npm package", "names no models", "configuration OK (read: "]);
+    check(json!({"alias": {"a": "b", "b": "openai/gpt-5"}}), 0, &["configuration OK"]);
+}
+
+#[test]
+fn a_project_is_trusted_listed_and_forgotten() {
+    let world = world();
+    world.write("project/opencode.json", "{\"alias\": {\"fast\": \"mine/m-1.5\"}}");
+    let get = || world.run(&["config", "get", "alias.fast"]);
+    let err = get().bad(1);
+    assert!(err.lines().next().is_some_and(|line| line.contains("switchyard trust /")), "{err}");
+    let mut command = world.command(&["trust"]);
+    std::fs::create_dir(world.path("project/src")).expect("a folder");
+    assert!(command.current_dir(world.path("project/src")).status().expect("it runs").success());
+    assert_eq!(get().good(), "mine/m-1.5\n");
+    let listed = world.run(&["trust", "--list", "--json"]).json();
+    assert_eq!(
+        (listed[0]["state"].as_str(), listed.as_array().map(Vec::len)),
+        (Some("trusted"), Some(1))
+    );
+    world.run(&["trust", "--remove"]).good();
+    get().bad(1);
+    world.run(&["trust", "--remove"]).bad(2);
+    world.run(&["trust", "no/such/folder"]).bad(1);
+    world.run(&["config", "set", "--project", "server.port", "1"]).bad(2);
+}

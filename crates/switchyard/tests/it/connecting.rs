@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::world::{CANARY, World, answering, provider};
+use crate::world::{CANARY, World, answering, provider, refusing};
 
 /// Asserts that no file below a folder holds the canary.
 fn assert_sealed(folder: &Path) {
@@ -31,7 +31,8 @@ fn a_key_from_standard_input_is_stored_encrypted_and_shown_masked() {
     let world = World::new();
     let login = world.run_with_input(&["auth", "login", "anthropic"], &format!("{CANARY}\n"));
     assert!(
-        login.err.contains("anthropic is connected") && !login.all().contains(CANARY),
+        login.err.contains("stored the key of anthropic (not verified: offline)")
+            && !login.all().contains(CANARY),
         "{login:?}"
     );
     login.good();
@@ -67,11 +68,95 @@ async fn a_stored_key_reaches_its_provider() {
     assert_eq!(
         list,
         [
-            json!({"provider": "fake", "account": "default", "label": "work", "source": "vault", "key": "…efgh", "problem": null})
+            json!({"provider": "fake", "account": "default", "label": "work", "source": "vault", "key": "…efgh", "problem": null,
+                "used": true, "last_use": null})
         ]
     );
     world.run(&["run", "-m", "fake/m", "hi"]).good();
-    assert_eq!(upstream.requests()[0].header("x-api-key"), CANARY);
+    let requests = upstream.requests();
+    let asked = requests.iter().find(|request| request.method == "POST").expect("a request");
+    assert_eq!(asked.header("x-api-key"), CANARY);
+    let list = world.run(&["auth", "list", "--format", "json"]).json();
+    assert_eq!(list[0]["last_use"]["outcome"], "ok", "{list}");
+    let doctor = world.run(&["doctor", "--check", "auth", "--json"]).json();
+    assert!(
+        doctor[0]["message"].as_str().is_some_and(|text| text.starts_with("fake: ok at ")),
+        "{doctor}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_key_is_not_stored_unless_it_must_be() {
+    let upstream = refusing(401, "invalid x-api-key").await;
+    let world = World::new();
+    let mut fake = provider(&upstream.url());
+    fake["options"].as_object_mut().expect("options").remove("apiKey");
+    world.configure(&json!({"provider": {"fake": fake}}));
+    let err = world.run_with_input(&["auth", "login", "fake"], CANARY).bad(4);
+    assert!(err.contains("fake rejected the key (401): invalid x-api-key"), "{err}");
+    assert_eq!(
+        world.run(&["auth", "list", "--json"]).json()[0]["source"],
+        "configuration, needs no key"
+    );
+
+    let forced = world.run_with_input(&["auth", "login", "fake", "--force"], CANARY);
+    assert!(forced.err.contains("though it was rejected with status 401"), "{forced:?}");
+    forced.good();
+    assert!(world.run(&["auth", "list"]).good().contains("rejected at "));
+    world.run(&["auth", "status", "fake"]).bad(4);
+    world.run(&["doctor", "--check", "auth"]).bad(1);
+}
+
+#[test]
+fn a_second_sign_in_says_what_it_replaces() {
+    let world = World::new().with("ANTHROPIC_API_KEY", "sk-ant-of-the-environment-0000");
+    let first = world.run_with_input(&["auth", "login", "anthropic"], CANARY);
+    assert!(
+        first.err.contains("instead of …0000 (environment variable ANTHROPIC_API_KEY)"),
+        "{first:?}"
+    );
+    let second = world.run_with_input(&["auth", "login", "anthropic"], "sk-another-0123456789");
+    assert!(second.err.contains("replaces the stored key …efgh"), "{second:?}");
+    let list = world.run(&["auth", "list", "--json"]).json();
+    let used: Vec<_> =
+        list.as_array().expect("a list").iter().map(|key| (&key["source"], &key["used"])).collect();
+    assert_eq!(
+        used,
+        [
+            (&json!("vault"), &json!(true)),
+            (&json!("environment variable ANTHROPIC_API_KEY"), &json!(false))
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_cannot_be_decrypted_is_the_fault_that_is_told() {
+    let world = World::new();
+    world.run_with_input(&["auth", "login", "anthropic"], CANARY).good();
+    let keys = world.path("home/data/credentials/keys");
+    std::fs::remove_dir_all(keys).expect("removed");
+    for arguments in [&["run", "hello"][..], &["models"], &["doctor", "--check", "models"]] {
+        let outcome = world.run(arguments);
+        assert!(outcome.all().contains("cannot be read"), "{outcome:?}");
+    }
+    world.run(&["run", "hello"]).bad(4);
+}
+
+#[test]
+fn a_command_line_that_says_nothing_is_refused() {
+    let world = World::new();
+    let cases: [(&[&str], &str); 4] = [
+        (&["run", "-m", "", "hi"], "got an empty name"),
+        (&["run", "--max-tokens", "0", "hi"], "at least 1"),
+        (&["auth", "login", "ftp://a.test"], "expected an address like"),
+        (&["auth", "login", "openai", "--name", "x"], "--name is for a server"),
+    ];
+    for (arguments, words) in cases {
+        let err = world.run(arguments).bad(2);
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+    let err = world.run(&["auth", "login", "opneai"]).bad(5);
+    assert!(err.contains("did you mean `openai`"), "{err}");
 }
 
 #[test]
@@ -127,7 +212,7 @@ fn keys_go_to_opencode_and_back() {
     let file = file.to_str().expect("a path");
     let imported = world.run(&["auth", "import", file]);
     assert!(
-        imported.err.contains("imported: anthropic") && imported.err.contains("passed over odd"),
+        imported.err.contains("imported: anthropic") && imported.err.contains("skipped odd"),
         "{imported:?}"
     );
     assert!(!imported.all().contains(CANARY), "{imported:?}");
@@ -147,7 +232,7 @@ fn rotation_keeps_every_key_usable() {
     world.run_with_input(&["auth", "login", "anthropic"], CANARY).good();
     let before = world.read("home/data/credentials/profiles/default/anthropic@default.json");
     let rotated = world.run(&["auth", "rotate"]);
-    assert!(rotated.err.contains("encrypted 1 keys anew"), "{rotated:?}");
+    assert!(rotated.err.contains("re-encrypted 1 key"), "{rotated:?}");
     assert_ne!(world.read("home/data/credentials/profiles/default/anthropic@default.json"), before);
     world.run(&["auth", "status", "anthropic"]).good();
 }

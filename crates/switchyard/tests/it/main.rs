@@ -6,6 +6,7 @@ mod asking;
 mod configuration;
 mod connecting;
 mod health;
+mod launching;
 mod listing;
 mod serving;
 mod shells;

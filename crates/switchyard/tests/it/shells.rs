@@ -27,8 +27,11 @@ const COMMANDS: &[&[&str]] = &[
     &["config", "validate"],
     &["config", "set"],
     &["config", "edit"],
+    &["config", "get"],
     &["config", "reset"],
+    &["trust"],
     &["env"],
+    &["launch"],
     &["doctor"],
     &["completion"],
 ];
@@ -109,19 +112,55 @@ fn bash_takes_what_env_prints() {
     ];
     let shown: String = names.iter().map(|name| format!("printf '%s\\n' \"${name}\"; ")).collect();
     let out = world
-        .bash(&format!("eval \"$(switchyard env)\"; {shown} alias codex; printf '%s' \"$OPENCODE_CONFIG_CONTENT\""))
+        .bash(&format!("eval \"$(switchyard env)\"; {shown} printf '%s\\n' \"$OPENCODE_CONFIG_CONTENT\"; declare -f codex"))
         .good();
     let base = "http://127.0.0.1:9123";
     let expected = [&format!("{base}/v1"), TOKEN, base, TOKEN, base, TOKEN];
     assert_eq!(out.lines().take(6).collect::<Vec<_>>(), expected);
     let mut rest = out.lines().skip(6);
-    assert!(rest.next().is_some_and(|line| line.contains(&format!("base_url={base}/v1"))), "{out}");
     let opencode: serde_json::Value =
         serde_json::from_str(rest.next().expect("a line")).expect("JSON");
     assert_eq!(
         opencode["provider"]["switchyard"]["options"]["apiKey"],
         "{env:SWITCHYARD_CLIENT_TOKEN}"
     );
+    let codex: String = rest.collect();
+    assert!(
+        codex.contains(&format!("base_url=\"{base}/v1\"")) && codex.contains("\"$@\""),
+        "{out}"
+    );
+}
+
+#[test]
+fn clients_are_given_the_configured_model_or_the_one_that_is_asked_for() {
+    let world = World::new().with("SWITCHYARD_TOKEN", TOKEN).with("ANTHROPIC_API_KEY", CANARY);
+    world.configure(&serde_json::json!({
+        "model": "smart",
+        "alias": {"smart": ["anthropic/claude-sonnet-4-5", "openai/gpt-5"]},
+    }));
+    let shown =
+        "printf '%s ' $ANTHROPIC_MODEL $ANTHROPIC_DEFAULT_HAIKU_MODEL $GEMINI_MODEL $AIDER_MODEL";
+    let with = |arguments: &str| {
+        world.bash(&format!("eval \"$(switchyard env {arguments})\"; {shown}")).good()
+    };
+
+    let configured = with("");
+    let words: Vec<&str> = configured.split_whitespace().collect();
+    assert_eq!((words[0], words[2], words[3]), ("smart", "smart", "openai/smart"));
+    assert!(words[1].starts_with("anthropic/claude-haiku"), "{configured}");
+
+    let model = "anthropic/claude-opus-4-5";
+    let expected = format!("{model} {model} {model} openai/{model} ");
+    assert_eq!(with(&format!("-m {model}")), expected);
+}
+
+#[test]
+fn a_model_that_leads_nowhere_is_not_given_to_clients() {
+    let world = World::new().with("SWITCHYARD_TOKEN", TOKEN);
+    let outcome = world.run(&["env", "-m", "nobody/nothing"]);
+    assert_eq!(outcome.out, "");
+    assert!(outcome.bad(5).contains("nobody"));
+    assert!(world.run(&["env", "-m", ""]).bad(2).contains("empty"));
 }
 
 #[test]

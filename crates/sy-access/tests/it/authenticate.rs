@@ -84,7 +84,8 @@ fn a_refusal_names_the_place_of_the_token_and_never_what_came() {
         .unwrap_err()
         .message;
     for message in [&missing, &wrong] {
-        assert!(message.contains(&file.display().to_string()), "{message}");
+        assert!(message.contains("switchyard env"), "{message}");
+        assert!(!message.contains(&folder.path().display().to_string()), "{message}");
         assert!(
             message.contains("x-api-key") && message.contains("Authorization: Bearer"),
             "{message}"
@@ -103,6 +104,27 @@ fn strangers_from_other_machines_do_not_learn_the_path() {
         Access::open(Settings { bind: [0, 0, 0, 0].into(), ..settings(folder.path()) }).unwrap();
     let message = public.authenticate(&HeaderMap::new(), None).unwrap_err().message;
     assert!(!message.contains(&folder.path().display().to_string()), "{message}");
+}
+
+#[test]
+fn wrong_tokens_in_number_are_told_to_wait_and_the_right_one_never_is() {
+    let access = access_with(TOKEN);
+    let peer = Some([192, 0, 2, 1].into());
+    let wrong = headers(&[("x-api-key", "wrong")]);
+    let kinds: Vec<ErrorKind> = (0..100)
+        .map(|_| access.authenticate_from(peer, &wrong, None).unwrap_err())
+        .map(|failure| {
+            assert_eq!(failure.retry_after.is_some(), failure.kind == ErrorKind::RateLimited);
+            failure.kind
+        })
+        .collect();
+    assert_eq!(kinds.first(), Some(&ErrorKind::Unauthenticated));
+    assert_eq!(kinds.last(), Some(&ErrorKind::RateLimited));
+
+    let right = headers(&[("x-api-key", TOKEN)]);
+    assert_eq!(access.authenticate_from(peer, &right, None), Ok(Principal::Owner));
+    let none = access.authenticate_from(peer, &HeaderMap::new(), None).unwrap_err();
+    assert_eq!(none.kind, ErrorKind::Unauthenticated);
 }
 
 #[test]

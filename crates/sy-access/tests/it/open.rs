@@ -51,9 +51,55 @@ fn the_token_file_is_private() {
     Access::open(settings(folder.path())).unwrap();
     assert_eq!(mode(&file), 0o600);
     assert_eq!(mode(&folder.path().join("state")), 0o700);
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_file_that_others_read_or_made_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state/token");
     Access::open(settings(folder.path())).unwrap();
-    assert_eq!(mode(&file), 0o600, "a file that others could read is made private");
+    for mode in [0o644, 0o640, 0o602] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let error = Access::open(settings(folder.path())).unwrap_err();
+        assert!(matches!(error, Error::ExposedTokenFile { .. }), "{error}");
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "a-token-that-somebody-else-knows").unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    let error = Access::open(settings(folder.path())).unwrap_err();
+    assert!(matches!(error, Error::IrregularTokenFile { .. }), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_token_that_cannot_be_written_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o500)).unwrap();
+    // Root may write everywhere; then there is nothing to see here.
+    if let Err(error) = Access::open(settings(folder.path())) {
+        assert!(matches!(error, Error::File { doing: "write", .. }), "{error}");
+        assert!(!state.join("token").exists());
+    }
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn a_token_that_can_be_guessed_is_for_loopback_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let weak = Some(Secret::new("my-secret-password"));
+    let local = Settings { token: weak, ..settings(folder.path()) };
+    Access::open(local.clone()).unwrap();
+    let error = Access::open(Settings { bind: EVERYWHERE, ..local }).unwrap_err();
+    assert!(matches!(error, Error::WeakToken { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("SWITCHYARD_TOKEN") && !text.contains("my-secret"), "{text}");
 }
 
 #[test]
@@ -135,10 +181,18 @@ fn unusable_tokens_are_named_without_being_shown() {
 
     let file = folder.path().join("state/token");
     fs::create_dir(folder.path().join("state")).unwrap();
-    fs::write(&file, "canary\nsecond line\n").unwrap();
+    let write = |text: &str| {
+        fs::write(&file, text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("canary\nsecond line\n");
     let error = Access::open(settings(folder.path())).unwrap_err().to_string();
     assert!(error.contains("state/token") && !error.contains("canary"), "{error}");
-    fs::write(&file, "\n").unwrap();
+    write("sy-cut-off\n");
+    let error = Access::open(settings(folder.path())).unwrap_err();
+    assert!(matches!(error, Error::ShortTokenFile { .. }), "{error}");
+    write("\n");
     let error = Access::open(settings(folder.path())).unwrap_err();
     assert!(matches!(error, Error::EmptyTokenFile { .. }), "{error}");
 }

@@ -10,7 +10,7 @@ fn open(bind: &str, hosts: &[&str], origins: &[&str]) -> Result<Access, Error> {
     let folder = tempfile::tempdir().unwrap();
     Access::open(Settings {
         bind: bind.parse().unwrap(),
-        token: Some(Secret::new("sy-token")),
+        token: Some(Secret::new("sy-of-the-operator")),
         allowed_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         allowed_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         ..settings(folder.path())

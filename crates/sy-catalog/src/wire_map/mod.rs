@@ -8,12 +8,14 @@ mod presets;
 mod quirks;
 
 use sy_types::target::{
-    MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds,
+    MaxTokensField, ReasoningRequest, SchemaRules, StructuredOutput, ToolCallIds, ToolNames,
 };
 use sy_types::{AuthScheme, Dialect, ProtocolId};
 
-pub(crate) use packages::{OPENAI_COMPATIBLE, package};
-pub(crate) use presets::{Preset, extra_keys, holds_key, preset, setting_of_option};
+pub(crate) use packages::{OPENAI_COMPATIBLE, package, package_names};
+pub(crate) use presets::{
+    Preset, extra_keys, holds_key, option_of_setting, preset, setting_of_option,
+};
 
 /// OpenAI chat completions.
 pub const OPENAI_CHAT: ProtocolId = ProtocolId::new("openai_chat");
@@ -31,6 +33,9 @@ pub const ZAI_CHAT: ProtocolId = ProtocolId::new("zai_chat");
 /// Every protocol that a row can name; the server checks at start that each is registered.
 pub const PROTOCOLS: [ProtocolId; 6] =
     [OPENAI_CHAT, OPENAI_RESPONSES, ANTHROPIC_MESSAGES, GEMINI_GENERATE, OLLAMA_CHAT, ZAI_CHAT];
+
+/// Tool names that must begin with a letter.
+pub(crate) const LETTER_FIRST: ToolNames = ToolNames { longest: 64, letter_first: true };
 
 /// What a place speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,8 +126,10 @@ pub(crate) struct Patch {
     pub(crate) reasoning_request: Option<ReasoningRequest>,
     pub(crate) reasoning_history: Option<Option<&'static str>>,
     pub(crate) tool_call_ids: Option<ToolCallIds>,
+    pub(crate) tool_names: Option<ToolNames>,
     pub(crate) schema_rules: Option<SchemaRules>,
     pub(crate) structured_output: Option<StructuredOutput>,
+    pub(crate) hosted_tools: Option<bool>,
     pub(crate) forced_tool_choice: Option<bool>,
     pub(crate) streaming: Option<bool>,
 }
@@ -135,8 +142,10 @@ pub(crate) const SAME: Patch = Patch {
     reasoning_request: None,
     reasoning_history: None,
     tool_call_ids: None,
+    tool_names: None,
     schema_rules: None,
     structured_output: None,
+    hosted_tools: None,
     forced_tool_choice: None,
     streaming: None,
 };
@@ -152,8 +161,10 @@ impl Patch {
         set(&mut dialect.reasoning_request, self.reasoning_request);
         set(&mut dialect.reasoning_history, self.reasoning_history);
         set(&mut dialect.tool_call_ids, self.tool_call_ids);
+        set(&mut dialect.tool_names, self.tool_names);
         set(&mut dialect.schema_rules, self.schema_rules);
         set(&mut dialect.structured_output, self.structured_output);
+        set(&mut dialect.hosted_tools, self.hosted_tools);
         set(&mut dialect.forced_tool_choice, self.forced_tool_choice);
         set(&mut dialect.streaming, self.streaming);
     }
@@ -197,7 +208,10 @@ impl Wire {
         let mut dialect = Dialect::default();
         match protocol {
             ANTHROPIC_MESSAGES => dialect.tool_call_ids = ToolCallIds::WordCharacters,
-            GEMINI_GENERATE => dialect.schema_rules = SchemaRules::Gemini,
+            GEMINI_GENERATE => {
+                dialect.schema_rules = SchemaRules::Gemini;
+                dialect.tool_names = LETTER_FIRST;
+            }
             _ => {}
         }
         for patch in &self.patches {

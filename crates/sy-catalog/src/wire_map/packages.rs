@@ -43,7 +43,7 @@ static PACKAGES: &[Package] = &[
     row(
         "@ai-sdk/amazon-bedrock",
         Speech::Missing(
-            "the Bedrock Converse protocol (SigV4, binary event stream) is not spoken yet",
+            "the Bedrock Converse protocol (SigV4, binary event stream) is not supported yet",
         ),
         None,
         Encoder::Bedrock,
@@ -76,7 +76,7 @@ static PACKAGES: &[Package] = &[
     },
     row(
         "@ai-sdk/cohere",
-        Speech::Missing("the Cohere v2 chat protocol is not spoken yet"),
+        Speech::Missing("the Cohere v2 chat protocol is not supported yet"),
         None,
         Encoder::Cohere,
     ),
@@ -93,7 +93,7 @@ static PACKAGES: &[Package] = &[
     row(
         "@ai-sdk/google-vertex",
         Speech::Missing(
-            "Vertex AI needs Google application-default credentials, which are not read yet",
+            "Vertex AI needs Google application-default credentials, which are not supported yet",
         ),
         None,
         Encoder::Google,
@@ -101,7 +101,7 @@ static PACKAGES: &[Package] = &[
     row(
         "@ai-sdk/google-vertex/anthropic",
         Speech::Missing(
-            "Vertex AI needs Google application-default credentials, which are not read yet",
+            "Vertex AI needs Google application-default credentials, which are not supported yet",
         ),
         None,
         Encoder::Anthropic,
@@ -135,7 +135,7 @@ static PACKAGES: &[Package] = &[
     row(
         "@jerome-benoit/sap-ai-provider-v2",
         Speech::Missing(
-            "SAP AI Core's orchestration service (service-key sign-in) is not spoken yet",
+            "SAP AI Core's orchestration service (service-key sign-in) is not supported yet",
         ),
         None,
         Encoder::Sap,
@@ -168,13 +168,13 @@ static PACKAGES: &[Package] = &[
     ),
     row(
         "gitlab-ai-provider",
-        Speech::Missing("GitLab Duo's token exchange is not spoken yet"),
+        Speech::Missing("GitLab Duo's token exchange is not supported yet"),
         None,
         Encoder::GitLab,
     ),
     row(
         "merge-gateway-ai-sdk-provider",
-        Speech::Missing("the Merge gateway's own protocol is not spoken yet"),
+        Speech::Missing("the Merge gateway's own protocol is not supported yet"),
         None,
         Encoder::Chat,
     ),
@@ -197,7 +197,7 @@ static PACKAGES: &[Package] = &[
     },
     row(
         "watsonx-ai-provider",
-        Speech::Missing("watsonx's IAM token exchange is not spoken yet"),
+        Speech::Missing("watsonx's IAM token exchange is not supported yet"),
         None,
         Encoder::Silent,
     ),
@@ -212,6 +212,11 @@ static PACKAGES: &[Package] = &[
 /// Returns the row of a package; an unknown one is taken for chat completions at an address from the data.
 pub(crate) fn package(npm: &str) -> &'static Package {
     PACKAGES.iter().find(|package| package.npm == npm).unwrap_or(&COMPATIBLE)
+}
+
+/// Returns every package name that stands for something of its own.
+pub(crate) fn package_names() -> impl Iterator<Item = &'static str> {
+    PACKAGES.iter().map(|package| package.npm).chain([OPENAI_COMPATIBLE])
 }
 
 #[cfg(test)]

@@ -97,6 +97,12 @@ pub(crate) fn setting_of_option(option: &str) -> Option<&'static [&'static str]>
     SETTING_OPTIONS.iter().find(|(name, _)| *name == option).map(|(_, placeholders)| *placeholders)
 }
 
+/// Returns the option that fills a placeholder.
+pub(crate) fn option_of_setting(placeholder: &str) -> Option<&'static str> {
+    let fills = |placeholders: &[&str]| placeholders.contains(&placeholder);
+    SETTING_OPTIONS.iter().find(|(_, placeholders)| fills(placeholders)).map(|(name, _)| *name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::SETTING_OPTIONS;

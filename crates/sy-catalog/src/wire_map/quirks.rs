@@ -9,8 +9,8 @@ use sy_types::target::{
 };
 
 use super::{
-    ANTHROPIC_MESSAGES, NOTHING, OPENAI_CHAT, OPENAI_COMPATIBLE, OPENAI_RESPONSES, Patch, Quirk,
-    SAME, Speech, ZAI_CHAT,
+    ANTHROPIC_MESSAGES, LETTER_FIRST, NOTHING, OPENAI_CHAT, OPENAI_COMPATIBLE, OPENAI_RESPONSES,
+    Patch, Quirk, SAME, Speech, ZAI_CHAT,
 };
 
 const REASONING_PATCH: Patch = Patch {
@@ -19,6 +19,7 @@ const REASONING_PATCH: Patch = Patch {
     ..SAME
 };
 const THINKING: Patch = Patch { reasoning_request: Some(ReasoningRequest::Thinking), ..SAME };
+const HOSTED: Patch = Patch { hosted_tools: Some(true), ..SAME };
 const OPENAI_PACKAGES: &[&str] = &["@ai-sdk/openai", "@ai-sdk/azure"];
 /// How we name ourselves to gateways that ask who calls.
 const WHO_WE_ARE: &[(&str, &str)] = &[("http-referer", "switchyard"), ("x-title", "switchyard")];
@@ -38,12 +39,29 @@ pub(super) static QUIRKS: &[Quirk] = &[
     },
     Quirk {
         models: &["gemini"],
-        dialect: Patch { schema_rules: Some(SchemaRules::Gemini), ..SAME },
+        dialect: Patch {
+            schema_rules: Some(SchemaRules::Gemini),
+            tool_names: Some(LETTER_FIRST),
+            ..SAME
+        },
         ..NOTHING
     },
     Quirk {
         models: &["kimi"],
-        dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..SAME },
+        dialect: Patch {
+            schema_rules: Some(SchemaRules::Moonshot),
+            tool_names: Some(LETTER_FIRST),
+            ..SAME
+        },
+        ..NOTHING
+    },
+    // Web search and code that the vendor runs: others who speak its protocol seldom have them.
+    Quirk { npm: &["@ai-sdk/anthropic"], models: &["claude"], dialect: HOSTED, ..NOTHING },
+    Quirk { npm: &["@ai-sdk/google"], models: &["gemini"], dialect: HOSTED, ..NOTHING },
+    Quirk {
+        npm: &["@ai-sdk/openai", "@ai-sdk/azure", "@ai-sdk/xai"],
+        models: &["gpt-4o", "gpt-4.1", "gpt-5", "gpt-6", "o3", "o4-mini", "grok-4"],
+        dialect: HOSTED,
         ..NOTHING
     },
     // OpenAI itself, and those who resell its API under its package. Only the former is known to speak both protocols.
@@ -120,7 +138,7 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["cloudflare-ai-gateway"],
         npm: &["@ai-sdk/openai", "@ai-sdk/anthropic"],
-        speech: Some(Speech::Missing("Cloudflare's universal gateway format is not spoken yet")),
+        speech: Some(Speech::Missing("Cloudflare's universal gateway format is not supported yet")),
         ..NOTHING
     },
     Quirk {
@@ -132,7 +150,7 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["google-vertex", "google-vertex-anthropic"],
         speech: Some(Speech::Missing(
-            "Vertex AI needs Google application-default credentials, which are not read yet",
+            "Vertex AI needs Google application-default credentials, which are not supported yet",
         )),
         ..NOTHING
     },
@@ -167,7 +185,11 @@ pub(super) static QUIRKS: &[Quirk] = &[
     Quirk {
         providers: &["moonshotai*"],
         npm: &[OPENAI_COMPATIBLE],
-        dialect: Patch { schema_rules: Some(SchemaRules::Moonshot), ..THINKING },
+        dialect: Patch {
+            schema_rules: Some(SchemaRules::Moonshot),
+            tool_names: Some(LETTER_FIRST),
+            ..THINKING
+        },
         ..NOTHING
     },
     Quirk { providers: &["xiaomi*"], npm: &[OPENAI_COMPATIBLE], dialect: THINKING, ..NOTHING },

@@ -1,6 +1,8 @@
 //! The catalog as its callers see it: names, layers, targets, refreshes.
 
 #[cfg(test)]
+mod callable;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod names;

@@ -46,8 +46,12 @@ fn every_model_has_a_target_or_a_clean_refusal() {
         );
         for model in provider.models.keys() {
             listed += 1;
-            let resolved =
-                Resolved { provider: row.id.clone(), model: model.clone(), variant: None };
+            let resolved = Resolved {
+                provider: row.id.clone(),
+                model: model.clone(),
+                variant: None,
+                is_listed: true,
+            };
             match catalog.target(&resolved) {
                 Ok(target) => {
                     reached += 1;
@@ -94,6 +98,7 @@ fn a_missing_variable_is_named() {
                         provider: provider.to_owned(),
                         model: model.clone(),
                         variant: None,
+                        is_listed: true,
                     })
                     .err()
             })

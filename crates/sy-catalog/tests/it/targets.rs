@@ -290,10 +290,16 @@ fn timeouts_are_separate_and_the_shipped_ones_can_be_changed() {
         "openai/gpt-5.4",
         Timeouts {
             first_byte: Duration::from_secs(2),
+            first_content: Duration::from_secs(3),
             idle: Duration::from_secs(3),
             total: Some(Duration::from_secs(5)),
             ..usual
         },
+    );
+    check(
+        json!({"options": {"firstContentTimeout": 9000}}),
+        "openai/gpt-5.4",
+        Timeouts { first_content: Duration::from_secs(9), ..usual },
     );
     check(
         json!({"models": models}),

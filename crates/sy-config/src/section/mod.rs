@@ -30,8 +30,8 @@ pub use model::{
     Cost, LongContextCost, Modalities, ModelConfig, ModelLimit, ModelProvider, Shape, Supports,
 };
 pub use provider::{ProviderConfig, ProviderOptions};
-pub use retry::Retry;
-pub use server::Server;
+pub use retry::{FailoverMode, Retry};
+pub use server::{Connections, Server, Timeouts};
 
 pub(crate) use header::is_secret_header;
 pub(crate) use limit::{LONGEST_MS, SHORTEST_MS};
@@ -72,14 +72,15 @@ pub struct Config {
     /// Whether the user's OpenCode configuration (`~/.config/opencode/{config.json,opencode.json,opencode.jsonc}`) is read
     /// as the lowest layer. It is decided before that layer is read, by any layer above it.
     pub opencode_config: bool,
-    /// Folders whose own files (`opencode.json`, `switchyard.jsonc` found upward from the working directory) may say where
-    /// providers are called with keys of yours. What is below a folder counts too. A project's file cannot set it.
+    /// Folders in which the files of projects count (`opencode.json`, `switchyard.jsonc` found upward from the working
+    /// directory), with everything below them. `switchyard trust` trusts one folder without what is below it. A path is
+    /// absolute or begins with `~/`. `SWITCHYARD_TRUSTED_PROJECTS` adds to it. A project's file cannot set it.
     /// Example: `["~/work"]`.
     pub trusted_projects: Vec<String>,
-    /// Why providers get no key, by id: a project's file that is not trusted chose their address.
+    /// Where the keys of providers were written (`FILE:LINE`), by id.
     #[serde(skip)]
     #[schemars(skip)]
-    pub withheld: BTreeMap<String, String>,
+    pub key_places: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -106,7 +107,7 @@ impl Default for Config {
             log: Log::default(),
             opencode_config: true,
             trusted_projects: Vec::new(),
-            withheld: BTreeMap::new(),
+            key_places: BTreeMap::new(),
         }
     }
 }

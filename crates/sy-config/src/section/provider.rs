@@ -55,8 +55,15 @@ pub struct ProviderOptions {
     /// The limit until the response headers, in milliseconds, or `false` for none. Without it the limit is 300000.
     #[serde(rename = "headerTimeout")]
     pub header_timeout: Option<Limit>,
-    /// The limit between two pieces of a streamed answer, in milliseconds, or `false` for none. Without it the limit is
-    /// 300000.
+    /// The limit from the request until the first content of a streamed answer, in milliseconds, or
+    /// `false` for none: pings, blank lines and empty pieces are no content. When it passes, the
+    /// next target of the chain is asked. Without it the limit is `headerTimeout` or
+    /// `chunkTimeout`, whichever is longer: 300000 where neither is set.
+    #[serde(rename = "firstContentTimeout")]
+    pub first_content_timeout: Option<Limit>,
+    /// The limit between two pieces of a streamed answer, in milliseconds, or `false` for none.
+    /// Pings, blank lines and empty pieces put it off, up to three times the limit. Without it the
+    /// limit is 300000.
     #[serde(rename = "chunkTimeout")]
     pub chunk_timeout: Option<Limit>,
     /// Whether a stream asks for token counts (`stream_options.include_usage`). Without it, it does.
@@ -76,6 +83,7 @@ impl std::fmt::Debug for ProviderOptions {
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("header_timeout", &self.header_timeout)
+            .field("first_content_timeout", &self.first_content_timeout)
             .field("chunk_timeout", &self.chunk_timeout)
             .field("include_usage", &self.include_usage)
             .field("extra", &self.extra.keys().collect::<Vec<_>>())

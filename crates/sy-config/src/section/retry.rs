@@ -6,10 +6,26 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sy_types::Failover;
 
-/// How a failed call to a provider is repeated. Where a chain has a further target, that one is asked at once instead, but for
-/// a rate limit: when the provider says how long to wait (`Retry-After`) and that is at most `maxDelay`, the same target is asked
-/// again after it. A longer one is never waited for: the next target is asked, or the caller gets the refusal with the wait.
+/// What happens when a target has no room now (a rate limit), where the chain has a further target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum FailoverMode {
+    /// The next target is asked at once, and the one that has no room rests for a minute, or for as
+    /// long as it asked.
+    #[default]
+    Immediate,
+    /// When the provider says how long to wait (`Retry-After`) and that is at most `maxDelay`, the
+    /// same target is asked again after it. Only then the next target is asked.
+    Wait,
+}
+
+/// How a failed call to a provider is repeated. Where a chain has a further target, that one is
+/// asked at once instead. The last target of a chain, and a single one, is asked again after a
+/// wait: after what its provider asked for (`Retry-After`), else after `baseDelay` and longer. More
+/// than `maxDelay` is never waited for: the caller gets the refusal with the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Retry {
@@ -26,6 +42,10 @@ pub struct Retry {
     /// most `maxDelay`.
     #[schemars(range(min = 1))]
     pub backoff_multiplier: f64,
+    /// What happens on a rate limit where the chain has a further target: `"immediate"` asks that
+    /// one at once, `"wait"` keeps a short wait that the provider asked for. The request header
+    /// `x-switchyard-failover` says it for one request.
+    pub failover: FailoverMode,
 }
 
 impl Retry {
@@ -38,8 +58,23 @@ impl Retry {
     }
 }
 
+impl From<FailoverMode> for Failover {
+    fn from(mode: FailoverMode) -> Self {
+        match mode {
+            FailoverMode::Immediate => Self::Immediate,
+            FailoverMode::Wait => Self::Wait,
+        }
+    }
+}
+
 impl Default for Retry {
     fn default() -> Self {
-        Self { max_retries: 3, base_delay: 1000, max_delay: 60_000, backoff_multiplier: 2.0 }
+        Self {
+            max_retries: 3,
+            base_delay: 1000,
+            max_delay: 60_000,
+            backoff_multiplier: 2.0,
+            failover: FailoverMode::Immediate,
+        }
     }
 }

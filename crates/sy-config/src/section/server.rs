@@ -41,6 +41,10 @@ pub struct Server {
     /// How long running requests may take to finish when the server stops, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub shutdown_seconds: u64,
+    /// How many connections of clients there may be.
+    pub connections: Connections,
+    /// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer.
+    pub timeouts: Timeouts,
     /// When true, a request with a field that the target cannot take is refused. When false, the field is dropped and the
     /// answer says so in a header.
     pub strict: bool,
@@ -59,7 +63,55 @@ impl Default for Server {
             event_limit_mb: 8,
             answer_limit_mb: 64,
             shutdown_seconds: 30,
+            connections: Connections::default(),
+            timeouts: Timeouts::default(),
             strict: false,
         }
+    }
+}
+
+/// How many connections of clients there may be. Where there are more, the one that has been idle for longest is closed;
+/// where all are at work, the new one is answered with 503. Read at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connections {
+    /// The most connections in all. Where the limit of open files (`ulimit -n`, which is raised as far as the system allows)
+    /// leaves room for fewer, it is fewer: (files - 64) / 2.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max: u64,
+    /// The most connections of one address; of an IPv6 address its /64 network counts. All clients behind a reverse proxy
+    /// have the proxy's address.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_per_address: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { max: 4096, max_per_address: 1024 }
+    }
+}
+
+/// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer. Read at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the connection, and from the first byte of each later request, to the end of the request's head. A connection
+    /// that stays silent is closed after it.
+    #[schemars(range(min = 1, max = 3600))]
+    pub head: u64,
+    /// Without a further byte of a request's body. The whole body may take twenty times as long.
+    #[schemars(range(min = 1, max = 3600))]
+    pub body: u64,
+    /// Without a request on a connection that had one before.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub idle: u64,
+    /// Without the client taking a further byte of an answer that is there.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub send: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { head: 15, body: 30, idle: 180, send: 300 }
     }
 }

@@ -78,6 +78,21 @@ fn variables_for_one_key_are_above_files_and_below_flags() {
 }
 
 #[test]
+fn the_port_comes_from_the_flag_then_the_variable_then_the_files() {
+    let mut sandbox = Sandbox::with_user(r#"{ "server": { "port": 1000 } }"#);
+    assert_eq!(sandbox.config().server.port, 1000);
+    sandbox.set("SWITCHYARD_PORT", "2000");
+    assert_eq!(sandbox.config().server.port, 2000);
+    sandbox.flags.overlay = json!({ "server": { "port": 3000 } });
+    assert_eq!(sandbox.config().server.port, 3000);
+    for wrong in ["65536", "-1", "http"] {
+        sandbox.set("SWITCHYARD_PORT", wrong);
+        let expected = format!("SWITCHYARD_PORT: expected a port from 0 to 65535, got {wrong:?}");
+        assert_eq!(sandbox.problems(), [expected]);
+    }
+}
+
+#[test]
 fn a_flag_replaces_the_file_that_the_variable_names() {
     let mut sandbox = Sandbox::new();
     sandbox.write("project/src/a.jsonc", r#"{ "model": "p/a" }"#);
@@ -114,7 +129,7 @@ fn the_users_opencode_files_can_be_switched_off_from_above() {
 
 #[test]
 fn objects_are_merged_lists_are_replaced_and_null_removes() {
-    let sandbox = Sandbox::with_user(
+    let mut sandbox = Sandbox::with_user(
         r#"{
           "disabled_providers": ["a", "b"],
           "retry": { "maxRetries": 5, "baseDelay": 500 },
@@ -134,6 +149,7 @@ fn objects_are_merged_lists_are_replaced_and_null_removes() {
           "server": null,
         }"#,
     );
+    sandbox.trust();
     let Config { disabled_providers, retry, alias, provider, model, server, .. } = sandbox.config();
     assert_eq!(disabled_providers, ["c"]);
     assert_eq!((retry.max_retries, retry.base_delay), (5, 1000));
@@ -210,7 +226,8 @@ fn built_in_defaults_are_those_of_the_types() {
     assert_eq!(*loaded.config, Config::default());
     assert_eq!(
         leaf(&loaded, "/retry"),
-        json!({ "maxRetries": 3, "baseDelay": 1000, "maxDelay": 60000, "backoffMultiplier": 2.0 })
+        json!({ "maxRetries": 3, "baseDelay": 1000, "maxDelay": 60000, "backoffMultiplier": 2.0,
+            "failover": "immediate" })
     );
     assert_eq!(leaf(&loaded, "/opencode_config"), Value::Bool(true));
 }

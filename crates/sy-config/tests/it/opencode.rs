@@ -56,27 +56,27 @@ fn the_server_of_opencode_is_not_ours() {
 #[test]
 fn what_is_left_out_is_noticed() {
     let notices = rich().notices();
-    for (line, name) in [
-        (7, "default_agent"),
-        (16, "layout"),
-        (17, "server"),
-        (27, "mode"),
-        (28, "agent"),
-        (31, "mcp"),
-        (39, "tools"),
+    let expected = "opencode.json:7:3: settings of OpenCode's without effect here: default_agent, ";
+    let told: Vec<&String> =
+        notices.iter().filter(|notice| notice.contains("of OpenCode's")).collect();
+    assert!(
+        told.len() == 1 && told[0].starts_with(expected),
+        "all in one line, in the order of the file: {notices:#?}"
+    );
+    for key in [
+        ", layout, server, ",
+        ", mode, agent, mcp, ",
+        ", tools, ",
+        "provider.anthropic.id",
+        "provider.anthropic.options.setCacheKey",
+        "provider.local.models.\"google/gemma-3n-e4b\".experimental",
+        "provider.nvidia.options.maxConcurrentRequests",
     ] {
-        let expected = format!(
-            "opencode.json:{line}:3: `{name}` is a setting of OpenCode's and has no effect here"
-        );
-        assert!(notices.contains(&expected), "{expected} in {notices:#?}");
+        assert!(told[0].contains(key), "{key} in {}", told[0]);
     }
     for part in [
-        "`provider.anthropic.id` is a setting of OpenCode's",
-        "`provider.anthropic.options.setCacheKey` is a setting of OpenCode's",
         "`provider.anthropic.options.timeout` is 600000 ms, but 300000 ms is used",
         "`provider.anthropic.options.chunkTimeout` is 500 ms, but 1000 ms is used",
-        "`provider.local.models.\"google/gemma-3n-e4b\".experimental` is a setting of OpenCode's",
-        "`provider.nvidia.options.maxConcurrentRequests` is a setting of OpenCode's",
         "`provider.nvidia.options.apiKey` is left out: environment variable NVIDIA_API_KEY is not set",
     ] {
         assert!(notices.iter().any(|notice| notice.contains(part)), "{part} in {notices:#?}");
@@ -85,7 +85,8 @@ fn what_is_left_out_is_noticed() {
 
 #[test]
 fn keys_that_nobody_knows_and_wrong_types_are_problems_there_too() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.trust();
     sandbox.write(
         "project/opencode.json",
         r#"{ "modle": "x", "model": 5, "provider": { "a": { "options": { "timeout": 0 } } } }"#,
@@ -102,7 +103,8 @@ fn keys_that_nobody_knows_and_wrong_types_are_problems_there_too() {
 
 #[test]
 fn our_keys_work_in_a_projects_opencode_file() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.trust();
     sandbox.write(
         "project/opencode.json",
         r#"{ "alias": { "fast": "groq/x" }, "retry": { "maxRetries": 1 } }"#,

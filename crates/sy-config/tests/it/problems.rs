@@ -105,6 +105,7 @@ fn all_problems_are_told_at_once_in_the_order_of_lines() {
 #[test]
 fn problems_of_several_files_are_told_together() {
     let mut sandbox = Sandbox::with_user(r#"{"a1": 1}"#);
+    sandbox.trust();
     sandbox.write("project/opencode.json", r#"{"b1": 1}"#);
     sandbox.set("SWITCHYARD_CONFIG_CONTENT", r#"{"c1": 1"#);
     sandbox.flags.overlay = serde_json::json!({ "server": { "port": -1 } });
@@ -142,7 +143,7 @@ fn limits_hold_to_the_last_unit() {
     let timeout = |name: &str, value: &str| {
         format!(r#"{{"provider": {{"x": {{"options": {{"{name}": {value}}}}}}}}}"#)
     };
-    for name in ["timeout", "headerTimeout", "chunkTimeout"] {
+    for name in ["timeout", "headerTimeout", "firstContentTimeout", "chunkTimeout"] {
         check_limit(|value| timeout(name, value), "1000", true);
         check_limit(|value| timeout(name, value), "300000", true);
         check_limit(|value| timeout(name, value), "false", true);
@@ -259,4 +260,66 @@ fn second_spellings_mean_the_first() {
         r#"{"provider": {"x": {"models": {"m": {"supports": {"function-calling": true, "function_calling": true}}}}}}"#,
         &["1:51: `provider.x.models.m.supports.function_calling` is set twice, in two spellings"],
     );
+}
+
+#[track_caller]
+fn check_help(text: &str, message: &str, help: &str) {
+    let problems = Sandbox::with_user(text).try_load().expect_err("problems");
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert!(problem.message.contains(message), "{problem:?}");
+    assert!(problem.help.as_deref().is_some_and(|told| told.contains(help)), "{problem:?}");
+}
+
+#[test]
+fn keys_under_the_wrong_parent_are_told_where_they_belong() {
+    let in_provider = |text: &str| format!(r#"{{"provider": {{"x": {{{text}}}}}}}"#);
+    check_help(
+        &in_provider(r#""apiKey": "canary""#),
+        "unknown key `provider.x.apiKey`",
+        "it belongs in `provider.x.options.apiKey`",
+    );
+    check_help(
+        &in_provider(r#""options": {"npm": "@ai-sdk/groq"}"#),
+        "unknown key `provider.x.options.npm`",
+        "it belongs in `provider.x.npm`",
+    );
+    check_help(r#"{"port": 1}"#, "unknown key `port`", "it belongs in `server.port`");
+}
+
+#[test]
+fn a_lone_backslash_is_explained() {
+    for text in [
+        r#"{"server": {"host": "C:\Users\me"}}"#,
+        r#"{"model": "C:\dir"}"#,
+        r#"{"model": "C:\users"}"#,
+        r#"{"model": "C:\temp\"}"#,
+    ] {
+        check_help(
+            text,
+            "not valid JSON with comments",
+            r#"write a Windows path as "C:\\Users\\me""#,
+        );
+    }
+    let text = r#"{"provider": {"x": {"options": {"apiKey": "{file:C:\temp\new}"}}}}"#;
+    check_help(text, "control characters", "a single backslash is an escape");
+}
+
+/// What must end soon and in few words, however it is written.
+#[test]
+fn excess_is_refused_in_few_words() {
+    let unknown: Vec<String> = (0..200_000).map(|n| format!("\"k{n}\":1")).collect();
+    let circle: Vec<String> =
+        (0..3000).map(|n| format!("\"a{n}\":\"a{}\"", (n + 1) % 3000)).collect();
+    let some: Vec<String> = unknown.iter().take(40_000).cloned().collect();
+    for (text, expected) in [
+        (format!("{{{}}}", unknown.join(",")), "at most 50000 values"),
+        (format!("{{{}}}", some.join(",")), "unknown key `k0`"),
+        (format!("{{\"alias\":{{{}}}}}", circle.join(",")), "it goes in a circle"),
+        (format!("{{\"x\":{}", "[".repeat(100_000)), "at most 64 levels"),
+        (format!("{{\"{}\":1}}", "k".repeat(1_000_000)), "unknown key `kkk"),
+    ] {
+        let problems = Sandbox::with_user(&text).problems();
+        let length: usize = problems.iter().map(String::len).sum();
+        assert!(problems[0].contains(expected) && length < 20_000, "{expected}: {length}");
+    }
 }

@@ -129,3 +129,23 @@ fn the_merged_value_shows_references_as_they_were_written() {
         (Some("p/m"), Some("{env:MODEL}"))
     );
 }
+
+#[test]
+fn references_have_a_budget() {
+    let sandbox = Sandbox::new();
+    sandbox.write("home/.config/switchyard/big", &"x".repeat(1_000_000));
+    let many: Vec<String> = (0..4000).map(|n| format!("\"h{n}\": \"{{file:big}}\"")).collect();
+    sandbox.write(USER, &provider(&format!("\"headers\": {{{}}}", many.join(","))));
+    let problems = sandbox.problems();
+    assert!(problems[0].contains("all references to stand for at most"), "{}", problems[0]);
+    assert!(problems.len() < 60, "{}", problems.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reference_leads_to_regular_files_only() {
+    let sandbox = Sandbox::with_user(&provider(r#""apiKey": "{file:link}""#));
+    std::os::unix::fs::symlink("/dev/zero", sandbox.path("home/.config/switchyard/link"))
+        .expect("a link");
+    assert!(sandbox.problems()[0].contains("expected a regular file, got a device"));
+}

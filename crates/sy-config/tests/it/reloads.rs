@@ -47,6 +47,26 @@ fn a_bad_file_keeps_the_last_good_configuration() {
     assert_eq!(live.config().model.as_deref(), Some("p/mended"));
 }
 
+#[test]
+fn an_emptied_file_keeps_the_last_good_configuration() {
+    let sandbox = Sandbox::with_user(r#"{ "model": "p/good" }"#);
+    let live = Live::new(sandbox.load());
+    for empty in ["", " \n", "\u{feff}", "// only a comment\n"] {
+        sandbox.write(USER, empty);
+        let problems = live.reload().expect_err("problems");
+        assert!(problems[0].message.contains("is empty"), "{problems:?}");
+        assert_eq!(live.config().model.as_deref(), Some("p/good"), "{empty:?}");
+    }
+    sandbox.write(USER, "{}");
+    assert_eq!(live.reload(), Ok(true));
+    assert_eq!(live.config().model, None);
+
+    // One that was empty at the start says nothing new.
+    let sandbox = Sandbox::with_user("");
+    let live = Live::new(sandbox.load());
+    assert_eq!(live.reload(), Ok(false));
+}
+
 /// Waits for a result that `wanted` accepts. The real clock is needed here: the events come from the system.
 async fn wait_for<T>(results: &mut mpsc::UnboundedReceiver<T>, wanted: impl Fn(&T) -> bool) {
     let wait = async {

@@ -54,6 +54,11 @@ impl Sandbox {
         self.variables.push((name.to_owned(), value.into()));
     }
 
+    /// Makes the user trust the project's folder.
+    pub(crate) fn trust(&mut self) {
+        self.set("SWITCHYARD_TRUSTED_PROJECTS", self.path("project").display().to_string());
+    }
+
     pub(crate) fn inputs(&self) -> Inputs {
         let environment = Environment::of(self.variables.clone());
         let paths = Paths::resolve(&environment).expect("paths");

@@ -117,6 +117,6 @@ fn a_secret_that_stands_in_a_file_in_clear_is_noticed() {
     let sandbox = Sandbox::with_user(
         r#"{"provider": {"x": {"options": {"apiKey": "sk-canary-0123456789"}}}}"#,
     );
-    let expected = "switchyard.jsonc:1:43: `provider.x.options.apiKey` stands here in clear; better refer to it by {env:NAME} or {file:path}";
+    let expected = "switchyard.jsonc:1:43: `provider.x.options.apiKey` is plain text; use {env:NAME} or {file:path} instead";
     assert_eq!(sandbox.notices(), [expected]);
 }

@@ -158,6 +158,20 @@ fn a_signed_token_is_reused_for_three_minutes_and_per_key() {
 }
 
 #[test]
+fn a_signed_token_is_made_anew_when_the_clock_was_set() {
+    let start = 1_772_359_200_000;
+    let lease = key("id.secret");
+    let first = signed(&lease, start).unwrap();
+    // Back: to the provider the token would be of the future.
+    let back = signed(&lease, start - 3_600_000).unwrap();
+    assert_eq!(decoded(&back, "secret")["timestamp"], json!(start - 3_600_000));
+    // Forward: it would have expired.
+    let forward = signed(&lease, start).unwrap();
+    assert_eq!(forward, first, "the same times make the same token");
+    assert_ne!(forward, back);
+}
+
+#[test]
 fn keys_of_another_form_go_as_they_are() {
     for text in ["plain", "a.b.c", ".b", "a.", "."] {
         check(

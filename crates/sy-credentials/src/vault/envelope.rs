@@ -4,7 +4,6 @@
 //! account and kind are authenticated with it, so a record that is moved to another name does not open. It does not
 //! touch the lock and does not choose the key.
 
-use std::fs;
 use std::path::Path;
 
 use aws_lc_rs::aead::{Aad, Nonce};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::files::{decode_name, encode_name};
+use super::files::{self, decode_name, encode_name};
 use super::header::KeySettings;
 use super::keys::{Ring, VaultKey};
 use super::legacy;
@@ -160,7 +159,7 @@ impl Record {
 
     /// Reads a record's file without opening what is sealed in it.
     pub(super) fn read(file: &Path) -> Result<Self, Error> {
-        let bytes = Zeroizing::new(fs::read(file).map_err(Error::file("read", file))?);
+        let bytes = files::read_private(file)?;
         // The parser's own words may repeat a value, so only the place is told.
         let record: Self = serde_json::from_slice(&bytes).map_err(|err| {
             damaged(
@@ -241,7 +240,7 @@ impl Sealed {
         let plain = key.cipher().open_in_place(nonce, Aad::from(associated), &mut bytes).map_err(|_| {
             damaged(
                 file,
-                "it was changed, or moved from another name, since it was sealed: store the key again".to_owned(),
+                "it was changed, or moved from another name, since it was encrypted: store the key again".to_owned(),
             )
         })?;
         Entry::from_bytes(plain)

@@ -3,19 +3,23 @@
 //! Called by the vault, and by the export of `auth.json`. It knows nothing of what is in the files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use aws_lc_rs::rand;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 
+/// A larger file is not one of ours.
+const LARGEST: usize = 4 << 20;
 /// Begins the name of a file that is being written. Names of ours never begin with a dot.
 const TEMPORARY: &str = ".writing-";
 
-/// Writes a file with mode 0600 so that, whenever the machine stops, the old or the new contents are there.
+/// Writes a file with mode 0600 so that, whenever the machine stops, the old or the new contents
+/// are there.
 pub(crate) fn replace_file(folder: &Path, name: &str, contents: &[u8]) -> Result<(), Error> {
     let mut suffix = [0; 8];
     rand::fill(&mut suffix).map_err(|_| Error::Crypto("make a random file name"))?;
@@ -58,7 +62,8 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
     builder.create(folder).map_err(Error::file("make the folder", folder))
 }
 
-/// Waits for the vault's lock; it is held until the returned file is dropped or the process ends, however it ends.
+/// Waits for the vault's lock; it is held until the returned file is dropped or the process ends,
+/// however it ends.
 pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     make_folder(folder)?;
     let file = folder.join(".lock");
@@ -88,6 +93,67 @@ pub(super) fn list(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// Reads a private file: a regular one, ours or root's, and not through a link. Whoever could put
+/// another file in its place could choose our keys, or have us read somebody's file to them.
+pub(crate) fn read_private(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        // A link is refused by the system itself, so nothing can be exchanged between a look and
+        // the opening.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let mut handle = options.open(file).map_err(|error| match is_link(file) {
+        true => Error::foreign(file, "is a link"),
+        false => Error::file("read", file)(error),
+    })?;
+    let metadata = handle.metadata().map_err(Error::file("look at", file))?;
+    check_own(file, &metadata)?;
+    if !metadata.is_file() {
+        return Err(Error::foreign(file, "is no regular file"));
+    }
+
+    // The buffer does not grow, so no copy of a key is left behind.
+    let length = usize::try_from(metadata.len()).unwrap_or_default();
+    let mut contents = Zeroizing::new(Vec::with_capacity(length.saturating_add(1).min(LARGEST)));
+    let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
+    (&mut handle).take(limit).read_to_end(&mut contents).map_err(Error::file("read", file))?;
+    Ok(contents)
+}
+
+/// Refuses what belongs to another user than us and root.
+pub(crate) fn check_own(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != me && owner != 0 {
+            let text = format!("belongs to another user (uid {owner}, not {me})");
+            return Err(Error::foreign(path, &text));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, metadata);
+    Ok(())
+}
+
+/// Refuses a folder that is a link or another user's; one that is not there is fine.
+pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_symlink() => Err(Error::foreign(folder, "is a link")),
+        Ok(metadata) => check_own(folder, &metadata),
+        Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
+        Err(err) => Err(Error::file("look at", folder)(err)),
+    }
+}
+
+fn is_link(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_symlink())
+}
+
 /// Takes the rights of everybody else off a file or folder.
 #[cfg(unix)]
 pub(crate) fn make_private(path: &Path, mode: u32) -> Result<(), Error> {
@@ -106,8 +172,9 @@ pub(crate) fn make_private(_path: &Path, _mode: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes one part of a file name of any text, so that different texts stay different on every file system: upper case
-/// and everything beyond letters, digits, `-`, `_` and inner dots is written as `%` and two digits.
+/// Makes one part of a file name of any text, so that different texts stay different on every file
+/// system: upper case and everything beyond letters, digits, `-`, `_` and inner dots is written as
+/// `%` and two digits.
 pub(super) fn encode_name(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {

@@ -3,7 +3,6 @@
 //! Called by [`super::keys`]. The key itself is in the header only when the header is the key file; a key from the
 //! environment is never written down, only a check value by which it is recognised.
 
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -128,8 +127,8 @@ impl Header {
 
     /// Reads a header file.
     pub(super) fn read(file: &Path) -> Result<Self, Error> {
+        let bytes = files::read_private(file)?;
         files::make_private(file, 0o600)?;
-        let bytes = Zeroizing::new(fs::read(file).map_err(Error::file("read", file))?);
         let damaged = |reason: String| Error::Damaged { file: file.to_owned(), reason };
         let header: Self = serde_json::from_slice(&bytes).map_err(|err| {
             damaged(format!(
@@ -191,7 +190,7 @@ impl Header {
         Err(match settings.current {
             None => {
                 format!(
-                    "it is sealed with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set",
+                    "it is encrypted with key {}, and SWITCHYARD_ENCRYPTION_KEY, which gives it, is not set",
                     self.kid
                 )
             }

@@ -112,7 +112,7 @@ impl Ring {
             let kid =
                 if number_of(&format!("{kid}.json")).is_some() { kid } else { "that is unknown" };
             Error::WrongKey(reason.unwrap_or_else(|| {
-                format!("it is sealed with key {kid}, which the vault does not have")
+                format!("it is encrypted with key {kid}, which the vault does not have")
             }))
         })
     }

@@ -90,7 +90,7 @@ fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Err
     let given = [&settings.current, &settings.previous];
     if given.iter().all(|secret| secret.is_none()) {
         return Err(Error::WrongKey(
-            "it is sealed in the older form, and SWITCHYARD_ENCRYPTION_KEY, which gives its key, is not set".to_owned(),
+            "it is encrypted in the older form, and SWITCHYARD_ENCRYPTION_KEY, which gives its key, is not set".to_owned(),
         ));
     }
     let plain = given.into_iter().flatten().find_map(|passphrase| {
@@ -108,7 +108,7 @@ fn open(sealed: &Value, settings: &KeySettings) -> Result<Zeroizing<String>, Err
     });
     let plain = plain.ok_or_else(|| {
         Error::Invalid(
-            "its older sealed form does not open: it was changed, or SWITCHYARD_ENCRYPTION_KEY is not its key"
+            "its older encrypted form does not open: it was changed, or SWITCHYARD_ENCRYPTION_KEY is not its key"
                 .to_owned(),
         )
     })?;

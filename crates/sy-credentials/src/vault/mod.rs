@@ -1,4 +1,4 @@
-//! Our own encrypted store: one file per credential, namespaced by profile, provider and account.
+//! Our own encrypted vault: one file per credential, namespaced by profile, provider and account.
 //!
 //! Called by [`crate::Credentials`]. Layout below the vault's folder (folders 0700, files 0600):
 //! - `profiles/<profile>/<provider>@<account>.json`: one sealed record each ([`envelope`]).
@@ -28,7 +28,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 
 pub(crate) use envelope::Identity;
-pub(crate) use files::{make_folder, replace_file};
+pub(crate) use files::{check_own, make_folder, replace_file};
 
 use envelope::Record;
 use header::KeySettings;
@@ -74,6 +74,9 @@ impl Vault {
         environment: &Environment,
     ) -> Result<Self, Error> {
         let settings = KeySettings::of(environment);
+        for private in [folder.clone(), folder.join("keys"), folder.join("profiles")] {
+            files::check_folder(&private)?;
+        }
         if folder.exists() {
             files::make_private(&folder, 0o700)?;
         }

@@ -46,6 +46,7 @@ impl Home {
             environment: Environment::of(environment.iter().copied()),
             config: Arc::new(Config::default()),
             opencode_auth: Some(self.auth_file()),
+            outcomes: None,
         }
     }
 

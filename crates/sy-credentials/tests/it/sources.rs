@@ -6,7 +6,7 @@ use std::thread;
 use sy_credentials::{Credentials, DEFAULT_ACCOUNT, Kind, Settings, Source};
 use sy_types::{AuthScheme, CallBody, ErrorKind, HttpCall, Side};
 
-use crate::{Home, config_with_key, key, leased, names, put, text};
+use crate::{Home, config_with_key, key, names, put, text};
 
 #[test]
 fn configuration_then_vault_then_opencode_then_environment() {
@@ -179,23 +179,4 @@ fn concurrent_calls_carry_their_own_key_only() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-}
-
-#[test]
-fn a_provider_whose_key_is_withheld_gets_none_from_any_source() {
-    let home = Home::new();
-    home.write_auth_file(r#"{"p": {"type": "api", "key": "of-opencode"}}"#);
-    let credentials = home.open_with(&[("P_API_KEY", "of-environment")]);
-    put(&credentials, "p", "of-the-vault");
-    credentials.put("p", Some("work"), key("of-work"), None).unwrap();
-    let mut config = config_with_key("p", "of-the-configuration");
-    config.withheld.insert("p".to_owned(), "the address is a stranger's".to_owned());
-    credentials.reconfigure(&config);
-    for account in [None, Some("default"), Some("work")] {
-        let failure = credentials.lease("p", &names(&["P_API_KEY"]), account).unwrap_err();
-        assert!(failure.message.contains("the address is a stranger's"), "{failure}");
-    }
-    assert!(!credentials.is_connected("p", &names(&["P_API_KEY"])));
-    credentials.reconfigure(&config_with_key("other", "x-of-another"));
-    assert_eq!(leased(&credentials, "p").as_deref(), Some("of-the-vault"));
 }

@@ -449,3 +449,21 @@ fn records_of_the_older_forms_are_read_and_renewed_by_a_rotation() {
         assert!(!fs::read_to_string(&file).unwrap().contains("canary"), "{}", file.display());
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_ours_is_not_read() {
+    let home = Home::new();
+    put(&home.open(), "a", "sk-one-0123456789");
+    let (record, kept) = (home.record("a@default.json"), home.folder.path().join("kept.json"));
+    fs::rename(&record, &kept).unwrap();
+    std::os::unix::fs::symlink(&kept, &record).unwrap();
+    let list = home.open().list();
+    assert!(list[0].problem.as_deref().is_some_and(|text| text.contains("is a link")), "{list:?}");
+
+    let (vault, moved) = (home.vault(), home.folder.path().join("moved"));
+    fs::rename(&vault, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &vault).unwrap();
+    let refused = Credentials::open(home.settings(&[])).unwrap_err();
+    assert!(refused.to_string().contains("is a link, so it is not used"), "{refused}");
+}

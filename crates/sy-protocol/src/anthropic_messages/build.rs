@@ -8,6 +8,7 @@ use sy_types::Target;
 use sy_types::chat::{ChatRequest, Dropped, OutputFormat, Tool, ToolChoice, ToolKind};
 use sy_types::target::StructuredOutput;
 
+use super::enforced::enforced;
 use super::history::History;
 use super::thinking;
 use crate::face::Built;
@@ -18,6 +19,11 @@ const CACHE_MARKERS: usize = 4;
 
 /// The longest `metadata.user_id`, in characters.
 const USER_ID_LIMIT: usize = 256;
+
+const CLOSED: &str = "objects were closed (additionalProperties: false)";
+const DESCRIBED: &str = "bounds that the target cannot enforce were put into descriptions";
+const CANNOT_ENFORCE: &str =
+    "the target cannot enforce such a schema: it refers to itself or takes any key";
 
 /// Makes the body of a request.
 pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built {
@@ -105,11 +111,11 @@ fn tools(
 /// Writes one tool. A custom tool becomes a function with one text argument, `input`.
 fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) -> Option<Value> {
     let path = format!("tools[{index}]");
-    let (schema, strict) = match &tool.kind {
+    let (schema, is_strict) = match &tool.kind {
         ToolKind::Function { parameters, strict } => {
             let schema =
                 crate::schema::rewrite(target.dialect.schema_rules, parameters).into_owned();
-            (object_schema(schema, &path, dropped), *strict)
+            held_to(object_schema(schema, &path, dropped), *strict, &path, target, dropped)
         }
         ToolKind::Custom { format } => {
             if format
@@ -122,7 +128,7 @@ fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) 
                 ));
             }
             let properties = json!({ "input": { "type": "string" } });
-            (json!({ "type": "object", "properties": properties, "required": ["input"] }), None)
+            (json!({ "type": "object", "properties": properties, "required": ["input"] }), false)
         }
         ToolKind::Server { protocol, declaration } if *protocol == ANTHROPIC_MESSAGES => {
             return Some(declaration.clone());
@@ -141,18 +147,42 @@ fn tool(tool: &Tool, index: usize, target: &Target, dropped: &mut Vec<Dropped>) 
         value.insert("description".to_owned(), description.as_str().into());
     }
     value.insert("input_schema".to_owned(), schema);
-    if strict == Some(true) {
-        if takes_schema(target) {
-            value.insert("strict".to_owned(), true.into());
-        } else {
-            dropped
-                .push(Dropped::new(format!("{path}.strict"), "the target cannot enforce a schema"));
-        }
+    if is_strict {
+        value.insert("strict".to_owned(), true.into());
     }
     if tool.cache {
         value.insert("cache_control".to_owned(), json!({ "type": "ephemeral" }));
     }
     Some(Value::Object(value))
+}
+
+/// Returns the schema of a tool's arguments, and whether it is enforced.
+fn held_to(
+    schema: Value,
+    strict: Option<bool>,
+    path: &str,
+    target: &Target,
+    dropped: &mut Vec<Dropped>,
+) -> (Value, bool) {
+    if strict != Some(true) {
+        return (schema, false);
+    }
+    if !takes_schema(target) {
+        dropped.push(Dropped::new(format!("{path}.strict"), "the target cannot enforce a schema"));
+        return (schema, false);
+    }
+
+    let Some(enforced) = enforced(&schema) else {
+        dropped.push(Dropped::new(format!("{path}.strict"), CANNOT_ENFORCE));
+        return (schema, false);
+    };
+    if enforced.closed {
+        dropped.push(Dropped::new(format!("{path}.parameters"), CLOSED));
+    }
+    if enforced.described {
+        dropped.push(Dropped::new(format!("{path}.parameters"), DESCRIBED));
+    }
+    (enforced.schema, true)
 }
 
 /// Returns the schema with the `type` that the protocol demands.
@@ -231,18 +261,19 @@ fn output(
     }
     match &chat.output {
         OutputFormat::Text => {}
-        OutputFormat::JsonSchema { schema, .. } if takes_schema(target) => {
-            let mut schema = schema.clone();
-            if close_objects(&mut schema) {
-                dropped.push(Dropped::new(
-                    "output schema",
-                    "objects were closed (additionalProperties: false)",
-                ));
-            }
-            let format = json!({ "type": "json_schema", "schema": schema });
-            body.insert("output_config".to_owned(), json!({ "format": format }));
-        }
         OutputFormat::JsonSchema { schema, .. } => {
+            let schema_here = takes_schema(target).then(|| enforced(schema));
+            if let Some(Some(enforced)) = schema_here {
+                if enforced.closed {
+                    dropped.push(Dropped::new("output schema", CLOSED));
+                }
+                if enforced.described {
+                    dropped.push(Dropped::new("output schema", DESCRIBED));
+                }
+                let format = json!({ "type": "json_schema", "schema": enforced.schema });
+                body.insert("output_config".to_owned(), json!({ "format": format }));
+                return;
+            }
             history.add_system(&format!(
                 "Answer with one JSON object and nothing else. It must be valid against this JSON Schema:\n{}",
                 crate::json::text(schema)
@@ -253,35 +284,6 @@ fn output(
             history.add_system("Answer with one JSON object and nothing else.");
             dropped.push(Dropped::new("output format", IN_WORDS));
         }
-    }
-}
-
-/// Closes every object schema that says nothing about further properties, since the protocol refuses open ones. Returns whether
-/// anything changed.
-fn close_objects(schema: &mut Value) -> bool {
-    /// Keywords that hold values and not schemas.
-    const EXAMPLES: [&str; 4] = ["const", "default", "enum", "examples"];
-    match schema {
-        Value::Object(map) => {
-            let mut changed = false;
-            for (_, value) in map.iter_mut().filter(|(key, _)| !EXAMPLES.contains(&key.as_str())) {
-                changed |= close_objects(value);
-            }
-            let is_object = map.get("type").and_then(Value::as_str) == Some("object");
-            if is_object && !map.contains_key("additionalProperties") {
-                map.insert("additionalProperties".to_owned(), false.into());
-                changed = true;
-            }
-            changed
-        }
-        Value::Array(items) => {
-            let mut changed = false;
-            for item in items {
-                changed |= close_objects(item);
-            }
-            changed
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Map of this folder:
 //! - `request`, `content`: a client's request to canonical (options and tools; messages and blocks).
-//! - `build`, `history`, `thinking`: canonical to a provider's request (options and tools; messages; reasoning and sampling).
+//! - `build`, `history`, `thinking`, `enforced`: canonical to a provider's request (options and tools; messages; reasoning and
+//!   sampling; schemas that are enforced).
 //! - `response`: whole answers, both ways, with the words and counts they share with streams.
 //! - `decoder`, `encoder`: streams.
 //! - `relay`: what must be looked at where bodies are passed on as they are.
@@ -16,6 +17,7 @@ mod build;
 mod content;
 mod decoder;
 mod encoder;
+mod enforced;
 mod failure;
 mod history;
 mod proof;
@@ -87,6 +89,11 @@ impl Upstream for AnthropicMessages {
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
         response::decode(body)
+    }
+
+    /// 1,000 is the most for one page (API reference, List Models).
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models?limit=1000")
     }
 
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {

@@ -206,7 +206,7 @@ impl Counts {
     /// guess into cached and fresh tokens later; a report of zeros says nothing.
     pub(super) fn take(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage else { return };
-        let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+        let count = |name: &str| usage.get(name).and_then(crate::json::count);
         let prompt = [
             count("input_tokens"),
             count("cache_read_input_tokens"),
@@ -221,7 +221,7 @@ impl Counts {
         self.output = self.output.max(count("output_tokens").unwrap_or_default());
         let details =
             usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
-        self.thinking = self.thinking.max(details.and_then(Value::as_u64).unwrap_or_default());
+        self.thinking = self.thinking.max(details.and_then(crate::json::count).unwrap_or_default());
     }
 
     /// Returns the counts in canonical form; `None` as long as all are zero.

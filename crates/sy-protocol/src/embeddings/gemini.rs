@@ -177,7 +177,7 @@ pub(super) fn decode_response(body: &[u8]) -> Result<EmbedResponse, Failure> {
     };
     let read = |row: &Value| vector::read(row.get("values").unwrap_or(&Value::Null));
     let vectors = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-    let tokens = value.pointer("/usageMetadata/promptTokenCount").and_then(Value::as_u64);
+    let tokens = value.pointer("/usageMetadata/promptTokenCount").and_then(crate::json::count);
     let usage = tokens.map(|input| Usage { input, ..Usage::default() });
     Ok(EmbedResponse { model: None, vectors, usage })
 }

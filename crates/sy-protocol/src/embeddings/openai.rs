@@ -140,7 +140,7 @@ pub(super) fn decode_response(body: &[u8]) -> Result<EmbedResponse, Failure> {
 
 /// Voyage reports the total alone.
 fn usage(usage: &Value) -> Option<Usage> {
-    let count = |key: &str| usage.get(key).and_then(Value::as_u64);
+    let count = |key: &str| usage.get(key).and_then(crate::json::count);
     let input = count("prompt_tokens").or_else(|| count("total_tokens"))?;
     Some(Usage { input, ..Usage::default() })
 }

@@ -61,7 +61,7 @@ pub(super) fn finish_word(reason: &FinishReason) -> &str {
 
 /// Reads token counts. Thoughts and the prompts of server tools are counted beside the rest on this wire.
 pub(super) fn usage(metadata: &Value) -> Usage {
-    let count = |key: &str| metadata.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let count = |key: &str| metadata.get(key).and_then(crate::json::count).unwrap_or_default();
     let reasoning = count("thoughtsTokenCount");
     Usage {
         input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),

@@ -11,7 +11,7 @@ use sy_types::target::{SchemaRules, StructuredOutput};
 use super::history::Contents;
 use super::{parts, thinking, tools};
 use crate::face::Built;
-use crate::schema;
+use crate::{gemini_schema, schema};
 
 /// The most stop texts that the API takes (ai.google.dev/api/generate-content, read 2026-11).
 const MOST_STOP_TEXTS: usize = 5;
@@ -105,12 +105,20 @@ fn output_format(
         dropped
             .push(Dropped::new("response_format.description", "this provider has no place for it"));
     }
+    // A schema that says nothing is "any JSON", which the type alone asks for; an empty one is refused.
+    if schema.as_object().is_none_or(Map::is_empty) {
+        return config;
+    }
     match (target.dialect.structured_output, target.dialect.schema_rules) {
         (StructuredOutput::JsonObject, _) => {
             dropped.push(Dropped::new(
                 "response_format.schema",
                 "this provider only takes \"any JSON object\"",
             ));
+        }
+        (StructuredOutput::JsonSchema, SchemaRules::Gemini) if gemini_schema::exceeds(schema) => {
+            let schema = gemini_schema::as_json_schema(schema);
+            config.insert("responseJsonSchema".to_owned(), schema);
         }
         (StructuredOutput::JsonSchema, SchemaRules::Gemini) => {
             let rewritten = schema::rewrite(SchemaRules::Gemini, schema);

@@ -309,10 +309,6 @@ impl<'a> Builder<'a> {
                     if can_see && written.get("text").is_none() {
                         media.push(written);
                     } else {
-                        self.report(
-                            path,
-                            "moved behind the results: the model sees media only there",
-                        );
                         self.attached.push(written);
                     }
                 }

@@ -26,7 +26,7 @@ mod response;
 mod thinking;
 mod tools;
 
-pub(crate) use naming::{fields, model_name, model_path, nested};
+pub(crate) use naming::{combines_tools, fields, model_name, model_path, nested};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -80,6 +80,11 @@ impl Upstream for GeminiGenerate {
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
         response::decode(body)
+    }
+
+    /// 1,000 is the most for one page (API reference, models.list).
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models?pageSize=1000")
     }
 
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {

@@ -82,6 +82,12 @@ pub(super) fn generation(model: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
+/// Returns true for a model that takes functions beside tools that the provider runs (from generation 3 on; before it the API
+/// answers 400, ai.google.dev/gemini-api/docs/function-calling, read 2026-11). A model without a number is taken as current.
+pub(crate) fn combines_tools(model: &str) -> bool {
+    generation(model).is_none_or(|generation| generation >= 3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{camel, generation, model_path};

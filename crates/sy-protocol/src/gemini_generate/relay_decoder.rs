@@ -129,7 +129,7 @@ impl RelayDecoder {
         let Some(candidate) = first else { return };
         let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
         self.has_calls |= parts.iter().any(|part| part.function_call.is_some());
-        if !parts.is_empty() && !self.has_content {
+        if !parts.is_empty() && !self.has_content && !crate::blank::says_nothing(data) {
             self.has_content = true;
             // Stands for whatever the first part is: that there is something to read is all that a relay needs to know.
             events.push(StreamEvent::BlockStart { index: 0, block: BlockStart::Text });

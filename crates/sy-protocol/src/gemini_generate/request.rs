@@ -10,8 +10,8 @@ use sy_types::chat::{ChatRequest, Dropped, OutputFormat};
 use super::contents::History;
 use super::{naming, thinking, tools};
 use crate::fields::{Fields, indexed, missing, wrong};
+use crate::gemini_schema;
 use crate::inbound::Head;
-use crate::openapi;
 
 /// Reads the whole request.
 pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
@@ -95,7 +95,7 @@ fn modalities(config: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Fai
 fn output_format(config: &mut Fields) -> Result<OutputFormat, Failure> {
     // The JSON Schema form wins: the API lets only one be set.
     let schema = config.take("responseJsonSchema").or_else(|| config.take("_responseJsonSchema"));
-    let schema = schema.or_else(|| config.take("responseSchema").map(openapi::from_openapi));
+    let schema = schema.or_else(|| config.take("responseSchema").map(gemini_schema::from_openapi));
     if let Some(schema) = schema {
         config.take("responseMimeType");
         return Ok(OutputFormat::JsonSchema {

@@ -1,8 +1,9 @@
 //! Tools and the choice among them, both ways.
 //!
-//! Parameters are sent as `parametersJsonSchema`, which takes JSON Schema as it is (recordings of the Gemini API and of Vertex show
-//! current clients doing the same); only a target whose dialect asks for it gets the older OpenAPI subset in `parameters`.
-//! It deliberately does not check that names are legal: the provider says so best.
+//! Parameters are sent as `parametersJsonSchema`, which takes JSON Schema as it is (recordings of the
+//! Gemini API and of Vertex show current clients doing the same). A target whose dialect asks for it
+//! gets the older OpenAPI subset in `parameters`, unless a schema says more than the subset can. Names
+//! are legal already (`crate::tools`).
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{ChatRequest, Dropped, Tool, ToolChoice, ToolKind};
@@ -11,8 +12,8 @@ use sy_types::{Failure, Target};
 
 use super::{FOREIGN, naming, parts};
 use crate::fields::{Fields, indexed, wrong};
+use crate::gemini_schema;
 use crate::ids::GEMINI_GENERATE;
-use crate::openapi;
 use crate::schema;
 
 /// Reads `tools` and `toolConfig`.
@@ -54,7 +55,7 @@ fn function(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Fail
     let description = fields.string("description")?;
     let parameters = match (fields.take("parametersJsonSchema"), fields.take("parameters")) {
         (Some(schema), _) => schema,
-        (None, Some(openapi)) => openapi::from_openapi(openapi),
+        (None, Some(openapi)) => gemini_schema::from_openapi(openapi),
         (None, None) => json!({ "type": "object", "properties": {} }),
     };
     fields.finish(dropped);
@@ -179,7 +180,11 @@ fn declaration(
     if let Some(description) = &tool.description {
         out.insert("description".to_owned(), Value::from(description.as_str()));
     }
-    if target.dialect.schema_rules == SchemaRules::Gemini {
+    let is_narrow = target.dialect.schema_rules == SchemaRules::Gemini;
+    if is_narrow && gemini_schema::exceeds(parameters) {
+        let schema = gemini_schema::as_json_schema(parameters);
+        out.insert("parametersJsonSchema".to_owned(), schema);
+    } else if is_narrow {
         let rewritten = schema::rewrite(SchemaRules::Gemini, parameters);
         if *rewritten != *parameters {
             dropped.push(Dropped::new(

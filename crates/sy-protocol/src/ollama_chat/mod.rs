@@ -43,6 +43,10 @@ impl Upstream for OllamaChat {
         response::decode(body)
     }
 
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/api/tags")
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         Reported::read(body).into_failure(status)
     }

@@ -174,7 +174,7 @@ impl Decoder {
     fn close(&mut self, line: &Value, events: &mut Vec<StreamEvent>) {
         self.ended = true;
         self.stop(events);
-        let count = |field| line.get(field).and_then(Value::as_u64);
+        let count = |field| line.get(field).and_then(crate::json::count);
         // A prompt that was in memory already is sometimes not counted at all.
         if let (input, Some(output)) = (count("prompt_eval_count"), count("eval_count")) {
             events.push(StreamEvent::Usage(Usage {

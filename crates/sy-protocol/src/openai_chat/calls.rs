@@ -8,6 +8,7 @@ use sy_types::chat::{BlockStart, Delta, Signature, StreamEvent};
 
 use super::content;
 use super::ids;
+use crate::tools::nameless;
 
 /// The most calls of one answer; what comes beyond them counts as more of the last.
 const MOST_CALLS: usize = 1024;
@@ -95,6 +96,11 @@ impl Calls {
     pub(super) fn close(&mut self, answer: &str, next: &mut usize, events: &mut Vec<StreamEvent>) {
         for (place, call) in self.calls.iter_mut().enumerate() {
             if call.name.is_empty() && call.block.is_none() {
+                // An element that says nothing is passed over; one that wants to be run cannot be.
+                if call.has_arguments || !call.id.is_empty() {
+                    events.push(StreamEvent::Failed(nameless()));
+                    return;
+                }
                 continue;
             }
             if !call.has_arguments && !call.custom {

@@ -303,6 +303,9 @@ impl Decoder {
         }
         self.close_spoken(events);
         self.calls.close(&self.id, &mut self.next, events);
+        if matches!(events.last(), Some(StreamEvent::Failed(_))) {
+            return;
+        }
         let reason = content::settled(self.finish.take(), !self.calls.is_empty());
         events.push(StreamEvent::Finish { reason, stop_sequence: None });
     }

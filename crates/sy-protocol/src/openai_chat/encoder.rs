@@ -200,6 +200,10 @@ impl Encoder {
             Open::Call { call, position, is_sent: false, .. } => {
                 let mut written = response::write_call(&call, &self.custom);
                 if let Value::Object(written) = &mut written {
+                    // The schema of chunks knows the type `function` only (openai-openapi, read 2026-11); the field may be absent.
+                    if written.contains_key("custom") {
+                        written.shift_remove("type");
+                    }
                     written.insert("index".to_owned(), position.into());
                 }
                 self.chunk(&json!({ "tool_calls": [written] }), None, out);

@@ -19,6 +19,7 @@ mod details;
 mod encoder;
 mod failure;
 mod ids;
+mod legacy;
 mod relay;
 mod response;
 mod usage;
@@ -38,6 +39,7 @@ use crate::inbound::Head;
 pub(crate) use build::{build, effort_word};
 pub(crate) use decoder::Decoder;
 pub(crate) use ids::made_up as made_up_id;
+pub(crate) use legacy::LegacyCompletions;
 pub(crate) use relay::{RelayDecoder, adds_usage, is_usage_only, usage_edit};
 pub(crate) use response::decode as decode_response_with;
 
@@ -95,6 +97,10 @@ impl Upstream for OpenAiChat {
             Some(usage) => Ok(ChatResponse { usage: Some(usage), ..ChatResponse::default() }),
             None => self.decode_response(body),
         }
+    }
+
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models")
     }
 
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {

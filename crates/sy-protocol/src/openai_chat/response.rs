@@ -126,10 +126,12 @@ fn read_calls(message: &Value, answer: &str) -> Vec<ToolCall> {
     for call in listed.iter().chain(&legacy) {
         let (function, custom) = calls::function_of(call);
         let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
-        if name.is_empty() {
+        let mut arguments = calls::arguments_of(function, custom);
+        // One that says nothing is passed over; one without a name alone is an error, which the caller words.
+        let is_said = !arguments.is_empty() || call.get("id").is_some_and(|id| !id.is_null());
+        if name.is_empty() && !is_said {
             continue;
         }
-        let mut arguments = calls::arguments_of(function, custom);
         if arguments.is_empty() && !custom {
             arguments.push_str("{}");
         }

@@ -55,9 +55,7 @@ pub(super) fn write(usage: &Usage) -> Value {
 /// Reads the count at a path of keys with a point between them.
 fn count(value: &Value, path: &str) -> Option<u64> {
     let value = path.split('.').try_fold(value, |inner, key| inner.get(key))?;
-    value
-        .as_u64()
-        .or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
+    crate::json::count(value)
 }
 
 #[cfg(test)]
@@ -114,6 +112,15 @@ mod tests {
                 "completion_tokens_details": {"reasoning_tokens": 19}}),
             [5, 0, 0, 16, 16],
         );
+    }
+
+    #[test]
+    fn absurd_counts_do_not_wrap() {
+        let usage = read(&json!({"prompt_tokens": u64::MAX, "completion_tokens": 1e300,
+            "total_tokens": u64::MAX, "cache_read_input_tokens": u64::MAX}))
+        .unwrap();
+        assert!(usage.input >= 1 << 40 && usage.output == 1 << 40 && usage.total() > usage.input);
+        assert_eq!(read(&json!({"prompt_tokens": -5, "completion_tokens": -1})), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sy_types::chat::{ChatRequest, Dropped, Effort, Message, OutputFormat, ReasoningOptions, Role};
 use sy_types::{ErrorKind, Failure, Side};
 
+use super::namespaces::Namespaces;
 use super::{items, tools};
 use crate::fields::{Fields, missing, wrong};
 use crate::inbound::Head;
@@ -37,10 +38,11 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     if let Some(text) = fields.string("instructions")? {
         chat.messages.push(Message::text(Role::System, text));
     }
+    let names = namespaces(&fields);
     let declared = fields.array("tools")?.unwrap_or_default();
-    tools::decode(declared, &mut chat.tools, &mut dropped)?;
-    items::decode(&mut fields, &mut chat, &mut dropped)?;
-    chat.tool_choice = tools::decode_choice(&mut fields, &mut dropped)?;
+    tools::decode(declared, &names, &mut chat.tools, &mut dropped)?;
+    items::decode(&mut fields, &names, &mut chat, &mut dropped)?;
+    chat.tool_choice = tools::decode_choice(&mut fields, &names, &mut dropped)?;
     chat.parallel_tool_calls = fields.bool("parallel_tool_calls")?;
     chat.max_output_tokens = fields.count("max_output_tokens")?;
     chat.sampling.temperature = fields.number("temperature")?;
@@ -62,6 +64,13 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     fields.finish(&mut dropped);
     chat.unmapped = dropped;
     Ok(chat)
+}
+
+/// Learns the names of all tools, also of those that are declared in the middle of the input.
+fn namespaces(fields: &Fields) -> Namespaces {
+    let own = fields.peek("tools").and_then(Value::as_array).map(Vec::as_slice);
+    let later = fields.peek("input").map(items::additional_tools).unwrap_or_default();
+    Namespaces::of(&own.into_iter().chain(later).collect::<Vec<_>>())
 }
 
 /// Refuses what only the servers that stored it can resolve.

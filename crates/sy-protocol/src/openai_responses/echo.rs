@@ -4,11 +4,11 @@
 //! namespace, so that calls go out in the form the client waits for. It deliberately reads only the fields it repeats: a
 //! long `input` is never parsed.
 
-use std::collections::{HashMap, HashSet};
-
 use serde_json::{Map, Value, json};
 use sy_types::chat::{FinishReason, Usage};
 
+use super::items;
+use super::namespaces::{Declared, Namespaces};
 use crate::face::ReplyInfo;
 use crate::ids::OPENAI_RESPONSES;
 use crate::patch::Spans;
@@ -48,8 +48,7 @@ pub(super) struct Echo {
     /// The request id as far as it may stand in an id.
     seed: String,
     repeated: Map<String, Value>,
-    custom: HashSet<String>,
-    namespaces: HashMap<String, String>,
+    names: Namespaces,
 }
 
 impl Echo {
@@ -57,10 +56,9 @@ impl Echo {
     pub(super) fn new(info: &ReplyInfo<'_>) -> Self {
         let seed: String = info.request_id.chars().filter(char::is_ascii_alphanumeric).collect();
         let repeated = repeated(info);
-        let (mut custom, mut namespaces) = (HashSet::new(), HashMap::new());
         let tools =
             repeated.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        learn(tools, &mut custom, &mut namespaces);
+        let names = namespaces(info, tools);
         Self {
             id: format!("resp_{seed}"),
             model: info.inbound.head().model.clone(),
@@ -68,8 +66,7 @@ impl Echo {
             now: info.now,
             seed,
             repeated,
-            custom,
-            namespaces,
+            names,
         }
     }
 
@@ -91,12 +88,12 @@ impl Echo {
 
     /// Returns true when the client declared a tool of this name whose input is free text.
     pub(super) fn is_custom(&self, name: &str) -> bool {
-        self.custom.contains(name)
+        self.declared(name).is_some_and(|tool| tool.custom)
     }
 
-    /// Returns the namespace in which the client declared the tool.
-    pub(super) fn namespace(&self, name: &str) -> Option<&str> {
-        self.namespaces.get(name).map(String::as_str)
+    /// Returns the tool as the client declared it.
+    pub(super) fn declared(&self, name: &str) -> Option<&Declared> {
+        self.names.declared(name)
     }
 
     /// Writes the response object of an answer that is not complete.
@@ -208,38 +205,40 @@ fn repeated(info: &ReplyInfo<'_>) -> Map<String, Value> {
             });
             (name.to_owned(), value)
         })
+        .map(|(name, mut value)| {
+            if name == "tools" {
+                complete(&mut value);
+            }
+            (name, value)
+        })
         .collect()
 }
 
-/// Learns the names of custom tools and of tools inside namespaces. A tool outside wins over one of the same name inside, as
-/// in the decoder.
-fn learn(tools: &[Value], custom: &mut HashSet<String>, namespaces: &mut HashMap<String, String>) {
-    let word = |tool: &Value, key: &str| tool.get(key).and_then(Value::as_str).map(str::to_owned);
-    let mut outside = HashSet::new();
-    for tool in tools {
-        let kind = word(tool, "type");
-        let name = word(tool, "name").unwrap_or_default();
-        match kind.as_deref() {
-            Some("custom") => {
-                custom.insert(name.clone());
-                outside.insert(name);
-            }
-            Some("function") => {
-                outside.insert(name);
-            }
-            _ => {}
-        }
-    }
-    for group in tools.iter().filter(|tool| word(tool, "type").as_deref() == Some("namespace")) {
-        let group_name = word(group, "name").unwrap_or_default();
-        for tool in super::response::array(group, "tools") {
-            let name = word(tool, "name").unwrap_or_default();
-            if outside.insert(name.clone()) {
-                if word(tool, "type").as_deref() == Some("custom") {
-                    custom.insert(name.clone());
-                }
-                namespaces.insert(name, group_name.clone());
-            }
+/// Returns the value of a top-level field of the request that an answer belongs to.
+fn field(info: &ReplyInfo<'_>, name: &str) -> Option<Value> {
+    let body = info.inbound.body();
+    let spans = Spans::find(body, &[name]).ok()?;
+    crate::json::read(spans.get(body, name)?).ok()
+}
+
+/// Learns the names of the declared tools. The input is read only where it declares some.
+fn namespaces(info: &ReplyInfo<'_>, tools: &[Value]) -> Namespaces {
+    const MARK: &[u8] = b"\"additional_tools\"";
+    let is_ours = info.inbound.protocol() == Some(OPENAI_RESPONSES);
+    let declares_more = is_ours && memchr::memmem::find(info.inbound.body(), MARK).is_some();
+    let input = declares_more.then(|| field(info, "input")).flatten();
+    let later = input.as_ref().map(items::additional_tools).unwrap_or_default();
+    Namespaces::of(&std::iter::once(tools).chain(later).collect::<Vec<_>>())
+}
+
+/// Adds what the `FunctionTool` type of OpenAI's SDKs demands and a request may leave out. A schema is enforced here only where
+/// the request says so.
+fn complete(tools: &mut Value) {
+    for tool in tools.as_array_mut().into_iter().flatten() {
+        let Some(map) = tool.as_object_mut() else { continue };
+        if map.get("type").is_some_and(|kind| kind == "function") {
+            map.entry("parameters").or_insert_with(|| json!({"type": "object", "properties": {}}));
+            map.entry("strict").or_insert(Value::Bool(false));
         }
     }
 }

@@ -108,13 +108,15 @@ pub(super) fn owned_proof(id: &str, owner: &str, signature: &Signature) -> Value
 /// Writes a tool call in the form in which the client declared the tool.
 pub(super) fn tool_call(echo: &Echo, index: usize, call: &ToolCall, status: &str) -> Value {
     let is_custom = call.custom || echo.is_custom(&call.name);
+    let declared = echo.declared(&call.name);
+    let name = declared.map_or(call.name.as_str(), |tool| &tool.name);
     let mut item = if is_custom {
         json!({
             "id": echo.item_id("ctc", index),
             "type": "custom_tool_call",
             "status": status,
             "call_id": call.id,
-            "name": call.name,
+            "name": name,
             "input": if call.custom { call.arguments.clone() } else { free_text(&call.arguments) },
         })
     } else {
@@ -123,11 +125,12 @@ pub(super) fn tool_call(echo: &Echo, index: usize, call: &ToolCall, status: &str
             "type": "function_call",
             "status": status,
             "call_id": call.id,
-            "name": call.name,
+            "name": name,
             "arguments": call.arguments,
         })
     };
-    if let (Some(namespace), Value::Object(map)) = (echo.namespace(&call.name), &mut item) {
+    let namespace = declared.and_then(|tool| tool.namespace.as_deref());
+    if let (Some(namespace), Value::Object(map)) = (namespace, &mut item) {
         map.insert("namespace".to_owned(), Value::from(namespace));
     }
     item

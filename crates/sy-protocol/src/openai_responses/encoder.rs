@@ -303,8 +303,8 @@ impl Encoder {
                 );
             }
             None => {
-                let fields =
-                    with(&with(&at, "name", json!(call.name)), "arguments", json!(call.arguments));
+                let name = item.get("name").cloned().unwrap_or_default();
+                let fields = with(&with(&at, "name", name), "arguments", json!(call.arguments));
                 self.send(out, "response.function_call_arguments.done", fields);
             }
         }

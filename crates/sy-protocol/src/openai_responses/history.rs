@@ -4,6 +4,7 @@
 //! the flat list of items. Reasoning goes back only to the protocol that signed it; it deliberately never becomes plain text.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 use sy_types::Target;
@@ -23,13 +24,8 @@ pub(super) fn build(
     dropped: &mut Vec<Dropped>,
 ) -> (Option<String>, Vec<Value>) {
     let instructions = messages.first().and_then(leading_text);
-    let mut items = Items {
-        target,
-        list: Vec::new(),
-        custom: custom_ids(messages),
-        dropped,
-        path: String::new(),
-    };
+    let mut items =
+        Items { target, list: Vec::new(), custom: HashSet::new(), dropped, path: String::new() };
     for (index, message) in messages.iter().enumerate().skip(usize::from(instructions.is_some())) {
         items.message(index, message);
     }
@@ -57,28 +53,19 @@ fn leading_text(message: &Message) -> Option<String> {
     }
 }
 
-/// The ids of calls of custom tools, whose results are items of another type.
-fn custom_ids(messages: &[Message]) -> Vec<&str> {
-    let parts = messages.iter().flat_map(|message| &message.parts);
-    parts
-        .filter_map(|part| match part {
-            Part::ToolCall(call) if call.custom => Some(call.id.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
 struct Items<'a> {
     target: &'a Target,
     list: Vec<Value>,
-    custom: Vec<&'a str>,
+    /// Ids of calls so far whose tool is custom: their results are items of another type. A later call of the same id may be
+    /// of a function.
+    custom: HashSet<&'a str>,
     dropped: &'a mut Vec<Dropped>,
     /// The path of the part in hand.
     path: String,
 }
 
-impl Items<'_> {
-    fn message(&mut self, index: usize, message: &Message) {
+impl<'a> Items<'a> {
+    fn message(&mut self, index: usize, message: &'a Message) {
         if message.name.is_some() {
             self.dropped.push(Dropped::new(
                 format!("messages[{index}].name"),
@@ -174,7 +161,7 @@ impl Items<'_> {
         Value::Object(part)
     }
 
-    fn own_item(&mut self, part: &Part) {
+    fn own_item(&mut self, part: &'a Part) {
         match part {
             Part::Reasoning(reasoning) => self.reasoning(reasoning),
             Part::ToolCall(call) => self.call(call),
@@ -200,11 +187,15 @@ impl Items<'_> {
         self.list.push(Value::Object(item));
     }
 
-    fn call(&mut self, call: &ToolCall) {
+    fn call(&mut self, call: &'a ToolCall) {
         if call.signature.is_some() {
             let path = format!("{}.signature", self.path);
             self.dropped.push(Dropped::new(path, "a proof that only another protocol reads"));
         }
+        match call.custom {
+            true => self.custom.insert(&call.id),
+            false => self.custom.remove(call.id.as_str()),
+        };
         let id = self.call_id(&call.id);
         self.list.push(if call.custom {
             json!({"type": "custom_tool_call", "call_id": id, "name": call.name, "input": call.arguments})
@@ -235,7 +226,7 @@ impl Items<'_> {
                 }
             }
         }
-        let kind = if self.custom.contains(&result.call_id.as_str()) {
+        let kind = if self.custom.contains(result.call_id.as_str()) {
             "custom_tool_call_output"
         } else {
             "function_call_output"

@@ -10,6 +10,7 @@ use sy_types::chat::{
 };
 use sy_types::{ErrorKind, Failure, Side};
 
+use super::namespaces::Namespaces;
 use super::proof::{self, Proof};
 use super::{parts, response, tools};
 use crate::fields::{Fields, indexed, missing, wrong};
@@ -21,6 +22,7 @@ use crate::ids::OPENAI_RESPONSES;
 /// `Invalid`, naming the field at fault; `Unsupported` for a reference to a stored item.
 pub(super) fn decode(
     fields: &mut Fields,
+    names: &Namespaces,
     chat: &mut ChatRequest,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), Failure> {
@@ -31,6 +33,7 @@ pub(super) fn decode(
         Some(Value::Array(items)) => {
             let mut history = History {
                 chat,
+                names,
                 dropped,
                 proofs: Vec::new(),
                 message_ids: Vec::new(),
@@ -46,8 +49,18 @@ pub(super) fn decode(
     Ok(())
 }
 
+/// Returns the lists of tools that are declared within the input.
+pub(super) fn additional_tools(input: &Value) -> Vec<&[Value]> {
+    let items = input.as_array().into_iter().flatten();
+    items
+        .filter(|item| response::text(item, "type").as_deref() == Some("additional_tools"))
+        .map(|item| response::array(item, "tools"))
+        .collect()
+}
+
 struct History<'a> {
     chat: &'a mut ChatRequest,
+    names: &'a Namespaces,
     dropped: &'a mut Vec<Dropped>,
     /// Proofs that belong to another item, by its id.
     proofs: Vec<(String, Signature)>,
@@ -75,7 +88,7 @@ impl History<'_> {
             "additional_tools" => {
                 let declared = fields.array("tools")?.unwrap_or_default();
                 let mut found = Vec::new();
-                tools::decode(declared, &mut found, self.dropped)?;
+                tools::decode(declared, self.names, &mut found, self.dropped)?;
                 found.retain(|tool| !self.chat.tools.iter().any(|known| known.name == tool.name));
                 self.chat.tools.extend(found);
                 fields.take("role");
@@ -154,10 +167,10 @@ impl History<'_> {
             Some(object @ Value::Object(_)) => crate::json::text(&object),
             Some(other) => return Err(wrong(&fields.path(key), "a string", &other)),
         };
-        // Tools are taken out of their namespaces, so a call needs none; who called (the model or its program) is no matter.
-        for known in ["namespace", "caller"] {
-            fields.take(known);
-        }
+        let group = fields.string("namespace")?;
+        let name = self.names.flat_name(group.as_deref(), &name);
+        // Who called, the model or its program, is no matter.
+        fields.take("caller");
         let call = ToolCall { id, name, arguments, custom, signature: None, cache: false };
         self.say(Part::ToolCall(call));
         Ok(())
@@ -168,8 +181,12 @@ impl History<'_> {
         let path = fields.path("output");
         let output = fields.take("output");
         let parts = parts::decode_content(&path, output, self.dropped)?;
-        let name = fields.string("name")?.or_else(|| self.name_of(&call_id));
-        fields.take("caller");
+        // The call knows the name best: a result may leave its namespace out.
+        let given = fields.string("name")?;
+        let name = self.name_of(&call_id).or(given);
+        for known in ["namespace", "caller"] {
+            fields.take(known);
+        }
         let result =
             Part::ToolResult(ToolResult { call_id, name, parts, is_error: false, cache: false });
         match self.chat.messages.last_mut() {

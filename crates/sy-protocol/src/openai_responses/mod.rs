@@ -5,6 +5,7 @@
 //! - `parts`, `tools`: what both directions share of requests.
 //! - `response`, `decoder`, `blocks`, `seen`: a provider's answers to the canonical form, whole and streamed.
 //! - `encode`, `encoder`, `echo`: answers for a client, whole and streamed, inside the response object that SDKs expect.
+//! - `namespaces`: tools in groups, as one flat list and back.
 //! - `proof`, `failure`: signatures inside `encrypted_content`; errors in this protocol's words.
 //!
 //! Nothing here stores an answer: each request is whole.
@@ -19,6 +20,7 @@ mod encoder;
 mod failure;
 mod history;
 mod items;
+mod namespaces;
 mod parts;
 mod proof;
 mod response;
@@ -61,6 +63,10 @@ impl Upstream for OpenAiResponses {
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
         response::decode(body)
+    }
+
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models")
     }
 
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {

@@ -85,7 +85,7 @@ pub(super) fn finish(response: &Value, calls_tools: bool) -> Option<FinishReason
 
 /// Reads token counts. Zero in and zero out is how servers without counts fill the field.
 pub(super) fn usage(value: &Value) -> Option<Usage> {
-    let count = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64);
+    let count = |value: &Value, key: &str| value.get(key).and_then(crate::json::count);
     let detail = |group: &str, key: &str| {
         value.get(group).and_then(|details| count(details, key)).unwrap_or(0)
     };

@@ -206,10 +206,13 @@ fn codex_request() -> Value {
 fn a_codex_request_crosses_with_a_report() {
     let chat = decode(&codex_request()).unwrap();
     let names: Vec<&str> = chat.tools.iter().map(|tool| tool.name.as_str()).collect();
-    assert_eq!(names, ["shell", "apply_patch", "search", "web_search", "local_shell"]);
-    assert!(matches!(chat.tools[3].kind, ToolKind::Server { protocol: OPENAI_RESPONSES, .. }));
+    assert_eq!(
+        names,
+        ["shell", "apply_patch", "search", "mcp__docs__shell", "web_search", "local_shell"]
+    );
+    assert!(matches!(chat.tools[4].kind, ToolKind::Server { protocol: OPENAI_RESPONSES, .. }));
     let reported: Vec<&str> = chat.unmapped.iter().map(|dropped| dropped.field.as_str()).collect();
-    assert_eq!(reported, ["tools[2].tools[1]", "tools[2].description", "client_metadata"]);
+    assert_eq!(reported, ["tools[2].description", "client_metadata"]);
 }
 
 #[test]
@@ -219,6 +222,7 @@ fn calls_go_out_in_the_form_the_client_declared() {
             Part::ToolCall(call("c1", "apply_patch", r#"{"input":"*** Begin"}"#)),
             Part::ToolCall(call("c2", "search", r#"{"q":1}"#)),
             Part::ToolCall(call("c3", "shell", "{}")),
+            Part::ToolCall(call("c4", "mcp__docs__shell", "{}")),
         ],
         finish: Some(FinishReason::ToolCalls),
         ..ChatResponse::default()
@@ -241,6 +245,10 @@ fn calls_go_out_in_the_form_the_client_declared() {
             (&json!("function_call"), &json!("mcp__docs"))
         );
         assert_eq!(output[2].get("namespace"), None);
+        assert_eq!(
+            (&output[3]["name"], &output[3]["namespace"]),
+            (&json!("shell"), &json!("mcp__docs"))
+        );
         assert_eq!(response["tools"], request["tools"]);
     }
     assert_eq!(whole["output"], streamed["output"]);
@@ -252,6 +260,64 @@ fn calls_go_out_in_the_form_the_client_declared() {
         "output_item.done",
     ];
     assert_eq!(kinds(&custom.into_iter().cloned().collect::<Vec<_>>()), expected);
+}
+
+#[test]
+fn history_calls_and_choices_mean_the_tool_of_their_namespace() {
+    let group = |name: &str| json!({"type": "namespace", "name": name, "tools": [{"type": "function", "name": "find"}]});
+    let said = |id: &str, group: &str| json!({"type": "function_call", "call_id": id, "namespace": group, "name": "find", "arguments": "{}"});
+    let chat = decode(&json!({"model": "m", "input": [
+        said("1", "b"), {"type": "function_call_output", "call_id": "1", "output": "x"}, said("2", "a"),
+        {"type": "additional_tools", "role": "developer", "tools": [group("b")]},
+    ], "tools": [group("a")], "tool_choice": {"type": "function", "namespace": "b", "name": "find"}}))
+    .unwrap();
+    let names: Vec<&str> = chat.tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names, ["a__find", "b__find"]);
+    assert_eq!(chat.tool_choice, Some(ToolChoice::Named("b__find".to_owned())));
+    let parts = chat.messages.iter().flat_map(|message| &message.parts);
+    let called: Vec<&str> = parts
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call.name.as_str()),
+            Part::ToolResult(result) => result.name.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(called, ["b__find", "b__find", "a__find"]);
+}
+
+#[test]
+fn an_echoed_function_has_what_its_type_demands() {
+    let request = json!({"model": "m", "input": "x", "tools": [{"type": "function", "name": "f"}]});
+    let frames = stream_for(&request, &ChatResponse::default().to_events());
+    let tool = &frames.last().unwrap()["response"]["tools"][0];
+    assert_eq!(tool["strict"], false);
+    assert_eq!(tool["parameters"], json!({"type": "object", "properties": {}}));
+}
+
+#[test]
+fn a_result_is_of_the_kind_of_the_call_before_it() {
+    let called = |custom: bool| {
+        let call = ToolCall { custom, ..call("c", "f", "{}") };
+        Message::new(Role::Assistant, vec![Part::ToolCall(call)])
+    };
+    let result = || {
+        let parts = vec![Part::text("ok")];
+        let (call_id, name, is_error, cache) = ("c".to_owned(), None, false, false);
+        let result = ToolResult { call_id, name, parts, is_error, cache };
+        Message::new(Role::Tool, vec![Part::ToolResult(result)])
+    };
+    let messages = vec![called(true), result(), called(false), result()];
+    let chat = ChatRequest { messages, ..ChatRequest::default() };
+    let body = OpenAiResponses.build(&chat, &target(), false).unwrap().body;
+    let kinds: Vec<&str> = body["input"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["type"].as_str().unwrap())
+        .collect();
+    let expected =
+        ["custom_tool_call", "custom_tool_call_output", "function_call", "function_call_output"];
+    assert_eq!(kinds, expected);
 }
 
 #[test]

@@ -1,33 +1,29 @@
 //! Tools and the choice among them, in both directions.
 //!
 //! Used by the decoder of client requests and by the builder of provider requests. A `namespace` is a named group of functions
-//! (Codex groups the tools of an MCP server in one): its functions are taken out of it where their names stay unique, and the
+//! (Codex groups the tools of an MCP server in one): its functions are taken out of it under names of `namespaces`, and the
 //! group is put back onto calls by the encoder. Hosted tools are carried as they are and deliberately not imitated.
-
-use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 use sy_types::chat::{Dropped, Tool, ToolChoice, ToolKind};
 use sy_types::{Failure, Target};
 
+use super::namespaces::Namespaces;
+use super::response;
 use crate::fields::{Fields, wrong};
 use crate::ids::OPENAI_RESPONSES;
 use crate::schema;
 
-/// Reads declarations and appends them.
+/// Reads declarations and appends them, under the names that other protocols know them by.
 ///
 /// # Errors
 /// `Invalid`, naming the field at fault.
 pub(super) fn decode(
     items: Vec<(String, Value)>,
+    names: &Namespaces,
     tools: &mut Vec<Tool>,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), Failure> {
-    let mut taken: HashSet<String> = tools.iter().map(|tool| tool.name.clone()).collect();
-    let is_named = |item: &Value| matches!(kind_of(item), Some("function" | "custom"));
-    taken.extend(
-        items.iter().filter(|(_, item)| is_named(item)).filter_map(|(_, item)| name_of(item)),
-    );
     for (path, item) in items {
         let mut fields = Fields::of(item, path)?;
         let kind = fields.required_string("type")?;
@@ -35,7 +31,7 @@ pub(super) fn decode(
             "function" => tools.push(function(fields, dropped)?),
             "custom" => tools.push(custom(fields, dropped)?),
             "namespace" if fields.peek("tools").is_some() => {
-                namespace(fields, &mut taken, tools, dropped)?
+                namespace(fields, names, tools, dropped)?
             }
             _ => {
                 let mut declaration = fields.into_map();
@@ -60,30 +56,26 @@ fn kind_of(item: &Value) -> Option<&str> {
     item.get("type").and_then(Value::as_str)
 }
 
-fn name_of(item: &Value) -> Option<String> {
-    item.get("name").and_then(Value::as_str).map(str::to_owned)
-}
-
 fn namespace(
     mut fields: Fields,
-    taken: &mut HashSet<String>,
+    names: &Namespaces,
     tools: &mut Vec<Tool>,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), Failure> {
-    fields.string("name")?;
+    let group = fields.string("name")?.unwrap_or_default();
     for (path, item) in fields.array("tools")?.unwrap_or_default() {
         let mut inner = Fields::of(item, path.as_str())?;
-        let kind = inner.required_string("type")?;
-        let name = inner.peek("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if kind != "function" && kind != "custom" {
-            dropped.push(Dropped::new(path, "a hosted tool has no counterpart in other protocols"));
-        } else if !taken.insert(name) {
-            dropped.push(Dropped::new(path, "its name is not unique outside its namespace"));
-        } else if kind == "function" {
-            tools.push(function(inner, dropped)?);
-        } else {
-            tools.push(custom(inner, dropped)?);
-        }
+        let mut tool = match inner.required_string("type")?.as_str() {
+            "function" => function(inner, dropped)?,
+            "custom" => custom(inner, dropped)?,
+            _ => {
+                let reason = "a hosted tool has no counterpart in other protocols";
+                dropped.push(Dropped::new(path, reason));
+                continue;
+            }
+        };
+        tool.name = names.flat_name(Some(&group), &tool.name);
+        tools.push(tool);
     }
     fields.finish(dropped);
     Ok(())
@@ -118,6 +110,7 @@ fn custom(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<Tool, Failur
 /// `Invalid`, naming the field at fault.
 pub(super) fn decode_choice(
     fields: &mut Fields,
+    names: &Namespaces,
     dropped: &mut Vec<Dropped>,
 ) -> Result<Option<ToolChoice>, Failure> {
     let path = fields.path("tool_choice");
@@ -139,8 +132,12 @@ pub(super) fn decode_choice(
             let mut choice = Fields::of(value, path.as_str())?;
             let kind = choice.required_string("type")?;
             match kind.as_str() {
-                "function" | "custom" => ToolChoice::Named(choice.required_string("name")?),
-                "allowed_tools" => return allowed(choice, dropped).map(Some),
+                "function" | "custom" => {
+                    let group = choice.string("namespace")?;
+                    let name = choice.required_string("name")?;
+                    ToolChoice::Named(names.flat_name(group.as_deref(), &name))
+                }
+                "allowed_tools" => return allowed(choice, names, dropped).map(Some),
                 _ => {
                     dropped.push(Dropped::new(path, "it names a hosted tool"));
                     return Ok(None);
@@ -151,19 +148,24 @@ pub(super) fn decode_choice(
     Ok(Some(choice))
 }
 
-fn allowed(mut choice: Fields, dropped: &mut Vec<Dropped>) -> Result<ToolChoice, Failure> {
+fn allowed(
+    mut choice: Fields,
+    names: &Namespaces,
+    dropped: &mut Vec<Dropped>,
+) -> Result<ToolChoice, Failure> {
     let required = choice.string("mode")?.as_deref() == Some("required");
-    let mut names = Vec::new();
+    let mut allowed = Vec::new();
     for (path, tool) in choice.array("tools")?.unwrap_or_default() {
-        match name_of(&tool) {
-            Some(name) => names.push(name),
-            None => {
-                let kind = kind_of(&tool).unwrap_or("no name");
-                dropped.push(Dropped::new(format!("{path} ({kind})"), "it names a hosted tool"));
+        let kind = kind_of(&tool).unwrap_or("function");
+        match response::text(&tool, "name") {
+            Some(name) if matches!(kind, "function" | "custom") => {
+                let group = response::text(&tool, "namespace");
+                allowed.push(names.flat_name(group.as_deref(), &name));
             }
+            _ => dropped.push(Dropped::new(format!("{path} ({kind})"), "it names a hosted tool")),
         }
     }
-    Ok(ToolChoice::Allowed { names, required })
+    Ok(ToolChoice::Allowed { names: allowed, required })
 }
 
 /// Writes the declarations. A schema is enforced only where the caller said so: this protocol would do it by default.

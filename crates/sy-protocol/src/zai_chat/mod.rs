@@ -84,6 +84,10 @@ impl Upstream for ZaiChat {
         openai_chat::decode_response_with(body, failure::read)
     }
 
+    fn models_path(&self) -> Option<&'static str> {
+        Some("/models")
+    }
+
     fn decode_failure(&self, status: u16, body: &[u8]) -> Failure {
         failure::decode(status, body)
     }

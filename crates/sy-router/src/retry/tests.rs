@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use sy_config::Retry;
-use sy_types::{ErrorKind, Failure};
+use sy_config::{FailoverMode, Retry};
+use sy_types::{ErrorKind, Failover, Failure};
 
 use super::{Situation, Step, decide};
 use crate::upstream::Missed;
 
 const HERE: Situation = Situation {
-    retry: Retry { max_retries: 3, base_delay: 1000, max_delay: 60_000, backoff_multiplier: 2.0 },
+    retry: Retry {
+        max_retries: 3,
+        base_delay: 1000,
+        max_delay: 60_000,
+        backoff_multiplier: 2.0,
+        failover: FailoverMode::Immediate,
+    },
     calls: 1,
     mended: false,
     has_next: false,
-    prefer_fallback: false,
+    failover: Failover::Immediate,
     time_left: Duration::MAX,
 };
 
@@ -72,8 +78,11 @@ fn a_rate_limit_is_waited_for_where_the_provider_says_how_long() {
     let chained = Situation { has_next: true, ..HERE };
     let rate = ErrorKind::RateLimited;
     waits(step(rate, Some(7), HERE), 7000, 7000);
+    waits(step(rate, Some(7), Situation { failover: Failover::Wait, ..HERE }), 7000, 7000);
+    assert_eq!(step(rate, Some(7), chained), Step::Next);
+    let chained = Situation { failover: Failover::Wait, ..chained };
     waits(step(rate, Some(7), chained), 7000, 7000);
-    assert_eq!(step(rate, Some(7), Situation { prefer_fallback: true, ..chained }), Step::Next);
+    assert_eq!(step(rate, None, chained), Step::Next);
     assert_eq!(step(rate, Some(61), chained), Step::Next);
     assert_eq!(step(rate, Some(61), HERE), Step::Next);
     assert_eq!(

@@ -11,7 +11,8 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Connector, Missed, Reach, Reply, permitted};
+use super::lookup::permitted;
+use super::{Connector, Exit, Missed, Reach, Reply, Way};
 use crate::fixture::target;
 use crate::watch::Watch;
 
@@ -38,7 +39,8 @@ async fn send(connector: &Connector, target: &Target, url: &str) -> Result<Reply
         headers: HeaderMap::new(),
         body: CallBody::from(Bytes::from_static(b"{}")),
     };
-    connector.send(target, call, &mut Watch::start(&target.timeouts, Instant::now())).await
+    let ready = connector.prepare(target, call)?;
+    connector.send(ready, &mut Watch::start(&target.timeouts, Instant::now())).await
 }
 
 #[tokio::test]
@@ -83,4 +85,35 @@ async fn a_connection_that_does_not_stand_in_time_is_a_timeout() {
         "{}",
         missed.failure.message
     );
+}
+
+#[test]
+fn a_host_that_does_not_answer_gets_a_client_of_its_own() {
+    let connector = Connector::default();
+    let dead = Url::parse("https://dead.test/v1").unwrap();
+    let other = Url::parse("https://other.test/v1").unwrap();
+    let connect = Duration::from_secs(1);
+    let exit = Exit { reach: Reach::Operator, way: Way::Usual, connect, renewed: None };
+    let clients = |url: &Url| {
+        connector.client(url, exit).unwrap();
+        connector.clients.read().unwrap().len()
+    };
+    assert_eq!((clients(&dead), clients(&other)), (1, 1));
+    connector.renew(&dead);
+    assert_eq!((clients(&dead), clients(&other)), (2, 2));
+    // The former one of the host is gone.
+    connector.renew(&dead);
+    assert_eq!((clients(&dead), clients(&dead), clients(&other)), (2, 2, 2));
+    // Plain HTTP has a connection for each call anyway.
+    connector.renew(&Url::parse("http://other.test/v1").unwrap());
+    assert_eq!(clients(&other), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_names_that_lead_nowhere() {
+    let connector = Connector::default();
+    for number in 0..1000 {
+        connector.renew(&Url::parse(&format!("https://host-{number}.test/")).unwrap());
+    }
+    assert!(connector.renewed.read().unwrap().len() <= super::RENEWED_LIMIT);
 }

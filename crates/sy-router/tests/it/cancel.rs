@@ -69,7 +69,7 @@ async fn leaving_during_a_wait_ends_the_wait() {
     let upstream = FakeUpstream::always(limited).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).retries(5).build();
     let asked =
-        tokio::time::timeout(Duration::from_millis(100), world.ask(Wire::Chat, "a/m", false)).await;
+        tokio::time::timeout(Duration::from_millis(700), world.ask(Wire::Chat, "a/m", false)).await;
     assert!(asked.is_err());
     assert_eq!((upstream.hits(), outcome(&world.ear.only())), (1, "gone"));
 }

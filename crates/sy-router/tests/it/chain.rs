@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sy_testkit::{End, FakeUpstream, Script, Wire};
-use sy_types::{ErrorKind, RequestContext, Side};
+use sy_types::{ErrorKind, Failover, RequestContext, Side};
 
 use crate::world::{Plot, bad, context, good, inbound, outcome, text_of};
 
@@ -15,7 +15,7 @@ async fn check(script: Script, falls_back: bool, kind: ErrorKind) {
     let name = format!("{script:?}");
     let (first, second) = (FakeUpstream::always(script).await, good(Wire::Chat).await);
     let world = Plot::new().provider("a", Wire::Chat, &first).provider("b", Wire::Chat, &second);
-    let world = world.alias("chain", &CHAIN).first_byte(300).build();
+    let world = world.alias("chain", &CHAIN).first_byte(1500).build();
     let answered = world.ask(Wire::Chat, "chain", false).await;
     assert_eq!(second.hits(), usize::from(falls_back), "{name}");
     let record = world.ear.only();
@@ -105,7 +105,7 @@ async fn every_target_is_named_when_none_answers() {
         (refused.failure.kind, &*refused.trail.provider, refused.trail.attempts),
         (ErrorKind::Unavailable, "b", 2)
     );
-    for part in ["nowhere/x", "a/m: bad key", "b/m: busy"] {
+    for part in ["nowhere/x", "a/m: a rejected the key", "bad key", "b/m: busy"] {
         assert!(refused.failure.message.contains(part), "{}", refused.failure.message);
     }
     assert_eq!(world.ear.only().attempts, 2);
@@ -142,18 +142,64 @@ async fn an_unknown_model_is_refused_without_a_call() {
 }
 
 #[tokio::test]
-async fn a_wait_that_the_provider_asks_for_is_kept() {
+async fn a_wait_that_the_provider_asks_for_is_kept_where_waits_are_wanted() {
     let limited =
         |ms: &str| Script::json(429, Wire::Chat.error(429, "slow")).header("retry-after-ms", ms);
     let fine = || Script::json(200, Wire::Chat.whole("hello"));
     let upstream = FakeUpstream::sequence([limited("200"), limited("100"), fine()]).await;
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).provider("b", Wire::Chat, &second);
-    let world = world.alias("chain", &CHAIN).retries(2).build();
+    let world = world.alias("chain", &CHAIN).retries(2).waiting().build();
     let began = Instant::now();
     let answer = world.ask(Wire::Chat, "chain", false).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!((upstream.hits(), second.hits(), answer.trail.attempts), (3, 0, 3));
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_left_for_the_next_target_at_once() {
+    let limited = || {
+        let script = Script::json(429, Wire::Chat.error(429, "slow"));
+        FakeUpstream::always(script.header("retry-after-ms", "900"))
+    };
+    for (waiting, failover, provider) in [
+        (false, None, "b"),
+        (true, Some(Failover::Immediate), "b"),
+        (true, None, "a"),
+        (false, Some(Failover::Wait), "a"),
+    ] {
+        let first = match provider {
+            "b" => limited().await,
+            _ => {
+                let script = Script::json(429, Wire::Chat.error(429, "slow"));
+                let fine = Script::json(200, Wire::Chat.whole("hello"));
+                FakeUpstream::sequence([script.header("retry-after-ms", "900"), fine]).await
+            }
+        };
+        let second = good(Wire::Chat).await;
+        let plot = Plot::new().provider("a", Wire::Chat, &first).provider("b", Wire::Chat, &second);
+        let plot = plot.alias("chain", &CHAIN).retries(2);
+        let world = if waiting { plot.waiting() } else { plot }.build();
+
+        let (ctx, began) = (RequestContext { failover, ..context() }, Instant::now());
+        let answer = world.ask_in(&ctx, inbound(Wire::Chat, "chain", false)).await.unwrap();
+        assert_eq!(&*answer.trail.provider, provider, "{waiting} {failover:?}");
+        let has_waited = began.elapsed() >= Duration::from_millis(900);
+        assert_eq!(has_waited, provider == "a", "{waiting} {failover:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_answer_in_time_rests() {
+    let (dead, second) = (FakeUpstream::always(Script::never()).await, good(Wire::Chat).await);
+    let world = Plot::new().provider("a", Wire::Chat, &dead).provider("b", Wire::Chat, &second);
+    let world = world.set("/provider/a/options/headerTimeout", json!(1000));
+    let world = world.alias("chain", &CHAIN).build();
+    for _ in 0..3 {
+        let answer = world.ask(Wire::Chat, "chain", false).await.unwrap();
+        assert_eq!(&*answer.trail.provider, "b");
+    }
+    assert_eq!((dead.hits(), second.hits()), (1, 3));
 }
 
 #[tokio::test]
@@ -189,7 +235,7 @@ async fn a_target_that_was_left_rests_for_the_next_requests() {
     let second = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &limited).provider("b", Wire::Chat, &second);
     let world = world.alias("chain", &CHAIN).retries(2).build();
-    let ctx = RequestContext { prefer_fallback: true, ..context() };
+    let ctx = RequestContext { failover: Some(Failover::Immediate), ..context() };
     for _ in 0..3 {
         let answer = world.ask_in(&ctx, inbound(Wire::Chat, "chain", false)).await.unwrap();
         assert_eq!(&*answer.trail.provider, "b");

@@ -1,8 +1,9 @@
 //! Before and after the first content.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::json;
 use sy_router::Outcome;
 use sy_testkit::{End, FakeUpstream, Script, Wire};
 use sy_types::ErrorKind;
@@ -61,14 +62,43 @@ async fn signs_of_life_before_content_are_held_and_then_given_on() {
 }
 
 #[tokio::test]
-async fn what_is_held_is_bounded() {
+async fn noise_before_content_is_held_up_to_a_limit_and_never_commits_a_stream() {
     let noise = Bytes::from(format!(": {}\n\n", "x".repeat(60 << 10)));
-    let script = Script::events(vec![noise; 6]).end(End::Stall);
-    let upstream = FakeUpstream::always(script).await;
-    let world = Plot::new().provider("a", Wire::Chat, &upstream).idle(5000).build();
-    let asked =
-        tokio::time::timeout(Duration::from_secs(3), world.ask(Wire::Chat, "a/m", true)).await;
-    assert!(asked.expect("committed by size").is_ok());
+    for (pieces, provider) in [(20, "a"), (80, "b")] {
+        let mut frames = vec![noise.clone(); pieces];
+        frames.extend(Wire::Chat.stream(3));
+        let first = FakeUpstream::always(Script::events(frames)).await;
+        let second = good(Wire::Chat).await;
+        let world =
+            Plot::new().provider("a", Wire::Chat, &first).provider("b", Wire::Chat, &second);
+        let world = world.alias("chain", &["a/m", "b/m"]).build();
+        for caller in [Wire::Chat, Wire::Anthropic] {
+            let answer = world.ask(caller, "chain", true).await.unwrap();
+            assert_eq!(&*answer.trail.provider, provider, "{pieces} {caller:?}");
+            assert_eq!(read(stream_of(answer)).await.words(), 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn signs_of_life_are_no_first_content() {
+    let ping = Bytes::from_static(b": alive\n\n");
+    for (wire, frame) in [(Wire::Chat, ping), (Wire::Chat, Wire::Chat.blank_event())] {
+        let frames = wire.begun(0).into_iter().chain(vec![frame; 100]);
+        let script = Script::events(frames).paced(Duration::from_millis(50)).end(End::Stall);
+        let (first, second) = (FakeUpstream::always(script).await, good(wire).await);
+        let world = Plot::new().provider("a", wire, &first).provider("b", wire, &second);
+        let world = world.set("/provider/a/options/firstContentTimeout", json!(1000));
+        let world = world.alias("chain", &["a/m", "b/m"]).build();
+
+        let began = Instant::now();
+        let got = read(stream_of(world.ask(wire, "chain", true).await.unwrap())).await;
+        assert_eq!((got.words(), second.hits()), (3, 1));
+        assert!((1000..4500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+        // It rests for the next request.
+        read(stream_of(world.ask(wire, "chain", true).await.unwrap())).await;
+        assert_eq!((first.hits(), second.hits()), (1, 2));
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use futures::future::join_all;
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
-use sy_testkit::Wire;
+use sy_testkit::{FakeUpstream, Script, Wire};
 use sy_types::{ErrorKind, RequestContext, Side};
 
-use crate::world::{Plot, another, bad, context, good, inbound, inbound_of, text_of, wires};
+use crate::world::{
+    Plot, another, bad, context, good, inbound, inbound_of, read, stream_of, text_of, wires,
+};
 
 #[tokio::test]
 async fn fifty_providers_see_only_their_own_keys() {
@@ -86,6 +88,50 @@ async fn a_rejected_key_is_the_providers_word() {
         (ErrorKind::Unauthenticated, Side::Provider)
     );
     assert!(!format!("{refused:?}").contains("key-of-a"));
+}
+
+#[tokio::test]
+async fn a_key_that_a_provider_quotes_is_hidden_however_it_is_written() {
+    const KEY: &str = "sk/ab+cd=ef0123456789";
+    let slashed = KEY.replace('/', r"\/");
+    let escaped = KEY.replace('+', r"\u002B").replace('/', r"\u002f");
+    let percent = KEY.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D");
+    for quoted in [KEY, &slashed, &escaped, &percent] {
+        let error = format!(r#"{{"error":{{"message":"bad key {quoted}","code":"{quoted}"}}}}"#);
+        let frame = format!("data: {error}\n\n");
+        let mut cut = Wire::Chat.begun(1);
+        cut.push(frame.clone().into());
+        for (number, script) in [
+            Script::json(401, error.clone()).header("x-ratelimit-remaining-requests", KEY),
+            Script::json(200, error.clone()),
+            Script::events([frame]),
+            Script::events(cut),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let upstream = FakeUpstream::always(script).await;
+            let world = Plot::new().provider("a", Wire::Chat, &upstream);
+            let world = world.set("/provider/a/options/apiKey", json!(KEY)).build();
+            let mut seen = String::new();
+            for caller in [Wire::Chat, Wire::Anthropic] {
+                seen += &match world.ask(caller, "a/m", number > 1).await {
+                    Ok(answer) => format!("{:?}", read(stream_of(answer)).await),
+                    Err(refused) => format!("{refused:?}"),
+                };
+            }
+            if number < 2 {
+                let body = bytes::Bytes::from_static(br#"{"model":"a/m","input":"hi"}"#);
+                seen += &format!("{:?}", world.router.embed(&context(), &body).await.unwrap_err());
+            }
+            seen += &format!("{:?}", world.ear.records());
+            let plain = seen.replace(r"\\", r"\");
+            for form in [KEY, &slashed, &escaped, &percent, "sk/ab", "ef0123456789"] {
+                assert!(!plain.contains(form), "{quoted} {number}: {seen}");
+            }
+            assert!(seen.contains("bad key [redacted]"), "{quoted} {number}: {seen}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::iter;
+use serde_json::json;
 use sy_testkit::{FakeUpstream, Fault, Seen, Wire};
 
 use crate::world::{Plot, World, another, good, outcome, read, stream_of, wires};
@@ -60,7 +61,7 @@ impl Stage {
 }
 
 fn world(stages: &[Stage], cases: &[Case]) -> World {
-    let mut plot = Plot::new().idle(600);
+    let mut plot = Plot::new().idle(1500);
     for (number, stage) in stages.iter().enumerate() {
         let (first, second) = (format!("a{number}"), format!("b{number}"));
         plot = plot.provider(&first, stage.wire, &stage.failing).provider(
@@ -68,12 +69,18 @@ fn world(stages: &[Stage], cases: &[Case]) -> World {
             stage.wire,
             &stage.good,
         );
+        // Only where nothing but signs of life comes: words take their time on a busy machine.
+        let impatient = format!("c{number}");
+        plot = plot.provider(&impatient, stage.wire, &stage.failing);
+        plot = plot.set(&format!("/provider/{impatient}/options/firstContentTimeout"), json!(1500));
         for case in cases.iter().filter(|case| case.wire == stage.wire) {
             let model = case.model();
-            for provider in [&first, &second] {
+            for provider in [&first, &second, &impatient] {
                 let like = plot.value["provider"][provider]["models"]["m"].clone();
                 plot.value["provider"][provider]["models"][&model] = like;
             }
+            let is_lasting = matches!(case.fault, Fault::Pings | Fault::Blanks) && case.words == 0;
+            let first = if is_lasting { &impatient } else { &first };
             plot = plot.alias(
                 &format!("chain-{}", case.number),
                 &[&format!("{first}/{model}"), &format!("{second}/{model}")],

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use http::HeaderMap;
 use serde_json::{Value, json};
-use sy_config::{Config, Environment, Limit, Retry};
+use sy_config::{Config, Environment, FailoverMode, Limit, Retry};
 use sy_protocol::{Hints, Inbound};
 use sy_router::{Answer, AnswerStream, Body, Observer, Outcome, Parts, Record, Refused, Router};
 use sy_testkit::{FakeUpstream, Script, Wire};
@@ -57,6 +57,7 @@ impl Plot {
                 base_delay: 10,
                 max_delay: 1000,
                 backoff_multiplier: 1.0,
+                failover: FailoverMode::Immediate,
             },
             chunk_timeout: None,
             header_timeout: None,
@@ -97,6 +98,12 @@ impl Plot {
         self
     }
 
+    /// Keeps waits that a provider asks for.
+    pub(crate) fn waiting(mut self) -> Self {
+        self.retry.failover = FailoverMode::Wait;
+        self
+    }
+
     pub(crate) fn idle(mut self, ms: u64) -> Self {
         self.chunk_timeout = Some(Limit::After(Duration::from_millis(ms)));
         self
@@ -116,9 +123,10 @@ impl Plot {
         let mut config: Config = serde_json::from_value(self.value).unwrap();
         config.retry = self.retry;
         for provider in config.provider.values_mut() {
-            provider.options.chunk_timeout = self.chunk_timeout;
-            provider.options.header_timeout = self.header_timeout;
-            provider.options.timeout = self.timeout;
+            let options = &mut provider.options;
+            options.chunk_timeout = self.chunk_timeout.or(options.chunk_timeout);
+            options.header_timeout = self.header_timeout.or(options.header_timeout);
+            options.timeout = self.timeout.or(options.timeout);
         }
         let config = Arc::new(config);
         let folder = tempfile::tempdir().unwrap();
@@ -135,6 +143,7 @@ impl Plot {
             environment,
             config: Arc::clone(&config),
             opencode_auth: None,
+            outcomes: None,
         })
         .unwrap();
         let ear = Arc::new(Ear::default());
@@ -159,7 +168,7 @@ pub(crate) fn context() -> RequestContext {
         id: RequestId::new("request-1"),
         principal: Principal::Owner,
         strict: false,
-        prefer_fallback: false,
+        failover: None,
     }
 }
 

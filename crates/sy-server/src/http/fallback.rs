@@ -5,29 +5,54 @@ use std::any::Any;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::header;
+use http::request::Parts;
 use sy_protocol::Downstream;
 use sy_types::{ErrorKind, Failure, Side};
 use tower_http::catch_panic::ResponseForPanic;
 
+use super::base_url;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::exchange::refuse;
 use crate::failure::WRONG_METHOD;
 use crate::reply;
 
+/// So many characters of a path are repeated in an answer.
+const PATH_SHOWN: usize = 200;
+
 /// Answers a request to a route that does not exist. Only callers who may call are told.
 pub(super) async fn not_found(State(app): State<App>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let (caller, admitted) = Caller::enter(&app, &parts);
     let failure = admitted.err().unwrap_or_else(|| {
-        let message = format!(
-            "there is no route {} {}: see GET /openapi.json for those there are",
-            parts.method,
-            parts.uri.path()
-        );
+        let path = shortened(parts.uri.path());
+        let message = match base_url::fault(&path, &server(&parts)) {
+            Some(fault) => format!("there is no route {} {path}: {fault}", parts.method),
+            None => format!(
+                "there is no route {} {path}: see GET /openapi.json for those there are",
+                parts.method
+            ),
+        };
         Failure::new(ErrorKind::NotFound, Side::Caller, message)
     });
     refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)
+}
+
+/// Returns the address that the client used, which was allowed before, without a path.
+fn server(parts: &Parts) -> String {
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
+    let is_tls = parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    format!("{}://{}", if is_tls { "https" } else { "http" }, host.unwrap_or("localhost"))
+}
+
+/// Returns a path as far as it helps whoever reads the answer.
+fn shortened(path: &str) -> String {
+    match path.char_indices().nth(PATH_SHOWN) {
+        Some((end, _)) => format!("{}…", path.get(..end).unwrap_or_default()),
+        None => path.to_owned(),
+    }
 }
 
 /// Answers a request with a method that its route does not have.
@@ -35,8 +60,11 @@ pub(super) async fn wrong_method(State(app): State<App>, request: Request) -> Re
     let (parts, _) = request.into_parts();
     let (caller, admitted) = Caller::enter(&app, &parts);
     let failure = admitted.err().unwrap_or_else(|| {
-        let message =
-            format!("{} does not take {}: see GET /openapi.json", parts.uri.path(), parts.method);
+        let message = format!(
+            "{} does not take {}: see GET /openapi.json",
+            shortened(parts.uri.path()),
+            parts.method
+        );
         Failure::invalid(message).with_code(WRONG_METHOD)
     });
     refuse(&app, &caller, app.dialects.of(&parts), &parts, &failure)

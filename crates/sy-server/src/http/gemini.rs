@@ -1,4 +1,4 @@
-//! The Gemini surface: `models/MODEL:ACTION`, under `/v1beta` and under `/v1`, since its SDKs use both.
+//! The Gemini surface: `models/MODEL:ACTION`, under `/v1beta`, `/v1` and no version, since its clients use all of them.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,13 +9,14 @@ use sy_protocol::Hints;
 use sy_protocol::embeddings::EmbedWire;
 use sy_types::{ErrorKind, Failure, Side};
 
-use super::openapi::{ErrorAnswer, GenerateContentRequest};
+use super::openapi::{ErrorAnswer, GenerateContentAnswer, GenerateContentRequest};
+use super::{MODEL_BASES, served};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::exchange::{converse, count_tokens, embed, refuse};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1beta/models/{*id}", post(act)).route("/v1/models/{*id}", post(act))
+    served(&MODEL_BASES, &[("/models/{*id}", post(act))])
 }
 
 /// Answers `generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` and `batchEmbedContents`. The same routes are
@@ -23,7 +24,7 @@ pub(super) fn routes() -> Router<App> {
 #[utoipa::path(post, path = "/v1beta/models/{id}", tag = "Gemini", request_body = GenerateContentRequest,
     params(("id" = String, Path, description = "the model, a colon and the action: `gemini-2.5-pro:generateContent`")),
     responses(
-        (status = 200, description = "the answer: JSON, or server-sent events for a stream with `alt=sse`"),
+        (status = 200, description = "the answer: JSON, or server-sent events for a stream with `alt=sse`", body = GenerateContentAnswer),
         (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
         (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn act(State(app): State<App>, request: Request) -> Response {

@@ -4,6 +4,7 @@
 //! only what is true of every request: browsers of allowed origins get their CORS headers.
 
 mod anthropic;
+mod base_url;
 mod fallback;
 mod gemini;
 mod models;
@@ -13,6 +14,7 @@ mod system;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::routing::MethodRouter;
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use sy_protocol::Downstream;
@@ -24,6 +26,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::app::App;
+
+/// What clients put before a route, as their base URL has it or not: all of these are served.
+const BASES: [&str; 2] = ["", "/v1"];
+/// The same for routes that Gemini's clients call as well.
+const MODEL_BASES: [&str; 3] = ["", "/v1", "/v1beta"];
 
 /// The faces of the protocols that have a surface.
 #[derive(Clone, Copy)]
@@ -55,9 +62,9 @@ impl Dialects {
     /// only one family of clients sends.
     pub(crate) fn of(&self, parts: &Parts) -> &'static dyn Downstream {
         let path = parts.uri.path();
-        if path.starts_with("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
+        if path.contains("/v1beta") || parts.headers.contains_key("x-goog-api-key") {
             self.gemini
-        } else if path.starts_with("/v1/messages")
+        } else if path.split('/').any(|segment| segment == "messages")
             || parts.headers.contains_key("anthropic-version")
         {
             self.messages
@@ -87,6 +94,17 @@ pub(crate) fn service(app: App) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     }
+}
+
+/// Serves the routes of a table under each of the bases.
+fn served(bases: &[&str], table: &[(&str, MethodRouter<App>)]) -> Router<App> {
+    let mut routes = Router::new();
+    for (path, methods) in table {
+        for base in bases {
+            routes = routes.route(&format!("{base}{path}"), methods.clone());
+        }
+    }
+    routes
 }
 
 /// Answers for handlers that panic, in their surface's dialect. The innermost guard answers.

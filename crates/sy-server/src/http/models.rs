@@ -16,23 +16,21 @@ use serde_json::{Value, json};
 use sy_protocol::Downstream;
 use sy_types::{ErrorKind, Failure, ModelInfo, Side};
 
-use super::openapi::ErrorAnswer;
+use super::openapi::{ErrorAnswer, Model, ModelList};
+use super::{MODEL_BASES, served};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::exchange::refuse;
 use crate::reply;
 
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/models", get(list))
-        .route("/v1/models/{*id}", get(show))
-        .route("/v1beta/models", get(list))
-        .route("/v1beta/models/{*id}", get(show))
+    let table = [("/models", get(list)), ("/models/", get(list)), ("/models/{*id}", get(show))];
+    served(&MODEL_BASES, &table)
 }
 
 /// Lists the models of the connected providers, aliases first.
 #[utoipa::path(get, path = "/v1/models", tag = "Models", responses(
-    (status = 200, description = "the models, in OpenAI's, Anthropic's or Gemini's shape"),
+    (status = 200, description = "the models, in OpenAI's, Anthropic's or Gemini's shape", body = ModelList),
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer)))]
 pub(super) async fn list(State(app): State<App>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
@@ -49,7 +47,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Response {
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "Models",
     params(("id" = String, Path, description = "`provider/model`, an alias, or a bare id that only one connected provider has")),
     responses(
-        (status = 200, description = "the model, in OpenAI's, Anthropic's or Gemini's shape"),
+        (status = 200, description = "the model, in OpenAI's, Anthropic's or Gemini's shape", body = Model),
         (status = "4XX", description = "there is no such model", body = ErrorAnswer)))]
 pub(super) async fn show(State(app): State<App>, request: Request) -> Response {
     let (parts, _) = request.into_parts();

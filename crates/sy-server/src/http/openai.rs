@@ -7,30 +7,47 @@ use axum::routing::post;
 use sy_protocol::Hints;
 use sy_protocol::embeddings::EmbedWire;
 
-use super::openapi::{ChatCompletionsRequest, EmbeddingsRequest, ErrorAnswer, ResponsesRequest};
+use super::openapi::{
+    ChatCompletionsAnswer, ChatCompletionsRequest, CompletionsAnswer, CompletionsRequest,
+    EmbeddingsAnswer, EmbeddingsRequest, ErrorAnswer, ResponsesAnswer, ResponsesRequest,
+    TokenCount,
+};
+use super::{BASES, served};
 use crate::app::App;
-use crate::exchange::{converse, count_tokens, embed};
+use crate::exchange::{complete, converse, count_tokens, embed};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/chat/completions", post(chat_completions))
-        .route("/v1/responses", post(responses))
-        .route("/v1/responses/input_tokens", post(input_tokens))
-        .route("/v1/embeddings", post(embeddings))
+    let table = [
+        ("/chat/completions", post(chat_completions)),
+        ("/completions", post(completions)),
+        ("/responses", post(responses)),
+        ("/responses/input_tokens", post(input_tokens)),
+        ("/embeddings", post(embeddings)),
+    ];
+    served(&BASES, &table)
 }
 
 /// Answers a chat in OpenAI's chat completions format.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatCompletionsRequest, responses(
-    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true"),
+    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true", body = ChatCompletionsAnswer),
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
     (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn chat_completions(State(app): State<App>, request: Request) -> Response {
     converse(&app, app.dialects.chat, &Hints::default(), request).await
 }
 
+/// Relays a request in OpenAI's legacy completions format to a provider that has it.
+#[utoipa::path(post, path = "/v1/completions", tag = "OpenAI", request_body = CompletionsRequest, responses(
+    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true", body = CompletionsAnswer),
+    (status = "4XX", description = "the request is at fault, or the model is of another protocol", body = ErrorAnswer),
+    (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
+pub(super) async fn completions(State(app): State<App>, request: Request) -> Response {
+    complete(&app, app.dialects.chat, request).await
+}
+
 /// Answers a chat in OpenAI's responses format.
 #[utoipa::path(post, path = "/v1/responses", tag = "OpenAI", request_body = ResponsesRequest, responses(
-    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true"),
+    (status = 200, description = "the answer: JSON, or server-sent events when `stream` is true", body = ResponsesAnswer),
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
     (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn responses(State(app): State<App>, request: Request) -> Response {
@@ -39,7 +56,7 @@ pub(super) async fn responses(State(app): State<App>, request: Request) -> Respo
 
 /// Counts the prompt tokens of a request in OpenAI's responses format.
 #[utoipa::path(post, path = "/v1/responses/input_tokens", tag = "OpenAI", request_body = ResponsesRequest, responses(
-    (status = 200, description = "the number of tokens; a header says when it is an estimate"),
+    (status = 200, description = "the number of tokens; a header says when it is an estimate", body = TokenCount),
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer)))]
 pub(super) async fn input_tokens(State(app): State<App>, request: Request) -> Response {
     count_tokens(&app, app.dialects.responses, &Hints::default(), request).await
@@ -47,7 +64,7 @@ pub(super) async fn input_tokens(State(app): State<App>, request: Request) -> Re
 
 /// Turns texts into vectors.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingsRequest, responses(
-    (status = 200, description = "one vector for each text"),
+    (status = 200, description = "one vector for each text", body = EmbeddingsAnswer),
     (status = "4XX", description = "the request is at fault", body = ErrorAnswer),
     (status = "5XX", description = "a provider is at fault", body = ErrorAnswer)))]
 pub(super) async fn embeddings(State(app): State<App>, request: Request) -> Response {

@@ -23,6 +23,20 @@ pub(super) fn answered(caller: &Caller, path: &str, status: u16, duration: Durat
     );
 }
 
+/// Writes the line of a request whose client left before there was an answer.
+pub(super) fn left(caller: &Caller, path: &str, status: u16, duration: Duration) {
+    info!(
+        target: "access",
+        id = caller.context.id.as_str(),
+        principal = caller.context.principal.name(),
+        path,
+        status,
+        outcome = "client_gone",
+        duration_ms = milliseconds(duration),
+        "request"
+    );
+}
+
 /// Writes the line of a request that was refused before the router.
 pub(super) fn refused(
     caller: &Caller,

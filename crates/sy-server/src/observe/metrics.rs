@@ -12,34 +12,39 @@ use sy_router::Record;
 use sy_types::{Failure, MemoryBudget};
 
 /// HTTP requests by method, endpoint and status.
-const HTTP_REQUESTS: &str = "http_requests_total";
+const HTTP_REQUESTS: &str = "switchyard_http_requests_total";
 /// Seconds until the response headers were ready, by method and endpoint.
-const HTTP_DURATION: &str = "http_request_duration_seconds";
+const HTTP_DURATION: &str = "switchyard_http_request_duration_seconds";
 /// Exchanges with a provider, by provider, model and outcome.
-const MODEL_REQUESTS: &str = "model_requests_total";
+const MODEL_REQUESTS: &str = "switchyard_model_requests_total";
 /// Tokens by provider, model and type (input, output, cache_read, cache_write, reasoning).
-const MODEL_TOKENS: &str = "model_tokens_used_total";
+const MODEL_TOKENS: &str = "switchyard_model_tokens_used_total";
 /// Seconds from the request to the end of the answer, by provider and model.
-const MODEL_LATENCY: &str = "model_latency_seconds";
+const MODEL_LATENCY: &str = "switchyard_model_latency_seconds";
 /// Seconds until the first byte of the answer, by provider and model.
-const MODEL_FIRST_BYTE: &str = "model_first_byte_seconds";
+const MODEL_FIRST_BYTE: &str = "switchyard_model_first_byte_seconds";
 /// US dollars by provider and model.
-const MODEL_COST: &str = "model_cost_usd";
+const MODEL_COST: &str = "switchyard_model_cost_usd_total";
+/// Connections of clients that ended, by how they ended.
+const CONNECTIONS: &str = "switchyard_connections_total";
+/// Lines of the log that were dropped because nobody read it.
+const LOG_DROPPED: &str = "switchyard_log_lines_dropped_total";
 
 /// Bytes of memory that requests take now, as they are charged.
-const MEMORY_USED: &str = "request_memory_used_bytes";
+const MEMORY_USED: &str = "switchyard_request_memory_used_bytes";
 /// Bytes of memory that requests may take.
-const MEMORY_LIMIT: &str = "request_memory_limit_bytes";
+const MEMORY_LIMIT: &str = "switchyard_request_memory_limit_bytes";
 /// The most bytes that requests ever took at once.
-const MEMORY_PEAK: &str = "request_memory_peak_bytes";
+const MEMORY_PEAK: &str = "switchyard_request_memory_peak_bytes";
 /// How often memory was refused to a request.
-const MEMORY_REFUSED: &str = "request_memory_refused_total";
+const MEMORY_REFUSED: &str = "switchyard_request_memory_refused_total";
 
 const HTTP_BUCKETS: [f64; 6] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0];
 const MODEL_BUCKETS: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
 /// The routes that may stand in a label.
-const ENDPOINTS: [&str; 14] = [
+const ENDPOINTS: [&str; 15] = [
     "/v1/chat/completions",
+    "/v1/completions",
     "/v1/responses",
     "/v1/responses/input_tokens",
     "/v1/messages",
@@ -58,9 +63,20 @@ const ENDPOINTS: [&str; 14] = [
 /// Returns the route that a path belongs to, for a label; `other` for what no route serves.
 pub(crate) fn endpoint(path: &str) -> &'static str {
     let exact = ENDPOINTS.iter().find(|known| **known == path);
-    let below =
-        || ENDPOINTS.iter().find(|known| known.ends_with("/models") && path.starts_with(*known));
-    exact.or_else(below).copied().unwrap_or("other")
+    // Routes are served without their version as well.
+    let bare = || ENDPOINTS.iter().find(|known| known.strip_prefix("/v1") == Some(path));
+    let below = || {
+        let models = ENDPOINTS.iter().filter(|known| known.ends_with("/models"));
+        let mut models = models.filter_map(|known| Some((known, known.strip_prefix("/v1")?)));
+        models
+            .find(|(known, bare)| is_below(path, known) || is_below(path, bare))
+            .map(|found| found.0)
+    };
+    exact.or_else(bare).or_else(below).copied().unwrap_or("other")
+}
+
+fn is_below(path: &str, route: &str) -> bool {
+    path.strip_prefix(route).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The recorder of one server.
@@ -118,6 +134,8 @@ impl Metrics {
                 MEMORY_REFUSED,
                 "Times that memory was refused to a request"
             );
+            metrics::describe_counter!(CONNECTIONS, "Connections of clients by how they ended");
+            metrics::describe_counter!(LOG_DROPPED, "Lines of the log that nobody read");
         });
     }
 
@@ -173,6 +191,13 @@ impl Metrics {
         }
     }
 
+    /// Counts a connection that has ended, or was not taken in.
+    pub(crate) fn connection(&self, ended: &'static str) {
+        with_local_recorder(&self.recorder, || {
+            counter!(CONNECTIONS, "ended" => ended).increment(1);
+        });
+    }
+
     /// Sorts the times that were noted into their buckets. Until then each one is kept, so this must be called now and then
     /// even where nobody asks for the counters.
     pub(crate) fn sort_times(&self) {
@@ -191,7 +216,15 @@ impl Metrics {
 
     /// Returns everything in Prometheus's text form.
     pub(crate) fn render(&self) -> String {
-        self.recorder.handle().render()
+        with_local_recorder(&self.recorder, || {
+            counter!(LOG_DROPPED).absolute(super::lines::dropped());
+        });
+        // The library's counters hold whole numbers, so dollars are kept as a gauge; it only ever rises, which makes it a
+        // counter for whoever reads it.
+        self.recorder
+            .handle()
+            .render()
+            .replace(&format!("# TYPE {MODEL_COST} gauge"), &format!("# TYPE {MODEL_COST} counter"))
     }
 }
 
@@ -204,6 +237,8 @@ mod tests {
     #[test]
     fn labels_name_routes_and_not_paths() {
         assert_eq!(endpoint("/v1/chat/completions"), "/v1/chat/completions");
+        assert_eq!(endpoint("/chat/completions"), "/v1/chat/completions");
+        assert_eq!(endpoint("/models/openai/gpt-5"), "/v1/models");
         assert_eq!(endpoint("/v1/models/openai/gpt-5"), "/v1/models");
         assert_eq!(endpoint("/v1beta/models/gemini-2.5-pro:generateContent"), "/v1beta/models");
         assert_eq!(endpoint("/etc/passwd"), "other");
@@ -217,9 +252,9 @@ mod tests {
             for _ in 0..2 {
                 metrics.sort_times();
                 let text = metrics.render();
-                let count = text
-                    .lines()
-                    .find(|line| line.starts_with("http_request_duration_seconds_count"));
+                let count = text.lines().find(|line| {
+                    line.starts_with("switchyard_http_request_duration_seconds_count")
+                });
                 assert!(format!("{}\n", count.unwrap()).ends_with(expected), "{text}");
             }
         }

@@ -4,6 +4,7 @@
 //! by the surfaces. It deliberately shows no prompt, no answer and no credential.
 
 mod access_log;
+mod departure;
 pub mod lines;
 pub(crate) mod metrics;
 pub mod tracing;
@@ -14,6 +15,7 @@ use sy_router::{Observer, Outcome, Record};
 use sy_types::Failure;
 
 use crate::caller::Caller;
+pub(crate) use departure::Departure;
 use metrics::Metrics;
 
 /// Where finished requests are told.
@@ -50,6 +52,26 @@ impl Observatory {
         let endpoint = metrics::endpoint(path);
         self.counted(caller, method, endpoint, status);
         access_log::refused(caller, endpoint, status.as_u16(), caller.began.elapsed(), failure);
+    }
+
+    /// Tells of a request whose client left before there was an answer. `is_told` says that the router's record brings the
+    /// access line.
+    pub(crate) fn left(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        endpoint: &'static str,
+        is_told: bool,
+    ) {
+        self.counted(caller, method, endpoint, departure::status());
+        if !is_told {
+            access_log::left(
+                caller,
+                endpoint,
+                departure::status().as_u16(),
+                caller.began.elapsed(),
+            );
+        }
     }
 
     /// Counts a request whose access line the router's record brings.

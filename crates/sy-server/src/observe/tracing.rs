@@ -5,6 +5,7 @@
 
 use std::io::IsTerminal;
 
+use ::tracing::error;
 use sy_config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -19,16 +20,21 @@ pub fn install(log: &Log) -> Result<(), String> {
     init(log, std::io::stderr)
 }
 
-/// Installs the log of a server: where it does not go to a terminal, lines are gathered for a moment and written together.
-/// What comes back writes the last ones when it is dropped.
+/// Installs the log of a server: a thread of its own writes it, so that a reader who stops reading stops nobody. Where it
+/// does not go to a terminal, lines are gathered for a moment and written together. What comes back waits a moment for the
+/// last ones when it is dropped.
 ///
 /// # Errors
-/// When the level is not a filter that can be read, with the words that can.
+/// When the level is not a filter that can be read, with the words that can; when the thread cannot be started.
 pub fn install_gathered(log: &Log) -> Result<LastLines, String> {
-    if std::io::stderr().is_terminal() {
-        return install(log).map(|()| LastLines::none());
-    }
-    let (lines, last) = Lines::start();
+    let gathers = !std::io::stderr().is_terminal();
+    let (lines, last) = Lines::start(gathers, std::io::stderr())
+        .map_err(|error| format!("the thread of the log cannot be started: {error}"))?;
+    // The usual hook writes to standard error itself, and waits for a reader.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        error!(place, "a defect: a part of the program gave up");
+    }));
     init(log, lines).map(|()| last)
 }
 

@@ -7,21 +7,28 @@ use http::Method;
 
 use crate::world::Plot;
 
-/// Reads the routes out of the surfaces' own source: `.route("/path", get(handler).post(handler))`.
+/// Reads the routes out of the surfaces' own source: `.route("/path", get(handler))`, and the rows `("/path", get(handler))` of
+/// tables, which are described under their versions.
 fn routes() -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")).unwrap()
     {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        for route in text.split(".route(").skip(1) {
-            let mut quoted = route.split('"');
-            let path = quoted.nth(1).expect("a literal path").replace("{*", "{");
-            let handlers = quoted.next().unwrap().split("\n").next().unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let versions: &[&str] = match () {
+            () if text.contains("served(&MODEL_BASES") => &["/v1", "/v1beta"],
+            () if text.contains("served(&BASES") => &["/v1"],
+            () => &[""],
+        };
+        for row in text.split("(\"/").skip(1) {
+            let Some((path, rest)) = row.split_once("\", ") else { continue };
+            let path = format!("/{}", path.replace("{*", "{"));
+            let path = if path == "/" { "/" } else { path.trim_end_matches('/') };
             for method in ["get", "post", "put", "delete", "patch"] {
-                if handlers.contains(&format!(" {method}("))
-                    || handlers.contains(&format!(".{method}("))
-                {
-                    found.insert((path.clone(), method.to_owned()));
+                if rest.starts_with(&format!("{method}(")) {
+                    found.extend(
+                        versions.iter().map(|version| (format!("{version}{path}"), method.into())),
+                    );
                 }
             }
         }

@@ -134,7 +134,7 @@ async fn a_rate_limit_keeps_its_wait() {
 }
 
 #[tokio::test]
-async fn a_provider_without_a_key_is_a_401_before_any_call() {
+async fn a_provider_without_a_key_is_a_502_before_any_call() {
     let upstream = good().await;
     let server = Plot::new()
         .provider("a", Wire::Chat, &upstream)
@@ -143,13 +143,69 @@ async fn a_provider_without_a_key_is_a_401_before_any_call() {
     for wire in Wire::ALL {
         for model in ["a/m", "groq/llama-3.3-70b-versatile"] {
             let answer = server.chat(wire, model, true).send().await;
-            assert_eq!(answer.status, 401, "{wire:?} {model}: {answer:?}");
+            assert_eq!(answer.status, 502, "{wire:?} {model}: {answer:?}");
+            assert_eq!(answer.header("x-switchyard-attempts"), "0");
+            assert_eq!(answer.header("x-should-retry"), "false");
             let message = refusal(wire, &answer);
             assert!(
                 message.contains("switchyard auth") || message.contains("_API_KEY"),
                 "{message}"
             );
         }
+    }
+    assert_eq!(upstream.hits(), 0);
+}
+
+#[tokio::test]
+async fn a_providers_key_is_never_the_callers_fault() {
+    let upstream = bad(401, "no such key").await;
+    let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
+    for wire in Wire::ALL {
+        let answer = server.chat(wire, "a/m", false).send().await;
+        assert_eq!((answer.status, answer.header("x-switchyard-attempts")), (502, "1"));
+        assert_eq!(answer.header("x-should-retry"), "false");
+        let message = refusal(wire, &answer);
+        for words in
+            ["a rejected the key from ", "(401)", "no such key", "provider.a.options.apiKey"]
+        {
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_none_are_refused_before_any_call() {
+    let upstream = good().await;
+    let server = Plot::new()
+        .provider("a", Wire::Chat, &upstream)
+        .set("/model", json!("a/m"))
+        .alias("smart", &["a/m"])
+        .start();
+    for (model, status, words) in [
+        ("", 400, "expected the name of a model"),
+        ("  ", 400, "expected the name of a model"),
+        (&*"x".repeat(4000), 400, "at most 512 bytes, got 4000"),
+        (&*"y".repeat(300), 404, "there is no model"),
+        ("smrat", 404, "did you mean the alias `smart`?"),
+    ] {
+        let answer = server.chat(Wire::Chat, model, false).send().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let message = refusal(Wire::Chat, &answer);
+        assert!(message.contains(words) && message.len() < 400, "{message}");
+    }
+    assert_eq!(upstream.hits(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_nested_too_deep_is_refused_once() {
+    let upstream = good().await;
+    let server = Plot::new().provider("a", Wire::Chat, &upstream).start();
+    let (open, close) = ("[".repeat(200), "]".repeat(200));
+    let deep = format!(r#"{{"model":"a/m","input":"x","messages":{open}{close}}}"#);
+    for path in ["/v1/chat/completions", "/v1/messages", "/v1/embeddings"] {
+        let answer = server.post(path, deep.clone()).send().await;
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.text().contains("nested more than"), "{answer:?}");
     }
     assert_eq!(upstream.hits(), 0);
 }

@@ -92,12 +92,18 @@ fn server(stages: &[Stage], cases: &[Case]) -> Server {
             &stage.good,
         );
         plot.config["provider"][&first]["options"]["chunkTimeout"] = json!(1000);
+        // Only where nothing but signs of life comes: words take their time on a busy machine.
+        let impatient = format!("c{number}");
+        plot = plot.provider(&impatient, stage.wire, &stage.failing);
+        plot.config["provider"][&impatient]["options"]["firstContentTimeout"] = json!(1500);
         for case in cases.iter().filter(|case| case.back == stage.wire) {
             let model = case.model();
-            for provider in [&first, &second] {
+            for provider in [&first, &second, &impatient] {
                 let like = plot.config["provider"][provider]["models"]["m"].clone();
                 plot.config["provider"][provider]["models"][&model] = like;
             }
+            let is_lasting = matches!(case.fault, Fault::Pings | Fault::Blanks) && case.words == 0;
+            let first = if is_lasting { &impatient } else { &first };
             plot = plot.alias(
                 &format!("chain-{}", case.number),
                 &[&format!("{first}/{model}"), &format!("{second}/{model}")],

@@ -56,6 +56,33 @@ async fn the_trail_names_who_answered_at_which_attempt() {
 }
 
 #[tokio::test]
+async fn a_header_says_what_happens_on_a_rate_limit() {
+    let first = FakeUpstream::start(|number, seen| {
+        let wire = wire_of(&seen.path);
+        match number % 2 {
+            0 => Script::json(429, wire.error(429, "slow down")).header("retry-after-ms", "700"),
+            _ => Script::json(200, wire.whole("hello")),
+        }
+    })
+    .await;
+    let second = good().await;
+    let server = Plot::new()
+        .provider("a", Wire::Chat, &first)
+        .provider("b", Wire::Chat, &second)
+        .alias("chain", &["a/m", "b/m"])
+        .set("/retry/maxRetries", json!(2))
+        .start();
+    let ask = |wish: &str| {
+        server.chat(Wire::Chat, "chain", false).header("x-switchyard-failover", wish).send()
+    };
+    assert_eq!(ask("wait").await.header("x-switchyard-provider"), "a");
+    assert_eq!(ask("immediate").await.header("x-switchyard-provider"), "b");
+    let refused = ask("soon").await;
+    assert_eq!(refused.status, 400);
+    assert!(refusal(Wire::Chat, &refused).contains("`immediate`"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn rate_limits_have_one_set_of_names_whoever_sent_them() {
     let upstream = FakeUpstream::start(|_, seen| {
         let wire = wire_of(&seen.path);

@@ -5,7 +5,7 @@ use serde_json::json;
 use sy_config::Environment;
 use sy_testkit::Wire;
 
-use crate::dialect::{refusal, text_of};
+use crate::dialect::text_of;
 use crate::world::{Plot, good, until};
 
 #[tokio::test]
@@ -61,29 +61,30 @@ async fn fifty_requests_at_once_show_each_provider_its_own_key_only() {
 }
 
 #[tokio::test]
-async fn a_key_is_not_sent_where_a_projects_file_says() {
+async fn no_key_and_no_request_goes_where_an_untrusted_projects_file_says() {
     let (own, thief) = (good().await, good().await);
     let plot =
         Plot::new().provider("a", Wire::Chat, &own).provider("b", Wire::Chat, &own).in_file();
     let project = plot.home().join("work/opencode.json");
     std::fs::create_dir_all(project.parent().unwrap()).unwrap();
-    // A spelling of the loopback address that is not taken for this machine: it stands for another one.
-    let away = thief.url().replace("127.0.0.1", "[::ffff:127.0.0.1]");
-    let moved = json!({"provider": {"a": {"options": {"baseURL": format!("{away}/v1")}}}});
+    let moved = json!({
+        "provider": {"a": {"options": {"baseURL": format!("{}/v1", thief.url())}}},
+        "alias": {"b/m": "a/m"},
+    });
     std::fs::write(&project, moved.to_string()).unwrap();
     let mut config = plot.config.clone();
     let server = plot.start();
     for wire in Wire::ALL {
-        let answer = server.chat(wire, "a/m", false).send().await;
-        let message = refusal(wire, &answer);
-        assert!(answer.status == 401 && message.contains("trusted_projects"), "{answer:?}");
-        assert_eq!(server.chat(wire, "b/m", false).send().await.status, 200);
+        for model in ["a/m", "b/m"] {
+            assert_eq!(server.chat(wire, model, false).send().await.status, 200);
+        }
     }
-    assert_eq!((thief.hits(), own.hits()), (0, 4));
+    assert_eq!((thief.hits(), own.hits()), (0, 8));
+
     config["trusted_projects"] = json!([server.home.path()]);
     std::fs::write(server.home.path().join("config/switchyard.jsonc"), config.to_string()).unwrap();
     until("the trust to be known", async || {
-        server.chat(Wire::Chat, "a/m", false).send().await.status == 200
+        server.chat(Wire::Chat, "a/m", false).send().await.status == 200 && thief.hits() > 0
     })
     .await;
     assert_eq!(thief.requests()[0].header("authorization"), "Bearer key-of-a-0123456789");

@@ -75,7 +75,9 @@ async fn the_provider_is_told_at_once_and_the_request_is_written_down_once() {
     let metrics = server.get("/metrics").send().await.text();
     let gone: u64 = metrics
         .lines()
-        .filter(|line| line.starts_with("model_requests_total") && line.contains("client_gone"))
+        .filter(|line| {
+            line.starts_with("switchyard_model_requests_total") && line.contains("client_gone")
+        })
         .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
         .sum();
     assert_eq!(gone, number as u64, "{metrics}");
@@ -116,7 +118,7 @@ async fn a_whole_request_is_written_down_once_however_it_ends() {
     let metrics = server.get("/metrics").send().await.text();
     let total: u64 = metrics
         .lines()
-        .filter(|line| line.starts_with("http_requests_total"))
+        .filter(|line| line.starts_with("switchyard_http_requests_total"))
         .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
         .sum();
     assert_eq!(total, expected as u64, "{metrics}");

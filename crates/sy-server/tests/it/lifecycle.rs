@@ -189,6 +189,8 @@ async fn health_tells_of_providers_that_rest() {
         .alias("chain", &["a/m", "b/m"])
         .start();
     let health = server.get("/health").without_token().send().await.json();
+    assert_eq!(health, json!({"status": "healthy"}), "strangers learn no more");
+    let health = server.get("/health").send().await.json();
     assert_eq!(health["status"], "healthy", "{health}");
     assert!(
         health["uptime"].as_f64().is_some()

@@ -27,7 +27,7 @@ fn with_values(wire: Wire, model: &str, count: usize) -> String {
 }
 
 async fn used(server: &Server) -> u64 {
-    let health = server.get("/health").without_token().send().await.json();
+    let health = server.get("/health").send().await.json();
     health["checks"]["memory"]["used_bytes"].as_u64().unwrap()
 }
 
@@ -55,8 +55,8 @@ async fn values_count_where_a_body_is_translated_and_not_where_it_is_relayed() {
     }
     given_back(&server).await;
     let metrics = server.get("/metrics").send().await.text();
-    assert!(metrics.contains("request_memory_limit_bytes 25165824"), "{metrics}");
-    assert!(metrics.contains("request_memory_refused_total 2"), "{metrics}");
+    assert!(metrics.contains("switchyard_request_memory_limit_bytes 25165824"), "{metrics}");
+    assert!(metrics.contains("switchyard_request_memory_refused_total 2"), "{metrics}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub struct Usage {
 impl Usage {
     /// Returns prompt plus answer.
     pub fn total(&self) -> u64 {
-        self.input + self.output
+        self.input.saturating_add(self.output)
     }
 
     /// Takes over every count that a later report raised: streams report usage in pieces, and a later piece may leave

@@ -3,13 +3,16 @@
 //! `prompt` makes the request, `printer` writes the answer. Interrupting it ends the process, which closes the connection
 //! and so cancels the provider's work.
 
+mod input;
 mod printer;
 mod prompt;
+mod summary;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde_json::json;
 use sy_types::Failure;
 use sy_types::chat::StreamEvent;
@@ -26,11 +29,11 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
     let waiting = output::progress("waiting for the model");
     let asked = local.ask(request, arguments.fallback).await;
     drop(waiting);
-    let mut asked = match asked {
+    let asked = match asked {
         Ok(asked) => asked,
-        Err(failure) => return Err(told(failure, arguments.format)),
+        Err(failure) => return Err(told(failure, arguments.format())),
     };
-    if arguments.format == RunFormat::Json {
+    if arguments.format() == RunFormat::Json {
         let start = json!({"type": "start", "provider": asked.provider, "model": asked.model, "dropped": asked.dropped});
         output::line(&start.to_string())?;
     } else if !asked.dropped.is_empty() {
@@ -40,8 +43,23 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
             asked.dropped.join(", ")
         ));
     }
-    let mut printer = Printer::new(arguments.format);
-    while let Some(event) = asked.events.next().await {
+    let outcome = print(asked.events, arguments.format()).await;
+    if arguments.format() == RunFormat::Default
+        && output::is_watched()
+        && let Some(record) = local.take_record()
+    {
+        output::dim(&format!("{}\n", summary::of(&record)));
+    }
+    outcome
+}
+
+/// Prints the answer as it comes.
+async fn print(
+    mut events: BoxStream<'static, Result<StreamEvent, Failure>>,
+    format: RunFormat,
+) -> Result<ExitCode> {
+    let mut printer = Printer::new(format);
+    while let Some(event) = events.next().await {
         let failure = match event {
             Ok(StreamEvent::Failed(failure)) | Err(failure) => failure,
             Ok(event) => {
@@ -50,7 +68,7 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
             }
         };
         printer.end_line()?;
-        return Err(told(failure, arguments.format));
+        return Err(told(failure, format));
     }
     printer.end_line()?;
     Ok(ExitCode::SUCCESS)

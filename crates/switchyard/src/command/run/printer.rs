@@ -2,8 +2,6 @@
 //!
 //! Failures are the caller's to tell.
 
-use std::io::IsTerminal;
-
 use serde_json::{Value, json};
 use sy_types::chat::{BlockStart, Delta, FinishReason, StreamEvent};
 
@@ -24,8 +22,13 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(format: RunFormat) -> Self {
-        let shows_reasoning = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        Self { format, shows_reasoning, at_line_start: true, reasoning: Vec::new(), is_dim: false }
+        Self {
+            format,
+            shows_reasoning: output::is_watched(),
+            at_line_start: true,
+            reasoning: Vec::new(),
+            is_dim: false,
+        }
     }
 
     /// Writes one event.

@@ -2,7 +2,6 @@
 //!
 //! It sends nothing. Files are known by their first bytes, not by their names.
 
-use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -10,6 +9,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use sy_types::chat::{ChatRequest, Media, Message, Part, Role, Sampling, Source};
 
+use super::input;
 use crate::cli::Run;
 use crate::exit::Usage;
 
@@ -33,35 +33,29 @@ pub(crate) fn request(arguments: &Run) -> Result<ChatRequest> {
     })
 }
 
-/// Joins the words. Standard input stands for a missing prompt and for a word `-`, set off by empty lines. It is not read
-/// otherwise: in a script it may be open for ever.
+/// Joins the words and what standard input holds. Its text stands where a word `-` is, else behind the words, set off by
+/// an empty line: `git diff | switchyard run "Write a commit message"`.
 fn prompt(words: &[String]) -> Result<String> {
-    let reads_input = words.is_empty() || words.iter().any(|word| word == "-");
-    let input = if reads_input { standard_input()? } else { String::new() };
+    let has_mark = words.iter().any(|word| word == "-");
+    let input = match words.is_empty() || has_mark {
+        true => Some(input::required()?),
+        false => input::piped()?,
+    };
+
     let pieces: Vec<String> =
         words.split(|word| word == "-").map(|words| words.join(" ")).collect();
-    let prompt = if words.is_empty() {
-        input
-    } else {
-        pieces.join(&format!("\n\n{}\n\n", input.trim_end()))
+    let prompt = match input {
+        None => pieces.concat(),
+        Some(input) if has_mark => pieces.join(&format!("\n\n{}\n\n", input.trim_end())),
+        Some(input) => format!("{}\n\n{}", pieces.concat(), input.trim_end()),
     };
     if prompt.trim().is_empty() {
-        return Err(Usage("expected a prompt, got an empty one".to_owned()).into());
-    }
-    Ok(prompt.trim_matches('\n').to_owned())
-}
-
-fn standard_input() -> Result<String> {
-    let mut input = std::io::stdin();
-    if input.is_terminal() {
         return Err(Usage(
-            "expected a prompt: switchyard run \"…\", or text on standard input".to_owned(),
+            "the prompt is empty: expected words or text on standard input".to_owned(),
         )
         .into());
     }
-    let mut text = String::new();
-    input.read_to_string(&mut text).context("standard input cannot be read as UTF-8 text")?;
-    Ok(text)
+    Ok(prompt.trim_matches('\n').to_owned())
 }
 
 /// Reads a file into a part: pictures and PDFs as they are, everything else as text.
@@ -94,6 +88,8 @@ fn file_part(path: &Path) -> Result<Part> {
             name.unwrap_or_default()
         )));
     };
+    // Hardly a protocol has a place for the name of a picture, and the model does without it.
+    let name = name.filter(|_| kind == sy_types::Media::Pdf);
     let source =
         Source::Base64(Bytes::from(base64::engine::general_purpose::STANDARD.encode(&content)));
     Ok(Part::Media(Media {

@@ -1,12 +1,13 @@
-//! The subset of OpenAPI 3.0 that Gemini's `parameters` and `responseSchema` take, to and from JSON Schema.
+//! JSON Schema to the subset.
 //!
-//! The subset is that of ai.google.dev/api/caching#Schema (read 2026-11); what OpenCode rewrites for Gemini is part of it. It
-//! deliberately loses what the subset cannot say (bounds that are exclusive, negations, conditions).
+//! Used for requests to Gemini. What the subset cannot say is left out or said in another way;
+//! `beyond` tells beforehand which schemas would lose something that Gemini's other fields, which
+//! hold JSON Schema, can carry.
 
 use serde_json::{Map, Value, json};
 
-/// How deep schemas are followed: references may go round in circles.
-const MOST_LEVELS: usize = 32;
+use super::MOST_LEVELS;
+
 /// How many schemas one schema may grow to when references are replaced by what they name.
 const MOST_SCHEMAS: usize = 5_000;
 
@@ -28,151 +29,8 @@ const PLAIN: [&str; 14] = [
     "propertyOrdering",
 ];
 
-/// Turns the subset into JSON Schema: lower-case types, `null` as a type, no word that only the subset has. What is JSON Schema
-/// already stays as it is.
-pub(crate) fn from_openapi(schema: Value) -> Value {
-    lower(schema, 0)
-}
-
-fn lower(schema: Value, level: usize) -> Value {
-    let Value::Object(map) = schema else { return schema };
-    if level > MOST_LEVELS {
-        return Value::Object(map);
-    }
-    let mut out = Map::with_capacity(map.len());
-    let mut is_nullable = false;
-    let mut order = Value::Null;
-    for (key, value) in map {
-        let key = keyword(&key).unwrap_or(key);
-        match key.as_str() {
-            "nullable" => is_nullable = value == Value::Bool(true),
-            "propertyOrdering" => order = value,
-            "type" => out.extend(lower_type(value).map(|value| (key, value))),
-            "format" if value == "enum" => {}
-            "properties" | "$defs" | "definitions" | "patternProperties" => {
-                out.insert(key, each_value(value, |inner| lower(inner, level + 1)));
-            }
-            "items" | "additionalProperties" | "not" => {
-                out.insert(key, lower(value, level + 1));
-            }
-            "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
-                out.insert(key, each_item(value, |inner| lower(inner, level + 1)));
-            }
-            "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties"
-            | "maxProperties" => {
-                // Protobuf writes 64-bit numbers as texts.
-                let number =
-                    value.as_str().and_then(|text| text.parse::<u64>().ok()).map(Value::from);
-                out.insert(key, number.unwrap_or(value));
-            }
-            _ => {
-                out.insert(key, value);
-            }
-        }
-    }
-    if is_nullable {
-        allow_null(&mut out);
-    }
-    reorder(&mut out, &order);
-    Value::Object(out)
-}
-
-/// Returns the JSON Schema spelling of a keyword that SDKs write in snake_case.
-fn keyword(key: &str) -> Option<String> {
-    const WORDS: [&str; 11] = [
-        "any_of",
-        "one_of",
-        "all_of",
-        "min_items",
-        "max_items",
-        "min_length",
-        "max_length",
-        "min_properties",
-        "max_properties",
-        "property_ordering",
-        "additional_properties",
-    ];
-    if !WORDS.contains(&key) {
-        return None;
-    }
-    let (first, second) = key.split_once('_')?;
-    let (head, tail) = second.split_at_checked(1)?;
-    Some(format!("{first}{}{tail}", head.to_ascii_uppercase()))
-}
-
-fn lower_type(value: Value) -> Option<Value> {
-    match value {
-        Value::String(word) if word == "TYPE_UNSPECIFIED" => None,
-        Value::String(word) => Some(Value::from(word.to_ascii_lowercase())),
-        Value::Array(words) => {
-            Some(Value::Array(words.into_iter().filter_map(lower_type).collect()))
-        }
-        other => Some(other),
-    }
-}
-
-fn allow_null(schema: &mut Map<String, Value>) {
-    match schema.get_mut("type") {
-        Some(Value::String(word)) if word != "null" => {
-            let both = json!([word, "null"]);
-            schema.insert("type".to_owned(), both);
-        }
-        Some(Value::Array(words)) if !words.iter().any(|word| word == "null") => {
-            words.push(Value::from("null"))
-        }
-        Some(_) => {}
-        None => {
-            if let Some(Value::Array(choices)) = schema.get_mut("anyOf")
-                && !choices
-                    .iter()
-                    .any(|choice| choice.get("type").is_some_and(|word| word == "null"))
-            {
-                choices.push(json!({ "type": "null" }));
-            }
-        }
-    }
-    if let Some(Value::Array(values)) = schema.get_mut("enum")
-        && !values.contains(&Value::Null)
-    {
-        values.push(Value::Null);
-    }
-}
-
-/// The order of properties is the order in which a model writes them.
-fn reorder(schema: &mut Map<String, Value>, order: &Value) {
-    let (Some(names), Some(Value::Object(properties))) =
-        (order.as_array(), schema.get_mut("properties"))
-    else {
-        return;
-    };
-    let mut ordered = Map::with_capacity(properties.len());
-    for name in names.iter().filter_map(Value::as_str) {
-        if let Some(property) = properties.shift_remove(name) {
-            ordered.insert(name.to_owned(), property);
-        }
-    }
-    ordered.append(properties);
-    *properties = ordered;
-}
-
-fn each_value(value: Value, change: impl Fn(Value) -> Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, inner)| (key, change(inner))).collect())
-        }
-        other => other,
-    }
-}
-
-fn each_item(value: Value, change: impl Fn(Value) -> Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(items.into_iter().map(change).collect()),
-        other => other,
-    }
-}
-
 /// Turns JSON Schema into the subset.
-pub(crate) fn to_openapi(schema: &Value) -> Value {
+pub(crate) fn narrow(schema: &Value) -> Value {
     let mut narrowing = Narrowing { root: schema, left: MOST_SCHEMAS };
     narrowing.schema(schema, 0)
 }
@@ -216,7 +74,8 @@ impl<'a> Narrowing<'a> {
         Value::Object(out)
     }
 
-    /// `anyOf` and `oneOf`; a choice of null becomes `nullable`, and a single choice that is left stands for itself.
+    /// `anyOf` and `oneOf`; a choice of null becomes `nullable`, and a single choice that is left
+    /// stands for itself.
     fn choices(&mut self, map: &'a Map<String, Value>, level: usize, out: &mut Map<String, Value>) {
         let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array)
         else {
@@ -401,101 +260,5 @@ fn format(map: &Map<String, Value>, out: &mut Map<String, Value>) {
     };
     if is_known {
         out.insert("format".to_owned(), Value::from(format));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::{from_openapi, to_openapi};
-
-    #[track_caller]
-    fn narrowed(schema: &Value, expected: &Value) {
-        assert_eq!(&to_openapi(schema), expected, "{schema}");
-    }
-
-    #[track_caller]
-    fn widened(schema: &Value, expected: &Value) {
-        let written = from_openapi(schema.clone());
-        assert_eq!(written.to_string(), expected.to_string());
-    }
-
-    #[test]
-    fn the_subset_becomes_json_schema() {
-        widened(
-            &json!({"type": "OBJECT", "properties": {"type": {"type": "STRING", "nullable": true}}, "required": ["type"]}),
-            &json!({"type": "object", "properties": {"type": {"type": ["string", "null"]}}, "required": ["type"]}),
-        );
-        widened(
-            &json!({"any_of": [{"type": "STRING"}, {"type": "INTEGER", "format": "int32"}], "nullable": true}),
-            &json!({"anyOf": [{"type": "string"}, {"type": "integer", "format": "int32"}, {"type": "null"}]}),
-        );
-        widened(
-            &json!({"type": "ARRAY", "items": {"type": "STRING", "format": "enum", "enum": ["A"]}, "min_items": "2"}),
-            &json!({"type": "array", "items": {"type": "string", "enum": ["A"]}, "minItems": 2}),
-        );
-        widened(
-            &json!({"type": "OBJECT", "properties": {"b": {"type": "STRING"}, "a": {}}, "propertyOrdering": ["a", "b"]}),
-            &json!({"type": "object", "properties": {"a": {}, "b": {"type": "string"}}}),
-        );
-    }
-
-    #[test]
-    fn json_schema_passes_untouched() {
-        let schema = json!({"type": "object", "$defs": {"A": {"type": "string"}}, "properties": {"nullable": {"$ref": "#/$defs/A"}, "x": {"type": ["string", "null"], "const": "OBJECT"}}, "additionalProperties": false});
-        widened(&schema, &schema);
-    }
-
-    #[test]
-    fn keywords_beyond_the_subset_are_rewritten_or_left_out() {
-        narrowed(
-            &json!({"$schema": "x", "type": "object", "properties": {"a": {"type": "integer", "enum": [1, 2]}, "b": {"const": "k"}}, "required": ["a", "gone"], "additionalProperties": false}),
-            &json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["1", "2"]}, "b": {"type": "string", "enum": ["k"]}}, "required": ["a"]}),
-        );
-        narrowed(
-            &json!({"type": ["string", "null"], "format": "uri"}),
-            &json!({"nullable": true, "type": "string"}),
-        );
-        narrowed(
-            &json!({"type": ["string", "array", "null"]}),
-            &json!({"nullable": true, "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-        );
-        narrowed(
-            &json!({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": null}),
-            &json!({"nullable": true, "type": "integer"}),
-        );
-        narrowed(&json!({"type": "array"}), &json!({"type": "array", "items": {"type": "string"}}));
-        narrowed(
-            &json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}]}),
-            &json!({"type": "array", "items": {"type": "number"}}),
-        );
-        narrowed(
-            &json!({"type": "string", "properties": {"a": {}}, "required": ["a"]}),
-            &json!({"type": "string"}),
-        );
-    }
-
-    #[test]
-    fn references_are_replaced_by_what_they_name() {
-        narrowed(
-            &json!({"type": "object", "$defs": {"Day": {"type": "string", "enum": ["mon"]}}, "properties": {"day": {"$ref": "#/$defs/Day", "description": "when"}}}),
-            &json!({"type": "object", "properties": {"day": {"type": "string", "enum": ["mon"], "description": "when"}}}),
-        );
-    }
-
-    #[test]
-    fn a_schema_that_refers_to_itself_ends() {
-        let schema = json!({"$defs": {"N": {"type": "object", "properties": {"a": {"$ref": "#/$defs/N"}, "b": {"$ref": "#/$defs/N"}}}}, "$ref": "#/$defs/N"});
-        let text = to_openapi(&schema).to_string();
-        assert!(!text.contains("$ref") && text.len() < 1_000_000, "{}", text.len());
-    }
-
-    #[test]
-    fn what_all_of_says_is_laid_together() {
-        narrowed(
-            &json!({"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}]}),
-            &json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a", "b"]}),
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! aider.
+//! aider: everything through variables.
 
 use super::{Client, ClientSettings, Connection};
 

@@ -1,4 +1,4 @@
-//! Codex.
+//! Codex: a provider of its own, through arguments.
 
 use super::{CLIENT_TOKEN, Client, ClientSettings, Connection};
 

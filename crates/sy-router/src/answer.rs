@@ -66,6 +66,8 @@ pub struct Trail {
     pub rate_limit: Vec<(HeaderName, HeaderValue)>,
     /// True when the client's own body was relayed.
     pub relay: bool,
+    /// What the caller should know of the model, as a sentence: that nobody listed it, say.
+    pub note: Option<Arc<str>>,
 }
 
 impl Trail {
@@ -78,6 +80,7 @@ impl Trail {
         self.dropped.clear();
         self.rate_limit.clear();
         self.relay = false;
+        self.note.clone_from(&target.info.notice);
     }
 }
 

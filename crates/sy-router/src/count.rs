@@ -3,8 +3,6 @@
 //! Called by the surfaces that have a counting route, and by the meter for streams whose provider reported nothing. The
 //! estimate is a rule of thumb, and every answer says whether it is one.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use sy_protocol::{Inbound, Outgoing, Upstream, face};
@@ -15,6 +13,8 @@ use tokio::time::Instant;
 use crate::Inner;
 use crate::answer::Trail;
 use crate::attempt::{Signed, pass_on, protocol_of};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
@@ -50,9 +50,12 @@ pub struct Counted {
 /// Estimates the prompt tokens of a request for an answer. A body that was not read for another
 /// reason is not built for this.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
+    let body = inbound.body();
     match inbound.decoded() {
         Some(chat) => of_request(chat),
-        None => weigh(inbound.body()).unwrap_or_else(|| of_length(inbound.body().len())),
+        None => {
+            run_heavy(inbound.is_heavy(), || weigh(body)).unwrap_or_else(|| of_length(body.len()))
+        }
     }
 }
 
@@ -61,17 +64,7 @@ pub(crate) fn estimate(inbound: &Inbound) -> u64 {
 /// # Errors
 /// `Invalid` when it cannot be read.
 pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
-    counted_request(inbound).map(|chat| of_request(&chat))
-}
-
-/// Reads a request for a count, which may lack fields that a request for an answer must have.
-fn counted_request(inbound: &Inbound) -> Result<Cow<'_, ChatRequest>, Failure> {
-    match inbound.downstream() {
-        Some(downstream) => {
-            downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned)
-        }
-        None => inbound.chat().map(Cow::Borrowed),
-    }
+    run_heavy(inbound.is_heavy(), || inbound.counted_chat().map(|chat| of_request(&chat)))
 }
 
 impl Inner {
@@ -81,7 +74,7 @@ impl Inner {
         &self,
         inbound: &Inbound,
         passthrough: &HeaderMap,
-        planned: &Planned,
+        (planned, limits): (&Planned, AnswerLimits),
         trail: &mut Trail,
     ) -> Result<Option<(u64, Option<Bytes>)>, Missed> {
         let target = &*planned.target;
@@ -92,7 +85,9 @@ impl Inner {
             method: Method::POST,
             url: face::join(&target.base_url, &path)?,
             headers: face::call_headers(upstream, target),
-            body: counting_body(upstream, target, inbound, relay)?,
+            body: run_heavy(inbound.is_heavy(), || {
+                counting_body(upstream, target, inbound, relay)
+            })?,
         };
         if relay {
             pass_on(passthrough, &mut call.headers);
@@ -104,7 +99,9 @@ impl Inner {
         let signed = Signed { upstream, target, call, shown: &shown, awaits_content: false };
         let called = self.call(signed, Instant::now(), trail, &mut Tally::default()).await;
         let (mut reply, mut watch) = called?;
-        let raw = reply.body.whole(&mut watch).await.map_err(|failure| shown.tell(failure))?;
+        let read = reply.body.whole(&mut watch, limits.whole, inbound.account()).await;
+        let raw = read.map_err(|failure| shown.tell(failure))?;
+        let _charge = limits::charge_whole(inbound.account(), &raw)?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
@@ -145,8 +142,7 @@ fn counting_body(
     relay: bool,
 ) -> Result<CallBody, Failure> {
     if !relay {
-        let chat = counted_request(inbound)?;
-        let body = face::build(upstream, &chat, target, false)?.0.body;
+        let body = face::build(upstream, &*inbound.counted_chat()?, target, false)?.0.body;
         return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(
             &upstream.count_body(body, target),
         ))));

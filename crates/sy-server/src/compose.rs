@@ -13,13 +13,14 @@ use sy_catalog::Catalog;
 use sy_config::{Environment, Live, Paths};
 use sy_credentials::Credentials;
 use sy_router::{Observer, Parts, Router};
-use sy_types::Failure;
+use sy_types::{Failure, MemoryBudget};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::http::Dialects;
+use crate::machine::memory_limits;
 use crate::observe::Observatory;
 use crate::serve::{ServeError, resolve_host};
 
@@ -27,6 +28,9 @@ use crate::serve::{ServeError, resolve_host};
 const SORT_PAUSE: Duration = Duration::from_secs(5);
 /// How often what providers said of our keys is written down, where it is news.
 const OUTCOME_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether a custom provider is to be asked for its models.
+const ASK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything that comes from outside.
 pub struct Composed {
@@ -88,6 +92,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
     let observatory = Arc::new(Observatory::new().map_err(ComposeError::Part)?);
     let Core { catalog, credentials, router } =
         core(&live, &paths, &environment, Arc::clone(&observatory) as Arc<dyn Observer>)?;
+    let (all, one) = memory_limits(&live.config().server);
     let app = App {
         live,
         catalog,
@@ -96,6 +101,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
         router,
         dialects: Dialects::find().map_err(ComposeError::Part)?,
         observatory,
+        memory: MemoryBudget::new(all, one),
         started: Instant::now(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
@@ -176,6 +182,7 @@ impl Background {
     pub(crate) fn start(self, app: &App) {
         app.tasks.spawn(watch_configuration(app.clone()));
         app.tasks.spawn(keep_catalog_fresh(app.clone()));
+        app.tasks.spawn(keep_lists_fresh(app.clone()));
         app.tasks.spawn(keep_times_sorted(app.clone()));
         app.tasks.spawn(keep_outcomes(app.clone()));
     }
@@ -190,6 +197,8 @@ async fn watch_configuration(app: App) {
             let config = app.live.config();
             app.catalog.reconfigure(Arc::clone(&config));
             app.credentials.reconfigure(&config);
+            let (all, one) = memory_limits(&config.server);
+            app.memory.set_limits(all, one);
             app.router.reconfigure(config);
             info!("the configuration was read again");
         }
@@ -200,6 +209,19 @@ async fn watch_configuration(app: App) {
         }
     });
     watching.await;
+}
+
+/// Asks custom providers for their models, so that no request has to wait for it.
+async fn keep_lists_fresh(app: App) {
+    loop {
+        let asking = app.router.discover_models();
+        if app.stopping.run_until_cancelled(asking).await.is_none() {
+            return;
+        }
+        if app.stopping.run_until_cancelled(tokio::time::sleep(ASK_PAUSE)).await.is_none() {
+            return;
+        }
+    }
 }
 
 /// Keeps the counters from growing with the number of requests.

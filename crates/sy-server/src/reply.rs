@@ -13,9 +13,12 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Frame;
+use sy_protocol::weight::{self, HEAVY};
 use sy_protocol::{Downstream, StreamEncoder, StreamForm};
-use sy_router::{AnswerStream, Chunk, Trail};
-use sy_types::Failure;
+use sy_router::{AnswerStream, Chunk, Trail, run_heavy};
+use sy_types::chat::StreamEvent;
+use sy_types::memory::megabytes;
+use sy_types::{Failure, MemoryCharge};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::caller::{Caller, REQUEST_ID};
@@ -23,12 +26,14 @@ use crate::caller::{Caller, REQUEST_ID};
 const PROVIDER: HeaderName = HeaderName::from_static("x-switchyard-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-switchyard-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
+/// What the caller should know of the model: that nobody listed it, say.
+const NOTE: HeaderName = HeaderName::from_static("x-switchyard-note");
 /// Tells the SDKs of OpenAI and Anthropic, which would try every 429 and 5xx again, not to.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
 /// The headers of an answer that a web page may read beside the common ones.
-pub(crate) const SHOWN: [HeaderName; 6] =
-    [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
+pub(crate) const SHOWN: [HeaderName; 7] =
+    [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, NOTE, DROPPED, header::RETRY_AFTER];
 /// How much of a stream is gathered for one write to the client.
 const WRITE_SIZE: usize = 16 << 10;
 /// How long gathering goes on while there always is more.
@@ -36,6 +41,10 @@ const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How many polls may bring nothing before what was gathered is written. The HTTP library polls a body twice before it
 /// gives the turn to others, so the third poll is the first behind a turn of the provider's connection.
 const IDLE_POLLS: u8 = 2;
+/// Smaller changes of what a stream takes are not charged one by one.
+const CHARGE_STEP: u64 = 64 << 10;
+/// Pieces of at least this size are charged until they were sent.
+const CHARGED_PIECE: usize = 128 << 10;
 /// The longest list of dropped fields that is named in a header; the log has the rest.
 const DROPPED_LIMIT: usize = 1500;
 
@@ -76,20 +85,32 @@ pub(crate) fn refusal(
     response
 }
 
+/// What a streamed answer is made of.
+pub(crate) struct StreamParts {
+    /// The provider's answer.
+    pub(crate) answer: AnswerStream,
+    /// Writes it in the caller's dialect.
+    pub(crate) encoder: Box<dyn StreamEncoder>,
+    /// What is kept and what waits to be sent is charged to it.
+    pub(crate) memory: MemoryCharge,
+    /// Cancelled when the time for draining is over.
+    pub(crate) cut: CancellationToken,
+}
+
 /// Makes a streamed answer.
 pub(crate) fn stream(
     caller: &Caller,
     trail: &Trail,
-    answer: AnswerStream,
-    encoder: Box<dyn StreamEncoder>,
+    parts: StreamParts,
     form: StreamForm,
-    cut: CancellationToken,
 ) -> Response {
-    let cut = Box::pin(cut.cancelled_owned());
+    let StreamParts { answer, encoder, memory, cut } = parts;
     let body = Relay {
         answer: Some(answer),
         encoder,
-        cut,
+        kept: 0,
+        memory,
+        cut: Box::pin(cut.cancelled_owned()),
         buffer: BytesMut::new(),
         since: None,
         idle_polls: 0,
@@ -123,6 +144,9 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     };
     set(PROVIDER, &trail.provider);
     set(MODEL, &trail.model);
+    if let Some(note) = &trail.note {
+        set(NOTE, &shown_text(note));
+    }
     if !trail.dropped.is_empty() {
         set(DROPPED, &dropped_list(trail));
     }
@@ -131,20 +155,25 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     }
 }
 
-/// Lists the dropped fields, as many as a header can hold.
+/// Returns a sentence as a header can hold it: names in it come from callers.
+fn shown_text(text: &str) -> String {
+    let letters = text.chars().take(DROPPED_LIMIT);
+    letters.map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+}
+
+/// Lists the fields that were dropped or changed, and how, as many as a header can hold.
 fn dropped_list(trail: &Trail) -> String {
     let mut list = String::new();
     for (index, dropped) in trail.dropped.iter().enumerate() {
-        if list.len() + dropped.field.len() > DROPPED_LIMIT {
+        let item = dropped.to_string();
+        if list.len() + item.len() > DROPPED_LIMIT {
             list.push_str(&format!(", and {} more", trail.dropped.len() - index));
             break;
         }
         if index > 0 {
             list.push_str(", ");
         }
-        list.extend(
-            dropped.field.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }),
-        );
+        list.extend(item.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
     }
     list
 }
@@ -159,6 +188,9 @@ struct Relay {
     /// Gone once the stream has ended.
     answer: Option<AnswerStream>,
     encoder: Box<dyn StreamEncoder>,
+    /// How many bytes the encoder may keep until the stream ends.
+    kept: usize,
+    memory: MemoryCharge,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// What was gathered.
     buffer: BytesMut,
@@ -185,20 +217,49 @@ impl Relay {
             self.idle_polls = 0;
             match next {
                 None => self.answer = None,
-                Some(Err(failure)) => {
-                    self.answer = None;
-                    self.encoder.fail(&failure, &mut self.buffer);
-                }
+                Some(Err(failure)) => self.fail(&failure),
                 Some(Ok(Chunk { raw: Some(raw), .. })) => self.buffer.extend_from_slice(&raw),
-                Some(Ok(Chunk { raw: None, events })) => {
-                    events.iter().for_each(|event| self.encoder.encode(event, &mut self.buffer));
-                }
+                Some(Ok(Chunk { raw: None, events })) => self.encode(&events),
             }
             if self.buffer.len() >= WRITE_SIZE {
                 break;
             }
         }
         Poll::Ready(())
+    }
+
+    /// Writes events. What the encoder keeps of them is charged before it does; a stream that takes too much ends here.
+    fn encode(&mut self, events: &[StreamEvent]) {
+        let repeats = self.encoder.repeats_answer();
+        let more: usize = events.iter().map(|event| weight::kept_of(event, repeats)).sum();
+        self.kept += more;
+        if let Err(failure) = self.settle() {
+            self.fail(&failure);
+            return;
+        }
+
+        let ends = events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }));
+        let is_heavy = more > HEAVY || (ends && self.kept > HEAVY);
+        run_heavy(is_heavy, || {
+            events.iter().for_each(|event| self.encoder.encode(event, &mut self.buffer));
+        });
+    }
+
+    /// Charges what is kept and what waits to be sent, where that changed by more than a little.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let bytes = (self.kept + self.buffer.len()) as u64;
+        if bytes.abs_diff(self.memory.bytes()) <= CHARGE_STEP {
+            return Ok(());
+        }
+        self.memory.resize(bytes, || {
+            format!("the answer, of which {} are kept until its end,", megabytes(bytes))
+        })
+    }
+
+    /// Ends the stream with the dialect's own error event, and the provider's work with it.
+    fn fail(&mut self, failure: &Failure) {
+        self.answer = None;
+        self.encoder.fail(failure, &mut self.buffer);
     }
 
     /// Gives the turn to others before what was gathered is written.
@@ -227,7 +288,11 @@ impl http_body::Body for Relay {
         }
         (self.since, self.idle_polls) = (None, 0);
         // Nothing is kept: most open streams are waiting for their next chunk.
-        let bytes = std::mem::take(&mut self.buffer).freeze();
+        let mut bytes = std::mem::take(&mut self.buffer).freeze();
+        if bytes.len() >= CHARGED_PIECE {
+            let charge = self.memory.account().charge(bytes.len() as u64, String::new);
+            bytes = charge.map_or_else(|_| bytes.clone(), |charge| charge.tie_to(bytes.clone()));
+        }
         Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 

@@ -66,9 +66,8 @@ pub(super) fn exchange(record: &Record) {
         }
         Outcome::Answered | Outcome::ClientGone => (None, None),
     };
-    let dropped = (!record.dropped.is_empty()).then(|| {
-        record.dropped.iter().map(|dropped| dropped.field.as_str()).collect::<Vec<_>>().join(", ")
-    });
+    let dropped = (!record.dropped.is_empty())
+        .then(|| record.dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     info!(
         target: "access",
         id = record.request_id.as_str(),

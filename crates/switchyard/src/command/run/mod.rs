@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
         output::line(&start.to_string())?;
     } else if !asked.dropped.is_empty() {
         output::warning(&format!(
-            "{} cannot be asked for {}: left out",
+            "{} was not asked for everything as it was: {}",
             asked.provider,
             asked.dropped.join(", ")
         ));

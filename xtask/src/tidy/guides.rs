@@ -157,9 +157,10 @@ fn faults(code: &str, commands: &BTreeMap<String, String>) -> Vec<String> {
             let rest = &line[at + "switchyard ".len()..];
             let rest = rest.split(['|', ')', '#', ';', '&', '<', '>']).next().unwrap_or_default();
             let mut words = rest.split_whitespace().take_while(|word| *word != "--").peekable();
-            let begins_a_call = words.peek().is_some_and(|word| {
-                word.starts_with(|c: char| c.is_ascii_lowercase()) && *word != "switchyard"
-            });
+            let begins_a_call = !rest.starts_with(' ')
+                && words.peek().is_some_and(|word| {
+                    word.starts_with(|c: char| c.is_ascii_lowercase()) && *word != "switchyard"
+                });
             if !is_word || !begins_a_call {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! aider: everything through variables.
+//! aider: variables, with its own prefix before the model.
 
 use super::{Client, ClientSettings, Connection};
 

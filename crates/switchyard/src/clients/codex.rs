@@ -1,4 +1,4 @@
-//! Codex: a provider of its own, through arguments.
+//! Codex: a provider of its own, given by arguments.
 
 use super::{CLIENT_TOKEN, Client, ClientSettings, Connection};
 

@@ -45,7 +45,7 @@ pub use catalog::{Catalog, Connected, Settings};
 pub use fetch::certificates;
 pub use gaps::Gap;
 pub use pin::{Change, Difference};
-pub use probe::{LocalServer, ProbePorts, probe_local};
+pub use probe::{LocalServer, ProbePorts, probe_local, who_answers};
 pub use provider::{Provider, ProviderRow};
 pub use refresh::Refresh;
 pub use resolve::Resolved;

@@ -54,7 +54,7 @@ use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Inbound, registry};
 use sy_types::{Failure, ProtocolId, RequestContext};
 
-pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole};
+pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole, failed_words};
 pub use check::KeyCheck;
 pub use commit::AnswerStream;
 pub use count::Counted;
@@ -189,6 +189,7 @@ impl Router {
             match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(reached) => {
                     inner.cooling.wake(&turn.0.target);
+                    trail.failed_before = course.into_failed();
                     return Ok(deliver(reached, trail, meter));
                 }
                 Err(missed) => course.failed(missed).await,
@@ -247,6 +248,7 @@ impl Router {
             match inner.embed_at(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(body) => {
                     inner.cooling.wake(&turn.0.target);
+                    trail.failed_before = course.into_failed();
                     meter.reached(&trail);
                     meter.answered();
                     return Ok(Embedded { trail, body });

@@ -221,6 +221,11 @@ impl<'a> Course<'a> {
         self.last = Some(missed.failure);
     }
 
+    /// Returns what failed or was passed over before a target answered.
+    pub(crate) fn into_failed(self) -> Vec<Attempted> {
+        self.attempts
+    }
+
     /// Returns the failure to tell and everything that led to it.
     pub(crate) fn into_failure(self) -> (Failure, Vec<Attempted>) {
         let Some(mut failure) = self.last else {

@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Models, context: &Context) -> Result<ExitCode
     if arguments.output.is_json() {
         output::json(&Value::Array(found.iter().map(as_json).collect()))?;
     } else if found.is_empty() {
-        hint(&arguments, &local).await;
+        hint(&arguments, &local, context).await;
     } else if arguments.verbose {
         let headers = ["MODEL", "CONTEXT", "OUTPUT", "IN $/M", "OUT $/M", "CAN", "NAME"];
         output::table(&headers, found.iter().map(row).collect())?;
@@ -108,7 +108,7 @@ fn search(local: &Local, query: &str, provider: Option<&str>) -> Vec<Found> {
 }
 
 /// Says why there is nothing to show.
-async fn hint(arguments: &Models, local: &Local) {
+async fn hint(arguments: &Models, local: &Local, context: &Context) {
     if arguments.search.is_some() {
         output::note("no model matches");
         return;
@@ -127,7 +127,7 @@ async fn hint(arguments: &Models, local: &Local) {
     output::note(
         "no provider is connected: `switchyard auth login` connects one, `switchyard models --all` lists every model",
     );
-    for server in crate::local_servers::find().await {
+    for server in crate::local_servers::find(&context.inputs).await {
         output::note(&format!(
             "found {} at {}: `switchyard auth login {}` adds it",
             server.name, server.base_url, server.id

@@ -1,6 +1,6 @@
 //! Where the server listens and what it accepts.
 //!
-//! Read by the server at start; `host` and `port` take effect at the next start. Who may call is sy-access's business.
+//! Read by the server; which keys wait for its next start says `restart`. Who may call is sy-access's business.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl Default for Server {
 }
 
 /// How many connections of clients there may be. Where there are more, the one that has been idle for longest is closed;
-/// where all are at work, the new one is answered with 503. Read at start.
+/// where all are at work, the new one is answered with 503.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
@@ -72,7 +72,7 @@ impl Default for Connections {
     }
 }
 
-/// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer. Read at start.
+/// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {

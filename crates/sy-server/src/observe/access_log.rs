@@ -69,6 +69,7 @@ pub(super) fn exchange(record: &Record) {
     let dropped = (!record.dropped.is_empty()).then(|| {
         record.dropped.iter().map(|dropped| dropped.field.as_str()).collect::<Vec<_>>().join(", ")
     });
+    let failed_before = sy_router::failed_words(&record.failed_before);
     info!(
         target: "access",
         id = record.request_id.as_str(),
@@ -90,6 +91,7 @@ pub(super) fn exchange(record: &Record) {
         cost_usd = record.cost_usd,
         error,
         reason,
+        failed_before,
         dropped,
         "request"
     );

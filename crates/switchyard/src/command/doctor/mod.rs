@@ -158,7 +158,7 @@ fn models(local: &Local) -> Vec<Finding> {
 }
 
 async fn local(context: &Context) -> Vec<Finding> {
-    let servers = local_servers::find().await;
+    let servers = local_servers::find(&context.inputs).await;
     if servers.is_empty() {
         return vec![Finding::Good("no inference server runs on the usual ports".to_owned())];
     }

@@ -50,9 +50,7 @@ const KEYS: &[Key] = &[
     restart("server.allowed_origins", |a, b| a.server.allowed_origins == b.server.allowed_origins),
     live("server.body_limit_mb"),
     live("server.shutdown_seconds"),
-    restart("server.connections.max", |a, b| {
-        a.server.connections.max == b.server.connections.max
-    }),
+    restart("server.connections.max", |a, b| a.server.connections.max == b.server.connections.max),
     restart("server.connections.max_per_address", |a, b| {
         a.server.connections.max_per_address == b.server.connections.max_per_address
     }),

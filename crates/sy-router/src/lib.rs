@@ -186,6 +186,7 @@ impl Router {
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
+            tracing::debug!(target = turn.0.target.name(), protocol = %turn.0.target.protocol, "asking");
             match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(reached) => {
                     inner.cooling.wake(&turn.0.target);

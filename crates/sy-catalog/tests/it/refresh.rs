@@ -241,13 +241,7 @@ async fn local_servers_are_found_by_what_they_answer() {
                 "@ai-sdk/openai-compatible",
                 "qwen"
             ),
-            server(
-                "vllm",
-                "vLLM",
-                format!("{}/v1", vllm.url),
-                "@ai-sdk/openai-compatible",
-                "qwen"
-            ),
+            server("vllm", "vLLM", format!("{}/v1", vllm.url), "@ai-sdk/openai-compatible", "qwen"),
             server(
                 "llama.cpp",
                 "llama.cpp",

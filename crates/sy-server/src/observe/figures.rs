@@ -52,13 +52,8 @@ mod tests {
 
     #[test]
     fn times_are_readable() {
-        let cases = [
-            (0, "1 ms"),
-            (42, "42 ms"),
-            (1234, "1.2 s"),
-            (12_345, "12 s"),
-            (61_000, "1 min 1 s"),
-        ];
+        let cases =
+            [(0, "1 ms"), (42, "42 ms"), (1234, "1.2 s"), (12_345, "12 s"), (61_000, "1 min 1 s")];
         for (milliseconds, expected) in cases {
             assert_eq!(time(Duration::from_millis(milliseconds)), expected);
         }

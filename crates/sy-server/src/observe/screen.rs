@@ -138,9 +138,12 @@ fn remark(fields: &Fields, level: Level, clock: &str, paint: Paint) -> String {
         _ => paint.over(DIM, "debug: "),
     };
     line.push_str(&word);
-    line.push_str(fields.get("message").unwrap_or_default());
+    let message = fields.get("message").unwrap_or_default();
+    line.push_str(message);
 
-    for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
+    // For programs, some facts of the sentence are fields as well.
+    let is_new = |value: &String| !value.is_empty() && !message.contains(value.as_str());
+    for (name, value) in fields.0.iter().filter(|(_, value)| is_new(value)) {
         let quoted = if value.contains(' ') { format!("{value:?}") } else { value.clone() };
         line.push_str(&paint.over(DIM, &format!(" {name}={quoted}")));
     }
@@ -319,15 +322,20 @@ mod tests {
         let more = [
             ("status", "429"),
             ("error", "rate_limited"),
-            ("reason", "anthropic has too many requests now: try again in 20 seconds, or take another model"),
+            (
+                "reason",
+                "anthropic has too many requests now: try again in 20 seconds, or take another model",
+            ),
         ];
         let line = lines(ANSWERED, &more, 80);
         assert_eq!(
             line,
             "14:35:02  429  anthropic/claude-sonnet-4-5  1.2 s  anthropic has too many reque…\n"
         );
-        assert!(lines(ANSWERED, &[("outcome", "client_gone"), ("status", "499")], 80)
-            .ends_with("1.2 s  the client left\n"));
+        assert!(
+            lines(ANSWERED, &[("outcome", "client_gone"), ("status", "499")], 80)
+                .ends_with("1.2 s  the client left\n")
+        );
     }
 
     #[test]

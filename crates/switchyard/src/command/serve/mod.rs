@@ -81,9 +81,7 @@ async fn serve(
     };
     welcome::tell(&served, &loaded, &context.inputs, &notes);
     if arguments.dangerously_unauthenticated {
-        notes.warn(
-            "authentication is off: every program on this machine can use your credentials",
-        );
+        notes.warn("authentication is off: every program on this machine can use your credentials");
     }
     run_until_told(served, &mut signals, &context.inputs.environment, &notes).await
 }

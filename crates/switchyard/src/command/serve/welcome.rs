@@ -95,8 +95,7 @@ fn files(loaded: &Loaded, inputs: &Inputs) -> Vec<String> {
         None => file.display().to_string(),
     };
     let read = loaded.layers.iter().filter(|layer| layer.restriction != Some("not read"));
-    let files: Vec<String> =
-        read.filter_map(|layer| layer.path.as_deref()).map(shown).collect();
+    let files: Vec<String> = read.filter_map(|layer| layer.path.as_deref()).map(shown).collect();
     if files.is_empty() {
         return vec![format!("no file yet; yours would be {}", shown(&inputs.paths.user_file()))];
     }

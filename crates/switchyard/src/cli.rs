@@ -126,6 +126,13 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the names that come next on a command line, for completion scripts.
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words behind `switchyard`, the unfinished one last.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -217,7 +224,7 @@ pub(crate) struct Models {
     /// Search over all models, best first.
     #[arg(short, long, value_name = "QUERY")]
     pub(crate) search: Option<String>,
-    /// All models, also of providers that are not connected.
+    /// All models, also of providers that are not connected; all hits of a search.
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Limits, prices and capabilities too.

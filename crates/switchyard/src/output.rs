@@ -71,21 +71,23 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Writes rows with aligned columns: within the width of a terminal and with a head in colour there, plain in a pipe.
-pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
+/// The least that a column is cut to, in letters.
+const NARROWEST: usize = 6;
+
+/// Writes rows with aligned columns. On a terminal the head is in colour and lines fit its width: the
+/// widest of all but the first column, which is what people copy, are cut and end in `…`.
+pub(crate) fn table(headers: &[&str], mut rows: Vec<Vec<String>>) -> Result<(), Unwritten> {
     let term = console::Term::stdout();
-    let width = term.is_term().then(|| term.size().1);
+    let mut columns = headers.len();
+    if term.is_term() {
+        columns = fit(headers, &mut rows, usize::from(term.size().1));
+    }
 
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(headers.to_vec());
-    match width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(headers.iter().take(columns));
     let plain = |cell: String| printable(&cell).into_owned();
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(plain).collect::<Vec<String>>()));
     for column in table.column_iter_mut() {
@@ -102,6 +104,43 @@ pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Result<(), Unwr
     // Takes the colour off where it is not wanted: pipes, `NO_COLOR`.
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Unwritten)
+}
+
+/// Cuts cells so that a line of all columns, two spaces between them, takes at most `width` letters,
+/// and returns how many columns stay: where nothing can be cut any more, the last ones are left out.
+fn fit(headers: &[&str], rows: &mut [Vec<String>], width: usize) -> usize {
+    let length = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = headers.iter().map(|header| length(header)).collect();
+    let least: Vec<usize> = widths.iter().map(|header| NARROWEST.max(*header)).collect();
+    for row in rows.iter() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
+        }
+    }
+
+    while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
+        let others = widths.iter_mut().zip(&least).skip(1);
+        let widest =
+            others.filter(|(width, least)| **width > **least).max_by_key(|(width, _)| **width);
+        if let Some((widest, _)) = widest {
+            *widest -= 1;
+            continue;
+        }
+        if widths.len() < 2 {
+            break;
+        }
+        widths.pop();
+    }
+
+    for row in rows {
+        row.truncate(widths.len());
+        for (width, cell) in widths.iter().zip(row) {
+            if length(cell) > *width {
+                *cell = cell.chars().take(width.saturating_sub(1)).chain(['…']).collect();
+            }
+        }
+    }
+    widths.len()
 }
 
 /// Writes one name of a key as `config set` takes it.
@@ -191,7 +230,21 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{fit, printable};
+
+    #[test]
+    fn a_table_fits_and_keeps_what_is_copied() {
+        let mut rows = vec![
+            vec!["provider/a-long-model".to_owned(), "128000".to_owned(), "x".repeat(60)],
+            vec!["p/m".to_owned(), "-".to_owned(), "short".to_owned()],
+        ];
+        assert_eq!(fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 50), 3);
+        assert_eq!(rows[0][..2], ["provider/a-long-model".to_owned(), "128000".to_owned()]);
+        assert_eq!(rows[0][2], format!("{}…", "x".repeat(17)));
+        assert_eq!(rows[1][2], "short");
+        assert_eq!(fit(&["MODEL", "CONTEXT", "NAME"], &mut rows, 35), 2, "no room for a third");
+        assert_eq!(rows[0], ["provider/a-long-model", "128000"]);
+    }
 
     #[test]
     fn foreign_text_cannot_command_a_terminal() {

@@ -60,6 +60,49 @@ pub(crate) fn stands_for(typed: &str, id: &str) -> bool {
     ids(typed).iter().any(|known| known == id)
 }
 
+/// Who makes a model, by the first letters of its id: the vendor's own place comes first among all
+/// that sell it.
+static VENDORS: &[(&str, &str)] = &[
+    ("chatgpt", "openai"),
+    ("claude", "anthropic"),
+    ("codestral", "mistral"),
+    ("command", "cohere"),
+    ("deepseek", "deepseek"),
+    ("devstral", "mistral"),
+    ("gemini", "google"),
+    ("gemma", "google"),
+    ("glm", "zai"),
+    ("gpt", "openai"),
+    ("grok", "xai"),
+    ("kimi", "moonshotai"),
+    ("magistral", "mistral"),
+    ("mimo", "xiaomi"),
+    ("minimax", "minimax"),
+    ("ministral", "mistral"),
+    ("mistral", "mistral"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("pixtral", "mistral"),
+    ("qwen", "alibaba"),
+    ("sonar", "perplexity"),
+    ("text-embedding", "openai"),
+];
+
+/// Providers at which what stands behind a colon chooses a way to the model, without being listed.
+const SUFFIXED: [&str; 2] = ["huggingface", "openrouter"];
+
+/// Returns the provider whose own a model is, by its id.
+pub(crate) fn vendor_of(model: &str) -> Option<&'static str> {
+    let model = model.to_lowercase();
+    VENDORS.iter().find(|(start, _)| model.starts_with(start)).map(|(_, vendor)| *vendor)
+}
+
+/// Returns true for a provider that takes suffixes with a colon behind any model's id.
+pub(crate) fn takes_suffixes(provider: &str) -> bool {
+    SUFFIXED.contains(&provider)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ALIASES, ids, normal, stands_for};

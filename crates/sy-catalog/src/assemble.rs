@@ -54,7 +54,8 @@ pub(crate) fn provider(row: ProviderRow, entry: &Map<String, Value>, config: &Co
     Provider { row, models, routes, unlisted, callable: Ok(()) }
 }
 
-/// Returns how a model is reached that neither the data nor the configuration lists: as its provider usually is.
+/// Returns how a model is reached that neither the data nor the configuration lists: as its
+/// provider usually is.
 fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route {
     let own_api = section.and_then(|section| section.api.clone());
     Route {
@@ -62,6 +63,18 @@ fn unlisted_route(row: &ProviderRow, section: Option<&ProviderConfig>) -> Route 
         api_is_configured: own_api.is_some(),
         api: own_api.or_else(|| row.api.clone()),
         ..Route::default()
+    }
+}
+
+/// Adds models of which only the provider's own list tells; all that is known of them is their
+/// names.
+pub(crate) fn add_named(provider: &mut Provider, names: Vec<String>, config: &Config) {
+    let section = config.provider.get(&provider.row.id);
+    for name in names.into_iter().filter(|name| is_allowed(name, section)) {
+        let info = ModelInfo { id: name.clone(), name: name.clone(), ..ModelInfo::default() };
+        let route = Route { upstream: name.clone(), ..provider.unlisted.clone() };
+        provider.models.insert(name.clone(), Arc::new(info));
+        provider.routes.insert(name, route);
     }
 }
 
@@ -102,6 +115,8 @@ fn draft_of(
         capabilities: model.capabilities(),
         limits: model.limits(),
         price: read_price(&model.cost),
+        is_priced: !model.cost.is_empty(),
+        notice: None,
         variants: IndexMap::new(),
     };
     let route = Route {
@@ -131,6 +146,7 @@ fn mode_of(
     let mut cost = base_cost.clone();
     lay_over(&mut cost, &mode.cost);
     draft.info.price = read_price(&cost);
+    draft.info.is_priced = !cost.is_empty();
     let headers = mode.provider.headers.iter();
     draft.route.headers =
         headers.map(|(name, value)| (name.clone(), HeaderText::Plain(value.clone()))).collect();
@@ -139,15 +155,18 @@ fn mode_of(
 }
 
 fn is_listed(provider: &str, name: &str, draft: &Draft, section: Option<&ProviderConfig>) -> bool {
+    is_allowed(name, section)
+        && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
+        && !REMOVED.contains(&(provider, name))
+}
+
+fn is_allowed(name: &str, section: Option<&ProviderConfig>) -> bool {
     let named = |list: &Option<Vec<String>>| {
         list.as_ref().map(|list| list.iter().any(|known| known == name))
     };
-    let is_allowed = section.is_none_or(|section| {
+    section.is_none_or(|section| {
         named(&section.whitelist).unwrap_or(true) && !named(&section.blacklist).unwrap_or(false)
-    });
-    is_allowed
-        && !matches!(draft.info.status, Status::Alpha | Status::Deprecated)
-        && !REMOVED.contains(&(provider, name))
+    })
 }
 
 /// The sets as body fields of the model's preferred protocol; as they are where no protocol is known.

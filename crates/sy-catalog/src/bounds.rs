@@ -1,6 +1,8 @@
-//! How large and how deep a fetched catalog may be, told from its text before anything is made of it.
+//! How large and how deep a fetched catalog may be, told from its text before anything is made of
+//! it.
 //!
-//! A value in memory takes many times the bytes of its text, so values are counted, not bytes alone.
+//! A value in memory takes many times the bytes of its text, so values are counted, not bytes
+//! alone.
 
 use sy_types::{ErrorKind, Failure};
 
@@ -47,7 +49,8 @@ pub(crate) fn check(text: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns true for an id that can be typed, shown and kept: of a bounded length, without controls or white space.
+/// Returns true for an id that can be typed, shown and kept: of a bounded length, without controls
+/// or white space.
 pub(crate) fn is_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= LONGEST_ID

@@ -112,10 +112,12 @@ impl CacheFile {
     }
 }
 
-/// Reads a file that this user wrote; `None` for one that is missing, larger than `most` bytes, no regular file, a link, of
-/// another owner, or writable by others: who may write it may name the hosts that keys go to.
+/// Reads a file that this user wrote; `None` for one that is missing, larger than `most` bytes, no
+/// regular file, a link, of another owner, or writable by others: who may write it may name the
+/// hosts that keys go to.
 pub(crate) fn read_own(path: &Path, most: u64) -> Option<Vec<u8>> {
-    // A link is looked at and not followed. Who may exchange the file afterwards owns the folder, and so is the user.
+    // A link is looked at and not followed. Who may exchange the file afterwards owns the folder,
+    // and so is the user.
     let about = std::fs::symlink_metadata(path).ok()?;
     let reason = if !about.file_type().is_file() {
         "it is no regular file"
@@ -133,7 +135,8 @@ pub(crate) fn read_own(path: &Path, most: u64) -> Option<Vec<u8>> {
     None
 }
 
-/// Returns true when the file belongs to the owner of its folder, which is the user's, and nobody else may write it.
+/// Returns true when the file belongs to the owner of its folder, which is the user's, and nobody
+/// else may write it.
 #[cfg(unix)]
 fn is_own(path: &Path, about: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -152,7 +155,8 @@ fn is_own(_path: &Path, _about: &std::fs::Metadata) -> bool {
     true
 }
 
-/// Writes a file by renaming. The half-written one is made anew, so that no link leads the writing elsewhere.
+/// Writes a file by renaming. The half-written one is made anew, so that no link leads the writing
+/// elsewhere.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

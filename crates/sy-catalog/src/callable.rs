@@ -1,7 +1,7 @@
 //! Whether a provider can be called at all, keys apart, and if not, what to do about it.
 //!
-//! Asked by sign-in, by `models` and by the choice of a default model. It looks at protocol, address and settings only: a
-//! provider without a key is callable, it is just not connected.
+//! Asked by sign-in, by `models` and by the choice of a default model. It looks at protocol,
+//! address and settings only: a provider without a key is callable, it is just not connected.
 
 use std::fmt;
 
@@ -26,9 +26,11 @@ pub enum Lack {
 pub struct NotCallable {
     /// What it lacks.
     pub lack: Lack,
-    /// What is wrong, as a clause without a full stop: `the Cohere v2 chat protocol is not supported yet`.
+    /// What is wrong, as a clause without a full stop: `the Cohere v2 chat protocol is not
+    /// supported yet`.
     pub fault: String,
-    /// What to do, as a clause: a variable to set, a command to run. `None` where nothing helps but another version.
+    /// What to do, as a clause: a variable to set, a command to run. `None` where nothing helps but
+    /// another version.
     pub help: Option<String>,
 }
 
@@ -79,8 +81,8 @@ impl NotCallable {
     }
 }
 
-/// Returns why no model of a provider can be called; `Ok` when at least one can. Of several reasons the one that the user can
-/// do something about is told.
+/// Returns why no model of a provider can be called; `Ok` when at least one can. Of several reasons
+/// the one that the user can do something about is told.
 pub(crate) fn check(layers: &Layers, provider: &Provider) -> Result<(), NotCallable> {
     let mut told: Option<NotCallable> = None;
     for model in provider.models.keys() {

@@ -14,13 +14,15 @@ use sy_types::{Failure, ProtocolId, Target};
 
 use crate::bundle::Bundle;
 use crate::cache::CacheFile;
+use crate::callable::NotCallable;
 use crate::layers::Layers;
+use crate::lists::Lists;
 use crate::pin::Difference;
 use crate::provider::{Provider, ProviderRow};
 use crate::refresh::Flight;
 use crate::resolve::Resolved;
 use crate::search::Hit;
-use crate::{Gap, choose, gaps, resolve, search, target};
+use crate::{Gap, choose, gaps, resolve, search, suggest, target};
 
 /// The catalog that is built in: models.dev, packed by `xtask snapshot`.
 static BUNDLED: &[u8] = include_bytes!("../data/models.bin");
@@ -42,6 +44,30 @@ pub struct Settings {
 pub trait Connected: Send + Sync {
     /// Returns true when the provider can be called.
     fn is_connected(&self, row: &ProviderRow) -> bool;
+
+    /// Returns the environment variable that holds the provider's key, where nothing closer does:
+    /// no sign-in and no configuration. It says less about the user's wish than those.
+    fn key_variable(&self, row: &ProviderRow) -> Option<String> {
+        let _ = row;
+        None
+    }
+}
+
+/// How much of the catalog is of use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Providers that are switched on.
+    pub providers: usize,
+    /// Their models, without those that are deprecated or hidden.
+    pub models: usize,
+    /// Providers that can be called, given a key.
+    pub callable_providers: usize,
+    /// Models that can be called, given a key.
+    pub callable_models: usize,
+    /// Providers that can be called now.
+    pub connected_providers: usize,
+    /// Models that can be called now.
+    pub connected_models: usize,
 }
 
 /// Which models exist, what they can do and how they are reached. Clones share everything.
@@ -53,6 +79,7 @@ pub struct Catalog {
 pub(crate) struct Shared {
     pub(crate) layers: ArcSwap<Layers>,
     pub(crate) flight: Flight,
+    pub(crate) lists: Arc<Lists>,
     cache_dir: PathBuf,
     offline: bool,
     generation: AtomicU64,
@@ -66,11 +93,24 @@ impl Catalog {
         let Settings { config, cache_dir, environment, offline } = settings;
         let cache = CacheFile::new(&cache_dir, &config.catalog.url);
         let bundled = Arc::new(Bundle::new(Bytes::from_static(BUNDLED)));
-        let layers = ArcSwap::from_pointee(Layers::new(config, environment, cache, bundled));
+        let is_offline = offline || config.catalog.offline;
+        let lists = Lists::new((!is_offline).then(|| cache_dir.join("provider-models.json")));
+        let layers = Layers::new(config, environment, cache, bundled).with_lists(&lists);
+        let layers = ArcSwap::from_pointee(layers);
         let flight = Flight::default();
         let generation = AtomicU64::new(1);
         let writer = Mutex::new(());
-        Self { shared: Arc::new(Shared { layers, flight, cache_dir, offline, generation, writer }) }
+        Self {
+            shared: Arc::new(Shared {
+                layers,
+                flight,
+                lists,
+                cache_dir,
+                offline,
+                generation,
+                writer,
+            }),
+        }
     }
 
     /// Takes another configuration. Answers come from the old one or the new one, never from a mixture.
@@ -161,8 +201,45 @@ impl Catalog {
         search::search(&self.shared.layers.load(), query, connected)
     }
 
-    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other variables, and variables of
-    /// new providers. Each displays as a sentence. Reads the whole fetched catalog, which takes some tens of milliseconds.
+    /// Returns the ids of providers that a wrong name may stand for, best first; at most three.
+    pub fn providers_like(&self, typed: &str) -> Vec<String> {
+        suggest::providers(&self.shared.layers.load(), typed)
+    }
+
+    /// Returns why a model cannot be called, keys apart.
+    ///
+    /// # Errors
+    /// The reason, with what to do about it. A model that is not listed is taken for one of its
+    /// provider's usual ones.
+    pub fn callable(&self, provider: &Provider, model: &str) -> Result<(), NotCallable> {
+        target::check(&self.shared.layers.load(), provider, model)
+    }
+
+    /// Counts what can be listed, called and reached now. Reads the whole catalog, which takes some
+    /// tens of milliseconds.
+    pub fn counts(&self, connected: &dyn Connected) -> Counts {
+        let layers = self.shared.layers.load();
+        let mut counts = Counts::default();
+        for row in layers.rows().values() {
+            let provider = layers.provider_once(row);
+            let models = provider.models.keys();
+            let callable =
+                models.filter(|model| target::check(&layers, &provider, model).is_ok()).count();
+            counts.providers += 1;
+            counts.models += provider.models.len();
+            counts.callable_providers += usize::from(provider.callable().is_ok());
+            counts.callable_models += callable;
+            if provider.callable().is_ok() && connected.is_connected(row) {
+                counts.connected_providers += 1;
+                counts.connected_models += callable;
+            }
+        }
+        counts
+    }
+
+    /// Lists what the fetched catalog would change and may not: other hosts, plain http, other
+    /// variables, and variables of new providers. Each displays as a sentence. Reads the whole
+    /// fetched catalog, which takes some tens of milliseconds.
     pub fn differences(&self) -> Vec<Difference> {
         self.shared.layers.load().differences()
     }
@@ -195,9 +272,25 @@ impl Catalog {
         });
     }
 
+    /// Puts new lists of custom providers in use.
+    pub(crate) fn take_lists(&self) {
+        self.swap(|old| {
+            let layers = Layers::new(
+                Arc::clone(&old.config),
+                old.environment.clone(),
+                old.cache.clone(),
+                Arc::clone(old.bundled()),
+            );
+            match old.fetched_if_read() {
+                Some(fetched) => layers.with_fetched(fetched),
+                None => layers,
+            }
+        });
+    }
+
     fn swap(&self, change: impl FnOnce(&Layers) -> Layers) {
         let _one_writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&self.shared.layers.load());
+        let changed = change(&self.shared.layers.load()).with_lists(&self.shared.lists);
         self.shared.layers.store(Arc::new(changed));
         self.shared.generation.fetch_add(1, Ordering::AcqRel);
     }

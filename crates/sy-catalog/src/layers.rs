@@ -16,6 +16,7 @@ use crate::assemble;
 use crate::bundle::{Bundle, IndexRow};
 use crate::cache::CacheFile;
 use crate::callable;
+use crate::lists::Lists;
 use crate::models_dev::lay_over;
 use crate::pin::{self, Difference};
 use crate::provider::{Provider, ProviderRow};
@@ -27,6 +28,8 @@ pub(crate) struct Layers {
     pub(crate) config: Arc<Config>,
     pub(crate) environment: Environment,
     pub(crate) cache: CacheFile,
+    /// What custom providers said that they have; shared by all layers.
+    lists: Option<Arc<Lists>>,
     bundled: Arc<Bundle>,
     fetched: OnceLock<Option<Arc<Bundle>>>,
     rows: OnceLock<IndexMap<String, ProviderRow>>,
@@ -48,6 +51,7 @@ impl Layers {
             config,
             environment,
             cache,
+            lists: None,
             bundled,
             fetched: OnceLock::new(),
             rows: OnceLock::new(),
@@ -60,6 +64,12 @@ impl Layers {
     pub(crate) fn with_fetched(self, fetched: Option<Arc<Bundle>>) -> Self {
         // The lock was made a line ago, so it is empty and this cannot fail.
         self.fetched.set(fetched).ok();
+        self
+    }
+
+    /// Uses what custom providers said that they have.
+    pub(crate) fn with_lists(mut self, lists: &Arc<Lists>) -> Self {
+        self.lists = Some(Arc::clone(lists));
         self
     }
 
@@ -150,6 +160,11 @@ impl Layers {
 
     fn assemble(&self, row: &ProviderRow) -> Provider {
         let mut provider = assemble::provider(row.clone(), &self.entry(&row.id), &self.config);
+        if provider.models.is_empty() && row.configured {
+            let address = row.api.as_deref().unwrap_or_default();
+            let named = self.lists.as_ref().map(|lists| lists.of(&row.id, address));
+            assemble::add_named(&mut provider, named.unwrap_or_default(), &self.config);
+        }
         provider.callable = callable::check(self, &provider);
         provider
     }

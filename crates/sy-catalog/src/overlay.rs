@@ -115,6 +115,7 @@ fn overlay_info(info: &mut ModelInfo, config: &ModelConfig) {
     info.family = config.family.clone().or_else(|| info.family.take());
     info.limits.input = config.limit.input.or(info.limits.input);
     overlay_price(&mut info.price, &config.cost);
+    info.is_priced |= config.cost.input.is_some() || config.cost.output.is_some();
     let capabilities = &mut info.capabilities;
     set(&mut capabilities.interleaved, config.interleaved.as_ref());
     set(&mut capabilities.input, config.modalities.input.as_ref());

@@ -1,9 +1,10 @@
 //! What a fetched catalog may not change. The bundled snapshot is the pin.
 //!
-//! A catalog is fetched over the network, and keys follow its addresses. So a known provider stays at the hosts that the
-//! snapshot has for it, never leaves https, and takes its key from the variables that the snapshot names. A provider that
-//! only the fetched catalog has takes no variable at all, neither as its key nor within its address: the user signs in, or
-//! names one in the configuration. Everything here is pure; what differs is told by [`Difference`].
+//! A catalog is fetched over the network, and keys follow its addresses. So a known provider stays
+//! at the hosts that the snapshot has for it, never leaves https, and takes its key from the
+//! variables that the snapshot names. A provider that only the fetched catalog has takes no
+//! variable at all, neither as its key nor within its address: the user signs in, or names one in
+//! the configuration. Everything here is pure; what differs is told by [`Difference`].
 
 use std::fmt;
 
@@ -28,8 +29,8 @@ const REFUSED_HEADERS: [&str; 11] = [
     "x-goog-api-key",
 ];
 
-/// Something in the fetched catalog that is not used, because the bundled one does not vouch for it. Displays as a
-/// sentence for the user.
+/// Something in the fetched catalog that is not used, because the bundled one does not vouch for
+/// it. Displays as a sentence for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The provider's id.
@@ -113,7 +114,8 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-/// Returns the package and the base URL that a provider has by the data, as far as both may be believed.
+/// Returns the package and the base URL that a provider has by the data, as far as both may be
+/// believed.
 pub(crate) fn package_and_address<'a>(
     id: &str,
     bundled: Option<&'a IndexRow>,
@@ -138,7 +140,8 @@ fn merged<'a>(known: &'a IndexRow, new: &'a IndexRow) -> (Option<&'a str>, Optio
     (new.npm.as_deref().or(known.npm.as_deref()), new.api.as_deref().or(known.api.as_deref()))
 }
 
-/// Returns the variables that a provider has by the data: those of the snapshot, none for a new one.
+/// Returns the variables that a provider has by the data: those of the snapshot, none for a new
+/// one.
 pub(crate) fn variables(bundled: Option<&IndexRow>) -> Option<&[String]> {
     bundled.map(|row| row.env.as_slice())
 }
@@ -232,7 +235,8 @@ fn row_changes(known: Option<&IndexRow>, new: &IndexRow) -> Vec<Change> {
     changes
 }
 
-/// Where calls go: scheme and authority as they are written, and the variables that the address takes in.
+/// Where calls go: scheme and authority as they are written, and the variables that the address
+/// takes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CallPlace {
     origin: String,
@@ -296,7 +300,8 @@ fn stays(
     Places(vec![place(id, "", pinned)]).has(&place(id, "", offered))
 }
 
-/// Looks up where calls go. An address that can be read in two ways is no known one, since it is compared as written.
+/// Looks up where calls go. An address that can be read in two ways is no known one, since it is
+/// compared as written.
 fn place(id: &str, model: &str, (npm, api): (Option<&str>, Option<&str>)) -> CallPlace {
     let npm = npm.unwrap_or(OPENAI_COMPATIBLE);
     let wire = wire(Place { provider: id, npm, model, reasons: false });

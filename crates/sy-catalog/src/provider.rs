@@ -53,8 +53,8 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Returns why no model of this provider can be called, keys apart: a protocol that is not supported, an account or a
-    /// region that is not set, an unknown address.
+    /// Returns why no model of this provider can be called, keys apart: a protocol that is not
+    /// supported, an account or a region that is not set, an unknown address.
     ///
     /// # Errors
     /// The reason, with what to do about it.

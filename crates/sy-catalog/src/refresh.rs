@@ -33,8 +33,8 @@ pub enum Refresh {
 }
 
 /// Why nothing is fetched, with all three ways to say so.
-const OFFLINE: &str = "the catalog is offline, so it is not fetched: unset SWITCHYARD_OFFLINE, leave --offline out, or \
-     remove catalog.offline from the configuration";
+const OFFLINE: &str = "the catalog is offline, so it is not fetched: unset SWITCHYARD_OFFLINE, \
+     leave --offline out, or remove catalog.offline from the configuration";
 
 /// After a failure the source is asked again no sooner than this.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);

@@ -9,8 +9,11 @@ use sy_types::{ErrorKind, Failure, Side};
 
 use crate::Connected;
 use crate::aliases;
+use crate::bounds::is_id;
 use crate::layers::Layers;
 use crate::provider::Provider;
+use crate::suggest;
+use crate::wire_map::is_everyday;
 
 /// One model of one provider, and perhaps one of its variants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +24,8 @@ pub struct Resolved {
     pub model: String,
     /// The variant's name.
     pub variant: Option<String>,
-    /// Whether the catalog or the configuration lists the model. One that is not listed is passed on as it is named; what
-    /// it can do is unknown.
+    /// Whether the catalog or the configuration lists the model. One that is not listed is passed
+    /// on as it is named; what it can do is unknown.
     pub is_listed: bool,
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn resolve(
     if let Some((head, rest)) = name.split_once('/')
         && let Some(id) = provider_id(layers, head)
     {
-        return within(layers, &id, rest);
+        return within(layers, &id, rest, connected);
     }
     among_connected(layers, name, connected)
 }
@@ -70,7 +73,12 @@ pub(crate) fn provider_id(layers: &Layers, typed: &str) -> Option<String> {
     aliases::ids(typed).into_iter().find(|id| layers.knows(id))
 }
 
-fn within(layers: &Layers, id: &str, rest: &str) -> Result<Resolved, Failure> {
+fn within(
+    layers: &Layers,
+    id: &str,
+    rest: &str,
+    connected: &dyn Connected,
+) -> Result<Resolved, Failure> {
     let Some(provider) = layers.provider(id) else {
         return Err(not_found(format!(
             "the provider {id} is switched off: see disabled_providers and enabled_providers in the configuration"
@@ -86,9 +94,60 @@ fn within(layers: &Layers, id: &str, rest: &str) -> Result<Resolved, Failure> {
             return Ok(resolved);
         }
     }
-    let full: Vec<String> = provider.models.keys().map(|model| format!("{id}/{model}")).collect();
-    let near = nearest(&format!("{id}/{rest}"), full.iter());
-    Err(not_found(format!("the provider {id} has no model `{rest}`{}", did_you_mean(&near))))
+
+    if let Some(failure) = unknown_variant(&provider, rest) {
+        return Err(failure);
+    }
+    if connected.is_connected(&provider.row) && takes_unlisted(layers, &provider, rest) {
+        return Ok(unlisted(id, rest));
+    }
+    let near = suggest::models_of(&provider, rest);
+    let hint = suggest::did_you_mean(&near);
+    Err(not_found(format!("the provider {id} has no model `{rest}`{hint}")))
+}
+
+fn unlisted(provider: &str, model: &str) -> Resolved {
+    Resolved {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        variant: None,
+        is_listed: false,
+    }
+}
+
+/// Returns true when a model that nobody listed may be asked for: the catalog is no gate, but the
+/// operator's lists are.
+fn takes_unlisted(layers: &Layers, provider: &Provider, model: &str) -> bool {
+    let section = layers.config.provider.get(&provider.row.id);
+    let is_refused = section.is_some_and(|section| {
+        let is_named = |list: &Vec<String>| list.iter().any(|known| known == model);
+        section.whitelist.is_some() || section.blacklist.as_ref().is_some_and(is_named)
+    });
+    !is_refused && is_id(model)
+}
+
+/// Says which variants a model has, where somebody wrote another one behind it.
+fn unknown_variant(provider: &Provider, name: &str) -> Option<Failure> {
+    let (model, variant) = name.rsplit_once(':')?;
+    let route = provider.routes.get(model)?;
+    // Where ids have colons themselves, what stands behind one may be an id that is newer than the
+    // data.
+    let is_part_of_ids = aliases::takes_suffixes(&provider.row.id)
+        || provider.models.keys().any(|id| id.contains(':'));
+    if is_part_of_ids && !route.variants.contains_key(variant) && route.variants.is_empty() {
+        return None;
+    }
+    if is_part_of_ids && !suggest::is_like_any(variant, route.variants.keys()) {
+        return None;
+    }
+
+    let known: Vec<&str> = route.variants.keys().map(String::as_str).collect();
+    let known = match known.as_slice() {
+        [] => "it has none".to_owned(),
+        names => format!("it has {}", names.join(", ")),
+    };
+    let full = format!("{}/{model}", provider.row.id);
+    Some(not_found(format!("the model `{full}` has no variant `{variant}`: {known}")))
 }
 
 /// Finds `model` or `model:variant` in a provider. An id with a colon in it wins over a variant.
@@ -113,22 +172,35 @@ fn among_connected(
     connected: &dyn Connected,
 ) -> Result<Resolved, Failure> {
     let providers = connected_providers(layers, connected);
-    let found: Vec<Resolved> =
-        providers.iter().filter_map(|provider| find(provider, name)).collect();
+    let mut found: Vec<(Resolved, bool)> = providers
+        .iter()
+        .filter_map(|provider| Some((find(provider, name)?, is_chosen(provider, connected))))
+        .collect();
+    // A variable that other tools use as well makes no name ambiguous.
+    if found.iter().any(|(_, is_chosen)| *is_chosen) {
+        found.retain(|(_, is_chosen)| *is_chosen);
+    }
+
     match found.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => Err(unknown(layers, name, &providers)),
-        _ => {
+        [(only, _)] => Ok(only.clone()),
+        [] => unknown(layers, name, &providers, connected),
+        several => {
             let mut names: Vec<String> =
-                found.iter().take(LISTED).map(|one| format!("`{}`", one.name())).collect();
-            if found.len() > LISTED {
-                names.push(format!("{} more", found.len() - LISTED));
+                several.iter().take(LISTED).map(|(one, _)| format!("`{}`", one.name())).collect();
+            if several.len() > LISTED {
+                names.push(format!("{} more", several.len() - LISTED));
             }
             let message =
                 format!("the model `{name}` is ambiguous: write one of {}", names.join(", "));
             Err(about_model(Failure::invalid(message).with_code("ambiguous_model")))
         }
     }
+}
+
+/// Returns false for a provider that is only connected by a variable that other tools use as well.
+pub(crate) fn is_chosen(provider: &Provider, connected: &dyn Connected) -> bool {
+    provider.row.configured
+        || connected.key_variable(&provider.row).is_none_or(|name| !is_everyday(&name))
 }
 
 /// Returns the connected providers in the catalog's order.
@@ -140,66 +212,60 @@ pub(crate) fn connected_providers(
     rows.filter_map(|row| layers.provider(&row.id)).collect()
 }
 
-fn unknown(layers: &Layers, name: &str, providers: &[Arc<Provider>]) -> Failure {
-    let models = || {
-        providers
-            .iter()
-            .flat_map(|provider| provider.models.keys().map(|model| (&provider.row.id, model)))
-    };
-    let mut near: Vec<String> = match name.split_once('/') {
-        Some((head, rest)) => nearest(&aliases::normal(head), layers.rows().keys())
-            .into_iter()
-            .map(|id| format!("{id}/{rest}"))
-            .collect(),
-        None => Vec::new(),
-    };
-    for id in nearest(name, models().map(|(_, model)| model)) {
-        near.extend(
-            models()
-                .filter(|(_, model)| **model == id)
-                .map(|(provider, model)| format!("{provider}/{model}"))
-                .take(1),
-        );
+/// Passes a bare id on where one provider is meant, and it is no typing error; else says what is
+/// near.
+fn unknown(
+    layers: &Layers,
+    name: &str,
+    providers: &[Arc<Provider>],
+    connected: &dyn Connected,
+) -> Result<Resolved, Failure> {
+    if let Some(failure) = providers.iter().find_map(|provider| unknown_variant(provider, name)) {
+        return Err(failure);
     }
-    near.truncate(3);
+    let near = suggest::names(layers, name, providers);
+    if !near.is_typing_error
+        && let Some(provider) = meant(name, providers, connected)
+        && takes_unlisted(layers, provider, name)
+    {
+        return Ok(unlisted(&provider.row.id, name));
+    }
+
     let where_looked = match providers.len() {
         0 => "and no provider is connected".to_owned(),
         1 => "in the connected provider".to_owned(),
         count => format!("in any of the {count} connected providers"),
     };
-    not_found(format!(
+    Err(not_found(format!(
         "there is no model `{name}` {where_looked}{}; write `provider/model` to name the provider",
-        did_you_mean(&near)
-    ))
+        suggest::did_you_mean(&near.names)
+    )))
 }
 
-/// Returns up to three of the given texts that are most like the wanted one, best first.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let wanted = wanted.to_lowercase();
-    let words: Vec<&str> = wanted
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| word.len() > 1)
-        .collect();
-    let likeness = |text: &String| {
-        let text = text.to_lowercase();
-        let contained = words.iter().filter(|word| text.contains(**word)).count();
-        let share = if words.is_empty() { 0.0 } else { contained as f64 / words.len() as f64 };
-        strsim::jaro_winkler(&wanted, &text) + share
+/// Returns the one connected provider that a bare id must be meant for: the only one with models of
+/// that family, or the only one at all, unless the family is known to be another's.
+fn meant<'a>(
+    name: &str,
+    providers: &'a [Arc<Provider>],
+    connected: &dyn Connected,
+) -> Option<&'a Arc<Provider>> {
+    let family = match name.split_once('/') {
+        Some((head, _)) => format!("{head}/"),
+        None => name.chars().take_while(|letter| letter.is_alphabetic()).collect(),
     };
-    let mut scored: Vec<(f64, &String)> = known.map(|text| (likeness(text), text)).collect();
-    scored.retain(|(score, _)| *score >= 0.8);
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    scored.dedup_by(|a, b| a.1 == b.1);
-    scored.into_iter().take(3).map(|(_, text)| text.clone()).collect()
-}
+    let chosen: Vec<&Arc<Provider>> =
+        providers.iter().filter(|provider| is_chosen(provider, connected)).collect();
+    let has_family = |provider: &Provider| {
+        !family.is_empty() && provider.models.keys().any(|model| model.starts_with(&family))
+    };
+    let of_family: Vec<&Arc<Provider>> =
+        chosen.iter().copied().filter(|provider| has_family(provider)).collect();
 
-fn did_you_mean(near: &[String]) -> String {
-    match near {
-        [] => String::new(),
-        names => {
-            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("; did you mean {}?", quoted.join(", "))
-        }
+    match (of_family.as_slice(), chosen.as_slice()) {
+        ([only], _) => Some(*only),
+        ([], [only]) if only.models.is_empty() => Some(*only),
+        ([], [only]) if !name.contains('/') && aliases::vendor_of(name).is_none() => Some(*only),
+        _ => None,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::layers::Layers;
 use crate::models_dev::lay_over;
 use crate::provider::{Provider, Route};
 use crate::resolve::Resolved;
+use crate::suggest;
 use crate::variants::body::fields;
 use crate::wire_map::{
     OPENAI_CHAT, OPENAI_RESPONSES, Place, Speech, Wire, setting_of_option, wire,
@@ -59,19 +60,33 @@ pub(crate) fn target(
     build.target(caller)
 }
 
-/// Says whether a model can be called, keys apart. The empty name stands for any that is not listed.
+/// Says whether a model can be called, keys apart. The empty name stands for any that is not
+/// listed.
 pub(crate) fn check(layers: &Layers, provider: &Provider, model: &str) -> Result<(), NotCallable> {
     let listed = provider.models.get(model).zip(provider.routes.get(model));
     let model = match listed {
         Some((info, route)) => (Arc::clone(info), Cow::Borrowed(route)),
-        None => unlisted(provider, model),
+        None => (Arc::new(ModelInfo::default()), Cow::Borrowed(&provider.unlisted)),
     };
     Build::new(layers, provider, model, None).check()
 }
 
-/// What is known of a model that nobody listed: its name.
+/// What is known of a model that nobody listed: its name. Where the provider has a list, the caller
+/// is told.
 fn unlisted<'a>(provider: &'a Provider, model: &str) -> (Arc<ModelInfo>, Cow<'a, Route>) {
-    let info = ModelInfo { id: model.to_owned(), name: model.to_owned(), ..ModelInfo::default() };
+    let near = suggest::models_of(provider, model);
+    let notice = format!(
+        "`{}/{model}` is not in the catalog, so it is passed on as it is and what it can do is \
+         unknown{}",
+        provider.row.id,
+        suggest::did_you_mean(&near)
+    );
+    let info = ModelInfo {
+        id: model.to_owned(),
+        name: model.to_owned(),
+        notice: (!provider.models.is_empty()).then(|| Arc::from(notice)),
+        ..ModelInfo::default()
+    };
     let route = Route { upstream: model.to_owned(), ..provider.unlisted.clone() };
     (Arc::new(info), Cow::Owned(route))
 }
@@ -206,7 +221,8 @@ impl<'a> Build<'a> {
         row.is_some_and(|row| row.api.as_deref() == Some(template))
     }
 
-    /// Fills and reads the base URL. What the headers need is missed here as well: it is told at once.
+    /// Fills and reads the base URL. What the headers need is missed here as well: it is told at
+    /// once.
     fn base_url(&self, wire: &Wire, template: &str) -> Result<Url, NotCallable> {
         let headers = wire.headers.iter().map(|(_, template)| *template);
         let mut missing: Vec<String> = Vec::new();

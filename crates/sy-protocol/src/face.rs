@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::frame::{Frame, Framing};
 use crate::inbound::{Head, Inbound};
+use crate::think::{self, ThinkDecoder};
 use crate::tools::{self, Prepared, ToolAnswers};
 
 /// What the request line says beside the body: Gemini names model and action in the path.
@@ -273,6 +274,9 @@ pub fn encode(upstream: &dyn Upstream, outgoing: &Outgoing<'_>) -> Result<Encode
         (body, dropped, ToolAnswers::default())
     } else {
         let chat = outgoing.inbound.chat()?;
+        if chat.messages.is_empty() {
+            return Err(outgoing.inbound.says_nothing());
+        }
         let (built, tools) = build(upstream, chat, target, outgoing.stream)?;
         let Built { mut body, dropped } = built;
         merge_missing(&mut body, &target.options);
@@ -302,6 +306,31 @@ pub fn build(
     let mut built = upstream.build(&chat, target, stream)?;
     dropped.append(&mut built.dropped);
     Ok((Built { dropped, ..built }, answers))
+}
+
+/// Makes a machine for a stream of a target that is translated.
+pub fn stream_decoder(upstream: &dyn Upstream, target: &Target) -> Box<dyn StreamDecoder> {
+    let decoder = upstream.stream_decoder();
+    match target.dialect.think_tags {
+        true => Box::new(ThinkDecoder::new(decoder)),
+        false => decoder,
+    }
+}
+
+/// Reads a whole answer of a target that is translated.
+///
+/// # Errors
+/// As [`Upstream::decode_response`].
+pub fn decode_response(
+    upstream: &dyn Upstream,
+    target: &Target,
+    body: &[u8],
+) -> Result<ChatResponse, Failure> {
+    let mut response = upstream.decode_response(body)?;
+    if target.dialect.think_tags {
+        think::split(&mut response);
+    }
+    Ok(response)
 }
 
 /// Makes the headers of a JSON call to a target; the target's own override the protocol's.

@@ -3,6 +3,7 @@
 //! Made by the server from the body; the router reads the head, and the whole is decoded at most once, and only when the
 //! chosen target speaks another protocol. It deliberately keeps the bytes as they came.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use serde_json::{Map, Value};
 use sy_types::chat::ChatRequest;
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
+use crate::conversation;
 use crate::face::{Downstream, Hints, StreamForm};
 use crate::fields::wrong;
+use crate::ids::{GEMINI_GENERATE, OPENAI_RESPONSES};
 use crate::patch::Spans;
 
 /// How deep a request may be nested: what the reader of JSON takes.
@@ -113,7 +116,8 @@ impl Inbound {
     }
 
     /// Takes a request that was made here, in canonical form.
-    pub fn from_chat(chat: ChatRequest) -> Self {
+    pub fn from_chat(mut chat: ChatRequest) -> Self {
+        conversation::settle(&mut chat);
         let head = Head { model: chat.model.clone(), stream: chat.stream, form: StreamForm::Sse };
         Self { head, origin: None, chat: OnceLock::from(Ok(chat)) }
     }
@@ -143,18 +147,45 @@ impl Inbound {
         self.chat.get()?.as_ref().ok()
     }
 
-    /// Returns the whole request, decoding it at the first call.
+    /// Returns the whole request, decoding it at the first call. Results stand behind their calls, and every message says
+    /// something.
     ///
     /// # Errors
     /// `Invalid`, naming the field at fault.
     pub fn chat(&self) -> Result<&ChatRequest, Failure> {
         let decoded = self.chat.get_or_init(|| match &self.origin {
-            Some((downstream, body)) => downstream.decode(body, &self.head),
+            Some((downstream, body)) => {
+                let mut chat = downstream.decode(body, &self.head)?;
+                conversation::settle(&mut chat);
+                Ok(chat)
+            }
             None => {
                 Err(Failure::bug("a request without a body was made without its canonical form"))
             }
         });
         decoded.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns a request of which only the tokens are counted: it may lack fields that a request for an answer must have.
+    ///
+    /// # Errors
+    /// As [`Inbound::chat`].
+    pub fn counted_chat(&self) -> Result<Cow<'_, ChatRequest>, Failure> {
+        let Some((downstream, body)) = &self.origin else { return self.chat().map(Cow::Borrowed) };
+        let mut chat = downstream.decode_count_request(body, &self.head)?;
+        conversation::settle(&mut chat);
+        Ok(Cow::Owned(chat))
+    }
+
+    /// Returns the failure of a request whose messages say nothing.
+    pub(crate) fn says_nothing(&self) -> Failure {
+        let field = match self.protocol() {
+            Some(OPENAI_RESPONSES) => "input",
+            Some(GEMINI_GENERATE) => "contents",
+            _ => "messages",
+        };
+        let text = format!("{field}: expected at least one message that says something, got none");
+        Failure::invalid(text).with_param(field)
     }
 
     /// Returns the body with the given top-level fields set and the target's options added where the body lacks them.

@@ -10,13 +10,15 @@
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
 //! - `tools`: names, schemas, hosted tools and results, brought into a form that the target takes, and back.
-//! - `fields`, `failure`, `media`, `gemini_schema`, `reasoning`, `schema`, `signature`: what the protocol folders share.
+//! - `conversation`: what every provider needs of a conversation, done once behind a client's decoder.
+//! - `fields`, `failure`, `logprobs`, `media`, `gemini_schema`, `reasoning`, `schema`, `signature`, `think`: what the protocol folders share.
 //! - one folder per protocol.
 //!
 //! Nothing here knows a vendor, a credential, a socket or a clock.
 
 mod anthropic_messages;
 mod blank;
+mod conversation;
 pub mod embeddings;
 pub mod face;
 mod failure;
@@ -27,6 +29,7 @@ mod gemini_schema;
 mod ids;
 pub mod inbound;
 pub mod json;
+mod logprobs;
 mod media;
 mod ollama_chat;
 mod openai_chat;
@@ -37,13 +40,14 @@ mod reasoning;
 pub mod registry;
 mod schema;
 mod signature;
+mod think;
 mod tools;
 mod zai_chat;
 
 pub use blank::is_blank;
 pub use face::{
     Built, Downstream, Encoded, Hints, Outgoing, ReplyInfo, StreamDecoder, StreamEncoder,
-    StreamForm, Upstream, encode,
+    StreamForm, Upstream, decode_response, encode, stream_decoder,
 };
 pub use frame::{Batch, Frame, FrameReader, Framing};
 pub use inbound::{Head, Inbound};

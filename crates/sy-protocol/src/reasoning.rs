@@ -2,6 +2,9 @@
 
 use sy_types::chat::{Effort, ReasoningOptions};
 
+/// What sets two pieces of reasoning apart where a protocol has one text for all of them.
+pub(crate) const SEPARATOR: &str = "\n\n";
+
 /// The smallest thinking budget that Anthropic accepts, in tokens (docs read 2026-11-21).
 pub(crate) const MIN_BUDGET: u64 = 1024;
 
@@ -35,6 +38,11 @@ pub(crate) fn effort(options: &ReasoningOptions) -> Option<Effort> {
             .find(|(_, tokens)| budget <= *tokens)
             .map_or(Some(Effort::Max), |(word, _)| Some(*word))
     })
+}
+
+/// Joins pieces of reasoning into one text: each is a thought of its own, so an empty line sets them apart.
+pub(crate) fn joined<'a>(pieces: impl Iterator<Item = &'a str>) -> String {
+    pieces.filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(SEPARATOR)
 }
 
 /// Returns true when the caller asked for reasoning to be off.

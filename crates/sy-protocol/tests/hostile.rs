@@ -25,7 +25,7 @@ use sy_types::chat::{ChatResponse, StreamEvent};
 use sy_types::{ErrorKind, Failure};
 
 use fixture::{Case, cases, clients, inbound, minimal};
-use reading::{FRAME_LIMIT, fold, is_end, projection, read};
+use reading::{FRAME_LIMIT, fold, is_end, projection, read, told};
 use target::target;
 
 const STREAMS: [&str; 2] = [".stream.sse", ".stream.ndjson"];
@@ -732,7 +732,7 @@ fn a_stream_as_one_array_is_one_json_text_however_it_ends() {
                     let reader = sy_protocol::upstream(client.id()).unwrap();
                     assert_eq!(
                         projection(&reader.decode_response(&out).unwrap()),
-                        projection(&answer),
+                        told(&answer, client.id()),
                         "{case}"
                     );
                 }

@@ -157,7 +157,9 @@ fn projection(response: &ChatResponse) -> Value {
             Some(json!(["call", call.id, call.name, arguments]))
         }
         Part::Opaque(opaque) => Some(json!(["opaque", opaque.kind, opaque.value])),
-        Part::Refusal(_) | Part::Media(_) | Part::ToolResult(_) => Some(json!("never made")),
+        // The explanation of a refusal, which is a text where it is written.
+        Part::Refusal(text) => Some(json!(["text", text, "[]"])),
+        Part::Media(_) | Part::ToolResult(_) => Some(json!("never made")),
     };
     let finish = response.finish.as_ref().map(|finish| match finish {
         FinishReason::Other(_) => FinishReason::Stop,

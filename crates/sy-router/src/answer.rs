@@ -68,6 +68,8 @@ pub struct Trail {
     pub relay: bool,
     /// What failed or was passed over before a target answered, in order; empty in a refusal, which has its own list.
     pub failed_before: Vec<Attempted>,
+    /// What the caller should know of the model, as a sentence: that nobody listed it, say.
+    pub note: Option<Arc<str>>,
 }
 
 impl Trail {
@@ -80,6 +82,7 @@ impl Trail {
         self.dropped.clear();
         self.rate_limit.clear();
         self.relay = false;
+        self.note.clone_from(&target.info.notice);
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Signed<'a> {
 
 /// What one successful call brought.
 pub(crate) enum Reached {
-    Whole(Whole),
+    Whole(Box<Whole>),
     Stream(Committed),
 }
 
@@ -91,7 +91,7 @@ impl Inner {
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
         let Encoded { mut call, relay, dropped, tools } = sy_protocol::encode(upstream, &outgoing)?;
-        if errand.strict && !dropped.is_empty() {
+        if errand.strict && dropped.iter().any(Dropped::is_loss) {
             return Err(not_carried(target, &dropped).into());
         }
         if relay {
@@ -101,7 +101,10 @@ impl Inner {
         let shown = self.sign(planned, &mut call)?;
 
         let signed = Signed { upstream, target, call, shown: &shown, awaits_content: stream };
-        let (reply, mut watch) = self.call(signed, since, trail, tally).await?;
+        let (reply, mut watch) = self
+            .call(signed, since, trail, tally)
+            .await
+            .map_err(|missed| with_notice(missed, target))?;
         tally.begun = true;
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
@@ -109,19 +112,23 @@ impl Inner {
             let hide_usage = relay && upstream.adds_usage(&outgoing);
             let decoder = match relay {
                 true => upstream.relay_decoder(),
-                false => tools.decoder(upstream.stream_decoder()),
+                false => tools.decoder(sy_protocol::stream_decoder(upstream, target)),
             };
             let purpose = Purpose { relay, hide_usage };
             let source = Source::open(upstream, decoder, reply.body, watch, purpose);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
-        let read = read_whole((upstream, &tools), reply, &mut watch, relay && !wants_stream).await;
+        let translation = (upstream, target, &tools);
+        let read = read_whole(translation, reply, &mut watch, relay && !wants_stream).await;
         let (raw, response) = read.map_err(|failure| shown.tell(failure))?;
         tally.note_whole(&response);
+        if raw.is_none() {
+            trail.dropped.extend(response.unmapped.iter().cloned());
+        }
         Ok(match raw {
             _ if wants_stream => Reached::Stream(Committed::from_events(response.to_events())),
-            Some(raw) => Reached::Whole(Whole { raw: Some(raw), response: None }),
-            None => Reached::Whole(Whole { raw: None, response: Some(response) }),
+            Some(raw) => Reached::Whole(Box::new(Whole { raw: Some(raw), response: None })),
+            None => Reached::Whole(Box::new(Whole { raw: None, response: Some(response) })),
         })
     }
 
@@ -174,6 +181,18 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// A model that the provider does not know either has a typing error: what it may have been is told
+/// then.
+fn with_notice(mut missed: Missed, target: &Target) -> Missed {
+    let failure = &mut missed.failure;
+    if let Some(notice) =
+        target.info.notice.as_ref().filter(|_| failure.kind == ErrorKind::NotFound)
+    {
+        failure.message = format!("{} ({notice})", failure.message);
+    }
+    missed
 }
 
 impl Inner {
@@ -262,21 +281,21 @@ fn redirected(reply: &Reply) -> Failure {
 
 /// Reads a whole answer. For a relay its bytes come with it where they are one JSON body, and it is only looked at.
 async fn read_whole(
-    (upstream, tools): (&dyn Upstream, &ToolAnswers),
+    (upstream, target, tools): (&dyn Upstream, &Target, &ToolAnswers),
     mut reply: Reply,
     watch: &mut Watch,
     relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
     let raw = reply.body.whole(watch).await?;
     if media_type(&reply.headers) == "text/event-stream" {
-        let decoder = tools.decoder(upstream.stream_decoder());
+        let decoder = tools.decoder(sy_protocol::stream_decoder(upstream, target));
         return fold(decoder, &raw).map(|response| (None, response));
     }
     if relay {
         let response = upstream.relay_response(&raw)?;
         return Ok((Some(raw), response));
     }
-    let response = tools.whole(upstream.decode_response(&raw)?)?;
+    let response = tools.whole(sy_protocol::decode_response(upstream, target, &raw)?)?;
     Ok((None, response))
 }
 
@@ -319,15 +338,16 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 pub(crate) fn not_carried(target: &Target, dropped: &[Dropped]) -> Failure {
+    let lost = || dropped.iter().filter(|dropped| dropped.is_loss());
     let fields: Vec<String> =
-        dropped.iter().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
+        lost().map(|dropped| format!("{} ({})", dropped.field, dropped.reason)).collect();
     let text = format!(
         "{} cannot take {}: leave that out, choose another model, or switch strict mode off",
         target.name(),
         fields.join(", ")
     );
     let failure = Failure::new(ErrorKind::Unsupported, Side::Caller, text);
-    match dropped.first() {
+    match lost().next() {
         Some(first) => failure.with_param(first.field.clone()),
         None => failure,
     }

@@ -3,8 +3,6 @@
 //! Called by the surfaces that have a counting route, and by the meter for streams whose provider reported nothing. The
 //! estimate is a rule of thumb, and every answer says whether it is one.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use sy_protocol::{Inbound, Outgoing, Upstream, face};
@@ -61,17 +59,7 @@ pub(crate) fn estimate(inbound: &Inbound) -> u64 {
 /// # Errors
 /// `Invalid` when it cannot be read.
 pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
-    counted_request(inbound).map(|chat| of_request(&chat))
-}
-
-/// Reads a request for a count, which may lack fields that a request for an answer must have.
-fn counted_request(inbound: &Inbound) -> Result<Cow<'_, ChatRequest>, Failure> {
-    match inbound.downstream() {
-        Some(downstream) => {
-            downstream.decode_count_request(inbound.body(), inbound.head()).map(Cow::Owned)
-        }
-        None => inbound.chat().map(Cow::Borrowed),
-    }
+    inbound.counted_chat().map(|chat| of_request(&chat))
 }
 
 impl Inner {
@@ -145,8 +133,7 @@ fn counting_body(
     relay: bool,
 ) -> Result<CallBody, Failure> {
     if !relay {
-        let chat = counted_request(inbound)?;
-        let body = face::build(upstream, &chat, target, false)?.0.body;
+        let body = face::build(upstream, &*inbound.counted_chat()?, target, false)?.0.body;
         return Ok(CallBody::from(Bytes::from(sy_protocol::json::write(
             &upstream.count_body(body, target),
         ))));

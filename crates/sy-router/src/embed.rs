@@ -9,7 +9,7 @@ use serde_json::Value;
 use sy_protocol::embeddings::{self, BuiltEmbed, EmbedRequest, EmbedWire};
 use sy_protocol::patch::Spans;
 use sy_protocol::{Upstream, face};
-use sy_types::chat::Usage;
+use sy_types::chat::{Dropped, Usage};
 use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target};
 use tokio::time::Instant;
 
@@ -126,7 +126,7 @@ fn call_for(
     } else {
         let request = embeddings::decode_request(errand.wire, errand.body, errand.model)?;
         let BuiltEmbed { body, dropped } = embeddings::build(spoken, &request, &bare)?;
-        if errand.strict && !dropped.is_empty() {
+        if errand.strict && dropped.iter().any(Dropped::is_loss) {
             return Err(not_carried(target, &dropped));
         }
         trail.dropped = dropped;

@@ -23,6 +23,7 @@ mod check;
 mod commit;
 mod cool;
 mod count;
+mod discover;
 mod egress;
 mod embed;
 mod explain;
@@ -176,7 +177,12 @@ impl Router {
         let config = inner.config.load_full();
         let mut meter = Meter::begin_chat(inner, ctx, &inbound);
         let mut trail = Trail::default();
-        let plan = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
+        let mut plan = inner.plan(&config, &inbound.head().model, inbound.protocol());
+        // A provider that was never asked which models it has may have this one.
+        if plan.is_err() && inner.discover().await {
+            plan = inner.plan(&config, &inbound.head().model, inbound.protocol());
+        }
+        let plan = match plan {
             Ok(plan) => plan,
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
@@ -340,7 +346,7 @@ fn deliver(reached: Reached, trail: Trail, mut meter: Meter) -> Answer {
     let body = match reached {
         Reached::Whole(whole) => {
             meter.answered();
-            Body::Whole(whole)
+            Body::Whole(*whole)
         }
         Reached::Stream(committed) => Body::Stream(AnswerStream::new(committed, meter)),
     };

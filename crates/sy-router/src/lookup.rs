@@ -17,6 +17,12 @@ impl Router {
         Linked(&self.inner.credentials).is_connected(row)
     }
 
+    /// Returns the environment variable that holds the provider's key, where nothing closer does.
+    pub fn key_variable(&self, row: &ProviderRow) -> Option<String> {
+        use sy_catalog::Connected;
+        Linked(&self.inner.credentials).key_variable(row)
+    }
+
     /// Finds the one model that a name stands for. Aliases of the configuration stand for chains and are not looked up.
     ///
     /// # Errors

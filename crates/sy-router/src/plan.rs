@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sy_catalog::{Catalog, Connected, Provider, ProviderRow, Resolved};
 use sy_config::Config;
-use sy_credentials::Credentials;
+use sy_credentials::{Credentials, Source};
 use sy_types::{ErrorKind, Failure, ProtocolId, Target};
 use tokio::time::Instant;
 
@@ -146,6 +146,13 @@ impl Connected for Linked<'_> {
     fn is_connected(&self, row: &ProviderRow) -> bool {
         !row.needs_key || self.0.is_connected(&row.id, &row.env)
     }
+
+    fn key_variable(&self, row: &ProviderRow) -> Option<String> {
+        match &self.0.lease(&row.id, &row.env, None).ok()?.source {
+            Source::Environment(name) => Some(name.clone()),
+            Source::Configuration | Source::Vault | Source::OpenCode => None,
+        }
+    }
 }
 
 fn make(
@@ -265,6 +272,9 @@ impl Plan {
         });
         if is_known {
             return;
+        }
+        if let Some(notice) = &target.info.notice {
+            tracing::info!(model = target.name(), "{notice}");
         }
         if let Some(provider) = catalog.provider(&target.provider) {
             self.targets.push(Planned { target, provider });

@@ -28,6 +28,9 @@ const SORT_PAUSE: Duration = Duration::from_secs(5);
 /// How often what providers said of our keys is written down, where it is news.
 const OUTCOME_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a custom provider is to be asked for its models.
+const ASK_PAUSE: Duration = Duration::from_secs(60);
+
 /// Everything that comes from outside.
 pub struct Composed {
     /// The configuration and how to read it again.
@@ -174,6 +177,7 @@ impl Background {
     pub(crate) fn start(self, app: &App) {
         app.tasks.spawn(watch_configuration(app.clone()));
         app.tasks.spawn(keep_catalog_fresh(app.clone()));
+        app.tasks.spawn(keep_lists_fresh(app.clone()));
         app.tasks.spawn(keep_times_sorted(app.clone()));
         app.tasks.spawn(keep_outcomes(app.clone()));
     }
@@ -210,6 +214,19 @@ fn tell_restarts(started_with: &Config, now: &Config, known: &mut Vec<&'static s
         warn!(key, "{key} changed: restart to apply");
     }
     *known = waiting;
+}
+
+/// Asks custom providers for their models, so that no request has to wait for it.
+async fn keep_lists_fresh(app: App) {
+    loop {
+        let asking = app.router.discover_models();
+        if app.stopping.run_until_cancelled(asking).await.is_none() {
+            return;
+        }
+        if app.stopping.run_until_cancelled(tokio::time::sleep(ASK_PAUSE)).await.is_none() {
+            return;
+        }
+    }
 }
 
 /// Keeps the counters from growing with the number of requests.

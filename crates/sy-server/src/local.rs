@@ -33,7 +33,7 @@ pub struct Asked {
     pub provider: String,
     /// The model that answers.
     pub model: String,
-    /// What could not be carried to it.
+    /// What could not be carried to it as it was, each in the form of the header `x-switchyard-dropped`.
     pub dropped: Vec<String>,
     /// What failed or was passed over before, in order.
     pub failed_before: Vec<Attempted>,
@@ -98,6 +98,12 @@ impl Local {
     /// Returns true when requests to the named provider can be authorised.
     pub fn is_provider_connected(&self, provider: &str) -> bool {
         self.catalog.rows().iter().any(|row| *row.id == *provider && self.router.is_connected(row))
+    }
+
+    /// Asks custom providers whose models nobody wrote down which they have; takes about three
+    /// seconds at most. Nobody is asked offline, nor twice within five minutes.
+    pub async fn discover_models(&self) {
+        self.router.discover_models().await;
     }
 
     /// Searches all models, best first; connected providers rank higher among equals.
@@ -179,7 +185,7 @@ impl Local {
         Ok(Asked {
             provider: answer.trail.provider.to_string(),
             model: answer.trail.model.to_string(),
-            dropped: answer.trail.dropped.into_iter().map(|dropped| dropped.field).collect(),
+            dropped: answer.trail.dropped.iter().map(ToString::to_string).collect(),
             failed_before: answer.trail.failed_before,
             events,
         })
@@ -222,6 +228,10 @@ impl Local {
 impl Connected for Local {
     fn is_connected(&self, row: &ProviderRow) -> bool {
         self.router.is_connected(row)
+    }
+
+    fn key_variable(&self, row: &ProviderRow) -> Option<String> {
+        self.router.key_variable(row)
     }
 }
 

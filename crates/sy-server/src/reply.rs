@@ -23,12 +23,14 @@ use crate::caller::{Caller, REQUEST_ID};
 const PROVIDER: HeaderName = HeaderName::from_static("x-switchyard-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-switchyard-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-switchyard-attempts");
+/// What the caller should know of the model: that nobody listed it, say.
+const NOTE: HeaderName = HeaderName::from_static("x-switchyard-note");
 /// Tells the SDKs of OpenAI and Anthropic, which would try every 429 and 5xx again, not to.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const DROPPED: HeaderName = HeaderName::from_static("x-switchyard-dropped");
 /// The headers of an answer that a web page may read beside the common ones.
-pub(crate) const SHOWN: [HeaderName; 6] =
-    [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, DROPPED, header::RETRY_AFTER];
+pub(crate) const SHOWN: [HeaderName; 7] =
+    [REQUEST_ID, PROVIDER, MODEL, ATTEMPTS, NOTE, DROPPED, header::RETRY_AFTER];
 /// How much of a stream is gathered for one write to the client.
 const WRITE_SIZE: usize = 16 << 10;
 /// How long gathering goes on while there always is more.
@@ -123,6 +125,9 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     };
     set(PROVIDER, &trail.provider);
     set(MODEL, &trail.model);
+    if let Some(note) = &trail.note {
+        set(NOTE, &shown_text(note));
+    }
     if !trail.dropped.is_empty() {
         set(DROPPED, &dropped_list(trail));
     }
@@ -131,20 +136,25 @@ fn sign(headers: &mut HeaderMap, caller: &Caller, trail: Option<&Trail>) {
     }
 }
 
-/// Lists the dropped fields, as many as a header can hold.
+/// Returns a sentence as a header can hold it: names in it come from callers.
+fn shown_text(text: &str) -> String {
+    let letters = text.chars().take(DROPPED_LIMIT);
+    letters.map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+}
+
+/// Lists the fields that were dropped or changed, and how, as many as a header can hold.
 fn dropped_list(trail: &Trail) -> String {
     let mut list = String::new();
     for (index, dropped) in trail.dropped.iter().enumerate() {
-        if list.len() + dropped.field.len() > DROPPED_LIMIT {
+        let item = dropped.to_string();
+        if list.len() + item.len() > DROPPED_LIMIT {
             list.push_str(&format!(", and {} more", trail.dropped.len() - index));
             break;
         }
         if index > 0 {
             list.push_str(", ");
         }
-        list.extend(
-            dropped.field.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }),
-        );
+        list.extend(item.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
     }
     list
 }

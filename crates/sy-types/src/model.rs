@@ -2,6 +2,8 @@
 //!
 //! Made by sy-catalog; read by the router (planning, metering) and by every surface that lists models.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -172,6 +174,12 @@ pub struct ModelInfo {
     pub limits: Limits,
     /// What it costs.
     pub price: Price,
+    /// Whether anybody said what it costs: a price of 0 may mean that it is free, or that it is
+    /// unknown.
+    pub is_priced: bool,
+    /// What a caller should know before anything else, as a sentence: that nobody listed the model,
+    /// say.
+    pub notice: Option<Arc<str>>,
     /// Named sets of extra body fields (`high`, `max`), chosen by `model:variant`.
     pub variants: IndexMap<String, Map<String, Value>>,
 }

@@ -140,6 +140,11 @@ pub struct Dialect {
     pub streaming: bool,
     /// True when temperature may be sent.
     pub temperature: bool,
+    /// True when models put their reasoning between `<think>` and `</think>` in front of the answer's text.
+    pub think_tags: bool,
+    /// True when the place reads the billing line that its own client puts into the system prompt; elsewhere the line, which
+    /// changes with each request, keeps prompts from being found in a cache, and is left out.
+    pub billing_line: bool,
 }
 
 impl Default for Dialect {
@@ -159,6 +164,8 @@ impl Default for Dialect {
             forced_tool_choice: true,
             streaming: true,
             temperature: true,
+            think_tags: false,
+            billing_line: false,
         }
     }
 }

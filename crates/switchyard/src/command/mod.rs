@@ -1,6 +1,7 @@
 //! The commands: one file each. The match below is the whole registration.
 
 mod auth;
+mod complete;
 mod completion;
 mod config;
 mod config_file;
@@ -45,6 +46,7 @@ pub(crate) async fn run(arguments: Arguments, context: Result<Context>) -> Resul
         Command::Launch(arguments) => launch::run(arguments, context?).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &context?).await,
         Command::Completion { shell } => completion::run(shell),
+        Command::Complete { words } => complete::run(&words, &context?),
     }
 }
 
@@ -57,6 +59,7 @@ fn asks_for_trust(command: &Command) -> bool {
         | Command::Trust(_)
         | Command::Env(_)
         | Command::Doctor(_)
-        | Command::Completion { .. } => false,
+        | Command::Completion { .. }
+        | Command::Complete { .. } => false,
     }
 }

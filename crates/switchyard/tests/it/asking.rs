@@ -227,7 +227,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     world.write("project/bytes", "\u{0}");
     std::fs::write(world.path("project/bytes"), [0xC0, 0xFF, 0x00]).expect("written");
     let cases: [(&[&str], i32, &str); 10] = [
-        (&["-m", "fake/nope", "hi"], 5, "fake"),
+        (&["-m", "fake/m:nope", "hi"], 5, "the model `fake/m` has no variant `nope`"),
         (&["-m", "nobody/nothing", "hi"], 5, "there is no model"),
         (&["-m", "anthropic/claude-sonnet-4-5", "hi"], 4, "switchyard auth login anthropic"),
         (&["-m", "fake/m"], 2, "expected a prompt"),

@@ -52,6 +52,8 @@ pub(crate) struct Document {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) name: String,
+    /// `YYYY-MM[-DD]`, or empty.
+    pub(crate) release_date: String,
 }
 
 /// A search index. Immutable.
@@ -87,6 +89,7 @@ impl Index {
                     provider: provider.row.id.clone(),
                     model: model.id.clone(),
                     name: model.name.clone(),
+                    release_date: model.release_date.clone(),
                 });
             }
         }

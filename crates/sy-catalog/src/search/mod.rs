@@ -1,13 +1,19 @@
-//! Search over all models, ranked as the npm package minisearch 7.2.0 ranks (BM25+ with field boosts, prefix and fuzzy
-//! matches), so that a browser that holds the same list shows the same order.
+//! Search over all models. Words are found and scored as the npm package minisearch 7.2.0 does it
+//! (BM25+ with field boosts, prefix and fuzzy matches), then ranked by the rules of `rank`, so that
+//! a browser that holds the same list and follows the same rules shows the same order.
 //!
 //! Called by the catalog with the providers of all layers. Connected providers come in as a second step: the ranking itself
 //! knows nothing of keys.
 
 mod index;
+mod rank;
 mod text;
 
 pub(crate) use index::{Combine, Index};
+
+use std::collections::HashMap;
+
+use rank::{Query, Rank};
 
 use crate::Connected;
 use crate::layers::Layers;
@@ -21,43 +27,44 @@ pub struct Hit {
     pub model: String,
     /// The model's display name.
     pub name: String,
-    /// How well it fits; comparable within one answer only.
+    /// How well its words fit, as minisearch counts; comparable within one answer only. The order
+    /// of an answer follows further rules.
     pub score: f64,
 }
 
-/// A model of a connected provider counts as much better: enough to lead among equals, not enough to hide a better name.
-const CONNECTED_BOOST: f64 = 1.25;
-
-/// Returns the models that fit, best first. All words must fit; where no model has them all, any of them may.
+/// Returns the models that fit, best first. All words must fit; where no model has them all, any of
+/// them may. `rank` says what is best.
 pub(crate) fn search(layers: &Layers, query: &str, connected: &dyn Connected) -> Vec<Hit> {
     let index = layers.index();
     let mut found = index.search(query, Combine::All);
     if found.is_empty() {
         found = index.search(query, Combine::Any);
     }
-    let mut boosts: std::collections::HashMap<&str, f64> = std::collections::HashMap::new();
-    let mut hits: Vec<Hit> = found
+
+    let query = Query::new(query);
+    let mut is_connected: HashMap<&str, bool> = HashMap::new();
+    let mut hits: Vec<(Rank, Hit)> = found
         .iter()
         .filter_map(|(number, score)| {
             let document = index.document(*number)?;
-            let boost = *boosts.entry(&document.provider).or_insert_with(|| {
-                let is_connected =
-                    layers.row(&document.provider).is_some_and(|row| connected.is_connected(row));
-                if is_connected { CONNECTED_BOOST } else { 1.0 }
+            let is_connected = *is_connected.entry(&document.provider).or_insert_with(|| {
+                layers.row(&document.provider).is_some_and(|row| connected.is_connected(row))
             });
-            Some(Hit {
+            let hit = Hit {
                 provider: document.provider.clone(),
                 model: document.model.clone(),
                 name: document.name.clone(),
-                score: score * boost,
-            })
+                score: *score,
+            };
+            Some((Rank::of(&query, document, is_connected), hit))
         })
         .collect();
-    hits.sort_by(|a, b| {
+
+    hits.sort_by(|(left, a), (right, b)| {
         let by_name = || (&a.name, &a.provider, &a.model).cmp(&(&b.name, &b.provider, &b.model));
-        b.score.total_cmp(&a.score).then_with(by_name)
+        left.cmp(right).then_with(|| b.score.total_cmp(&a.score)).then_with(by_name)
     });
-    hits
+    hits.into_iter().map(|(_, hit)| hit).collect()
 }
 
 #[cfg(test)]

@@ -81,6 +81,31 @@ fn ranking_equals_minisearch() {
 }
 
 #[test]
+fn the_cases_come_first() {
+    let cases: Value = serde_json::from_str(include_str!("../../data/search-cases.json")).unwrap();
+    let layers = bundled();
+    for case in cases["cases"].as_array().unwrap() {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let list = |field: &str| case[field].as_array().unwrap().iter().map(text).collect();
+        let (query, first): (String, Vec<String>) = (text(&case["query"]), list("first"));
+        let connected = Named(list("connected"));
+        let hits = search(&layers, &query, &connected).into_iter().take(first.len());
+        let found: Vec<String> =
+            hits.map(|hit| format!("{}/{}", hit.provider, hit.model)).collect();
+        assert_eq!(found, first, "{query}");
+    }
+}
+
+/// These providers count as connected.
+struct Named(Vec<String>);
+
+impl Connected for Named {
+    fn is_connected(&self, row: &ProviderRow) -> bool {
+        self.0.contains(&row.id)
+    }
+}
+
+#[test]
 fn connected_models_lead_among_equals_and_keep_their_order() {
     let layers = bundled();
     let check = |query: &str, connected: &'static [&'static str]| {

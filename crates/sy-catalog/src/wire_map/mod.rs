@@ -14,7 +14,7 @@ use sy_types::{AuthScheme, Dialect, ProtocolId};
 
 pub(crate) use packages::{OPENAI_COMPATIBLE, package, package_names};
 pub(crate) use presets::{
-    Preset, extra_keys, holds_key, option_of_setting, preset, setting_of_option,
+    Preset, extra_keys, holds_key, is_everyday, option_of_setting, preset, setting_of_option,
 };
 
 /// OpenAI chat completions.
@@ -132,6 +132,8 @@ pub(crate) struct Patch {
     pub(crate) hosted_tools: Option<bool>,
     pub(crate) forced_tool_choice: Option<bool>,
     pub(crate) streaming: Option<bool>,
+    pub(crate) think_tags: Option<bool>,
+    pub(crate) billing_line: Option<bool>,
 }
 
 /// A dialect as it is.
@@ -148,6 +150,8 @@ pub(crate) const SAME: Patch = Patch {
     hosted_tools: None,
     forced_tool_choice: None,
     streaming: None,
+    think_tags: None,
+    billing_line: None,
 };
 
 impl Patch {
@@ -167,6 +171,8 @@ impl Patch {
         set(&mut dialect.hosted_tools, self.hosted_tools);
         set(&mut dialect.forced_tool_choice, self.forced_tool_choice);
         set(&mut dialect.streaming, self.streaming);
+        set(&mut dialect.think_tags, self.think_tags);
+        set(&mut dialect.billing_line, self.billing_line);
     }
 }
 

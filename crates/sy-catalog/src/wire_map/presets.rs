@@ -75,6 +75,32 @@ pub(crate) fn holds_key(variable: &str) -> bool {
         && KEY_ENDINGS.iter().any(|ending| variable.ends_with(ending))
 }
 
+/// Variables that people have set for other tools of the same house: hosting, repositories, data.
+/// They connect a provider, but nobody who set one said that prompts shall go there.
+const EVERYDAY: [&str; 16] = [
+    "AICORE_SERVICE_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "CLOUDFLARE_API_KEY",
+    "CLOUDFLARE_API_TOKEN",
+    "DATABRICKS_TOKEN",
+    "DIGITALOCEAN_ACCESS_TOKEN",
+    "GITHUB_TOKEN",
+    "GITLAB_TOKEN",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "HF_TOKEN",
+    "INFOMANIAK_API_KEY",
+    "OVHCLOUD_API_KEY",
+    "SCALEWAY_API_KEY",
+    "VULTR_API_KEY",
+    "WANDB_API_KEY",
+];
+
+/// Returns true for a variable that is usually set for something else than models.
+pub(crate) fn is_everyday(variable: &str) -> bool {
+    EVERYDAY.contains(&variable)
+}
+
 /// Options of OpenCode that fill a placeholder of the base URL instead of going into the body, and those that have no
 /// meaning here.
 static SETTING_OPTIONS: &[(&str, &[&str])] = &[

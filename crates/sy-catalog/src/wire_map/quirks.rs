@@ -21,6 +21,42 @@ const REASONING_PATCH: Patch = Patch {
 const THINKING: Patch = Patch { reasoning_request: Some(ReasoningRequest::Thinking), ..SAME };
 const HOSTED: Patch = Patch { hosted_tools: Some(true), ..SAME };
 const OPENAI_PACKAGES: &[&str] = &["@ai-sdk/openai", "@ai-sdk/azure"];
+const THINK_TAGS: Patch = Patch { think_tags: Some(true), ..SAME };
+/// Packages of hosts that serve open models as they come: local servers, and clouds that put no reader of reasoning before them.
+const OPEN_MODEL_HOSTS: &[&str] = &[
+    OPENAI_COMPATIBLE,
+    "@ai-sdk/cerebras",
+    "@ai-sdk/deepinfra",
+    "@ai-sdk/groq",
+    "@ai-sdk/togetherai",
+    "ollama",
+    "ollama-ai-provider",
+    "ollama-ai-provider-v2",
+];
+/// Families of open models that write their reasoning between tags into the text (their model cards and chat templates, read
+/// 2026-11).
+const OPEN_REASONERS: &[&str] = &[
+    "cogito",
+    "deephermes",
+    "deepseek-r1",
+    "deepseek_r1",
+    "exaone",
+    "hunyuan",
+    "lfm2",
+    "magistral",
+    "marco-o1",
+    "minimax-m",
+    "nemotron",
+    "openthinker",
+    "phi-4",
+    "phi4",
+    "qwen3",
+    "qwq",
+    "r1-distill",
+    "ring-",
+    "smollm3",
+    "thinking",
+];
 /// How we name ourselves to gateways that ask who calls.
 const WHO_WE_ARE: &[(&str, &str)] = &[("http-referer", "switchyard"), ("x-title", "switchyard")];
 
@@ -62,6 +98,19 @@ pub(super) static QUIRKS: &[Quirk] = &[
         npm: &["@ai-sdk/openai", "@ai-sdk/azure", "@ai-sdk/xai"],
         models: &["gpt-4o", "gpt-4.1", "gpt-5", "gpt-6", "o3", "o4-mini", "grok-4"],
         dialect: HOSTED,
+        ..NOTHING
+    },
+    Quirk { npm: OPEN_MODEL_HOSTS, models: OPEN_REASONERS, dialect: THINK_TAGS, ..NOTHING },
+    // Whatever a server on one's own machine is called to serve.
+    Quirk {
+        providers: &["llama.cpp", "lmstudio", "ollama*", "vllm*"],
+        dialect: THINK_TAGS,
+        ..NOTHING
+    },
+    Quirk {
+        providers: &["anthropic"],
+        npm: &["@ai-sdk/anthropic"],
+        dialect: Patch { billing_line: Some(true), ..SAME },
         ..NOTHING
     },
     // OpenAI itself, and those who resell its API under its package. Only the former is known to speak both protocols.

@@ -129,3 +129,18 @@ fn dialects_differ_by_value() {
     assert_eq!(nim.dialect(OPENAI_CHAT).reasoning_request, ReasoningRequest::None);
     assert!(at("nvidia", COMPATIBLE, "x").dialect(OPENAI_CHAT).streaming);
 }
+
+#[test]
+fn open_models_think_between_tags_and_only_anthropic_reads_its_billing_line() {
+    let tags = |provider, npm, model| at(provider, npm, model).dialect(OPENAI_CHAT).think_tags;
+    assert!(tags("mine", COMPATIBLE, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"));
+    assert!(tags("mine", COMPATIBLE, "Qwen3-8B"));
+    assert!(tags("ollama", "ollama", "anything:8b"));
+    assert!(!tags("mine", COMPATIBLE, "llama-3.3-70b"));
+    assert!(!tags("openai", "@ai-sdk/openai", "gpt-5"));
+
+    let line = |provider| {
+        at(provider, "@ai-sdk/anthropic", "claude-x").dialect(ANTHROPIC_MESSAGES).billing_line
+    };
+    assert!(line("anthropic") && !line("mine"));
+}

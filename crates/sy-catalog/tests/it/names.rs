@@ -1,7 +1,8 @@
 //! What typed names stand for.
 
 use serde_json::{Value, json};
-use sy_types::ErrorKind;
+use sy_catalog::{Connected, ProviderRow};
+use sy_types::{Capabilities, ErrorKind};
 
 use crate::{Connections, catalog, catalog_with};
 
@@ -102,11 +103,132 @@ fn an_unknown_name_comes_with_suggestions() {
         );
         assert!(failure.message.matches('`').count() <= 2 * 5, "{failure}");
     };
-    check("anthropic/claude-opus-4.6", "`anthropic/claude-opus-4-6`");
     check("gpt5.4", "`openai/gpt-5.4`");
     check("antropic/claude-opus-4-6", "`anthropic/claude-opus-4-6`");
     let failure = catalog(json!({})).resolve("", &Connections(&[])).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Invalid);
+}
+
+#[test]
+fn an_unlisted_model_of_a_connected_provider_is_passed_on_with_a_notice() {
+    let check = |connected: &'static [&'static str], name: &str, expected: &str, notice: &str| {
+        let catalog = catalog(json!({}));
+        let resolved = catalog.resolve(name, &Connections(connected)).unwrap();
+        assert_eq!((resolved.name().as_str(), resolved.is_listed), (expected, false));
+        let target = catalog.target(&resolved).unwrap();
+        let told = target.info.notice.as_deref().unwrap_or_default();
+        assert!(told.contains("not in the catalog") && told.contains(notice), "{told}");
+        assert_eq!(target.info.capabilities, Capabilities::default(), "nothing is known of it");
+    };
+    check(&["openai"], "openai/gpt-99", "openai/gpt-99", "");
+    check(&["anthropic"], "anthropic/claude-x", "anthropic/claude-x", "");
+    let meant = "did you mean `anthropic/claude-opus-4-6`";
+    check(&["anthropic"], "anthropic/claude-opus-4.6", "anthropic/claude-opus-4.6", meant);
+    check(&["openrouter"], "openrouter/openai/gpt-5:nitro", "openrouter/openai/gpt-5:nitro", "");
+    // A bare one, where one provider is meant.
+    check(&["openai", "anthropic"], "gpt-99", "openai/gpt-99", "");
+    check(&["anthropic"], "claude-x", "anthropic/claude-x", "");
+    check(&["openrouter"], "qwen/qwen99", "openrouter/qwen/qwen99", "");
+}
+
+#[test]
+fn an_unlisted_model_needs_a_provider_that_is_connected_and_allows_it() {
+    let check = |own: Value, connected: &'static [&'static str], name: &str, expected: &str| {
+        let failure = catalog(own).resolve(name, &Connections(connected)).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::NotFound, "{failure}");
+        assert!(failure.message.contains(expected), "{name}: {failure}");
+    };
+    check(json!({}), &[], "openai/gpt-99", "the provider openai has no model `gpt-99`");
+    check(json!({}), &["openai", "opencode"], "gpt-99", "there is no model `gpt-99`");
+    check(json!({}), &["anthropic"], "gpt-99", "there is no model `gpt-99`");
+    check(json!({}), &["anthropic"], "nosuch/model", "there is no model `nosuch/model`");
+    let own = json!({"provider": {"openai": {"whitelist": ["gpt-5"]}}});
+    check(own, &["openai"], "openai/gpt-99", "has no model `gpt-99`");
+    let own = json!({"provider": {"openai": {"blacklist": ["gpt-99"]}}});
+    check(own, &["openai"], "openai/gpt-99", "has no model `gpt-99`");
+}
+
+#[test]
+fn a_typing_error_is_told_with_what_was_meant() {
+    let own = json!({"alias": {"fast": "groq/x", "smart": "anthropic/y"}});
+    let check = |name: &str, expected: &str| {
+        let connected = Connections(&["openai", "anthropic"]);
+        let failure = catalog(own.clone()).resolve(name, &connected).unwrap_err();
+        assert!(failure.message.contains(expected), "{name}: {failure}");
+        let (_, asked) = failure.message.split_once("did you mean ").expect("a question");
+        let (asked, _) = asked.split_once('?').expect("a question mark");
+        let mut names: Vec<&str> = asked.split(", ").collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), asked.split(", ").count(), "once each: {failure}");
+    };
+    check("opneai", "`openai/");
+    check("opneai/gpt-5", "`openai/gpt-5`");
+    check("fsat", "`fast`");
+    check("smrt", "`smart`");
+    check("claude-sonet-4-5", "`anthropic/claude-sonnet-4-5`");
+    check("antropic/claude-sonet-4-5", "`anthropic/claude-sonnet-4-5`");
+    assert_eq!(catalog(json!({})).providers_like("openia")[0], "openai");
+    assert_eq!(catalog(json!({})).providers_like("antrophic")[0], "anthropic");
+}
+
+#[test]
+fn an_unknown_variant_comes_with_the_known_ones() {
+    let connected = Connections(&["openai"]);
+    for name in ["openai/gpt-5.4:ultra", "gpt-5.4:ultra"] {
+        let failure = catalog(json!({})).resolve(name, &connected).unwrap_err();
+        assert!(
+            failure.message.contains("has no variant `ultra`: it has")
+                && failure.message.contains("low, medium, high"),
+            "{failure}"
+        );
+    }
+}
+
+/// These providers have a key in a variable.
+struct Variables(&'static [(&'static str, &'static str)], &'static [&'static str]);
+
+impl Connected for Variables {
+    fn is_connected(&self, row: &ProviderRow) -> bool {
+        self.1.contains(&row.id.as_str()) || self.key_variable(row).is_some()
+    }
+
+    fn key_variable(&self, row: &ProviderRow) -> Option<String> {
+        let found = self.0.iter().find(|(id, _)| *id == row.id);
+        found.map(|(_, name)| (*name).to_owned())
+    }
+}
+
+#[test]
+fn an_everyday_variable_never_decides() {
+    const EVERYDAY: &[(&str, &str)] =
+        &[("cloudflare-workers-ai", "CLOUDFLARE_API_KEY"), ("github-copilot", "GITHUB_TOKEN")];
+    const BOTH: &[(&str, &str)] = &[("github-copilot", "GITHUB_TOKEN"), ("xai", "XAI_API_KEY")];
+    let chosen = |variables, signed_in: &'static [&'static str]| {
+        let resolved = catalog(json!({})).default_model(&Variables(variables, signed_in));
+        resolved.map(|resolved| resolved.provider)
+    };
+    let failure = chosen(EVERYDAY, &[]).unwrap_err();
+    assert!(failure.message.contains("a variable that other tools use"), "{failure}");
+    assert_eq!(chosen(BOTH, &[]).unwrap(), "xai");
+    assert_eq!(chosen(BOTH, &["zai"]).unwrap(), "zai", "a sign-in before a variable");
+    let own = json!({"provider": {"github-copilot": {}}});
+    let resolved = catalog(own).default_model(&Variables(BOTH, &["zai"])).unwrap();
+    assert_eq!(resolved.provider, "github-copilot", "the configuration before both");
+
+    // Nor does it make a name ambiguous that is none without it.
+    let connected = Variables(EVERYDAY, &["openai"]);
+    let resolved = catalog(json!({})).resolve("gpt-5.4", &connected).unwrap();
+    assert_eq!(resolved.provider, "openai");
+}
+
+#[test]
+fn a_provider_that_cannot_be_called_is_never_the_default() {
+    let connected = Connections(&["azure", "cohere", "gitlab", "zai"]);
+    let resolved = catalog(json!({})).default_model(&connected).unwrap();
+    assert_eq!(resolved.provider, "cohere", "its one model that can be called");
+    let failure = catalog(json!({})).default_model(&Connections(&["azure"])).unwrap_err();
+    assert!(failure.message.contains("AZURE_RESOURCE_NAME"), "{failure}");
 }
 
 #[test]

@@ -92,6 +92,43 @@ async fn fetched_data_are_used_kept_and_asked_for_by_tag() {
 }
 
 #[tokio::test]
+async fn a_fetched_catalog_moves_nobody_and_takes_no_variable() {
+    let lies = json!({
+        "openai": {"id": "openai", "api": "https://evil.test/v1", "env": ["HOME"], "npm": "@ai-sdk/openai",
+            "models": {"gpt-5": {"provider": {"api": "https://evil.test/v1"}}, "gpt-new": {"name": "New"}}},
+        "groq": {"id": "groq", "npm": "@ai-sdk/openai-compatible", "api": "http://api.groq.com/openai/v1", "models": {"m": {}}},
+        "newcomer": {"id": "newcomer", "env": ["AWS_SECRET_ACCESS_KEY"], "api": "https://new.test/${HOME}/v1", "models": {"m": {}}},
+    });
+    let source = Source::start(answer("\"v1\"", &lies)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = of_source(&source, folder.path(), 3600, false);
+    catalog.refresh(true).await.unwrap();
+
+    let target = |name: &str| {
+        let resolved = catalog.resolve(name, &Connections(&["groq"])).unwrap();
+        catalog.target(&resolved).map(|target| target.base_url.to_string())
+    };
+    for name in ["openai/gpt-5", "openai/gpt-new"] {
+        assert_eq!(target(name).unwrap(), "https://api.openai.com/v1", "{name}");
+    }
+    assert_eq!(target("groq/m").unwrap(), "https://api.groq.com/openai/v1");
+    assert!(target("newcomer/m").is_err(), "its address takes a variable in");
+    let env = |id: &str| catalog.provider(id).unwrap().row.env.clone();
+    assert_eq!((env("openai"), env("newcomer")), (vec!["OPENAI_API_KEY".to_owned()], vec![]));
+
+    let told: Vec<String> = catalog.differences().iter().map(ToString::to_string).collect();
+    for part in [
+        "openai: the fetched catalog moves it",
+        "openai: the fetched catalog takes its key from HOME instead of OPENAI_API_KEY",
+        "openai/gpt-5: the fetched catalog moves it",
+        "http://api.groq.com",
+        "newcomer: a new provider that wants AWS_SECRET_ACCESS_KEY",
+    ] {
+        assert!(told.iter().any(|line| line.contains(part)), "{part}: {told:#?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_there_stays_when_a_refresh_fails() {
     let source = Source::start(answer("\"v1\"", &newcomer())).await;
     let folder = tempfile::tempdir().unwrap();

@@ -85,6 +85,23 @@ fn every_model_has_a_target_or_a_clean_refusal() {
 }
 
 #[test]
+fn the_readme_counts_what_can_be_called_with_a_key() {
+    let counts = catalog(json!({})).counts(&Connections(&[]));
+    let readme = include_str!("../../../../README.md");
+    let with_comma = |count: usize| format!("{},{:03}", count / 1000, count % 1000);
+    let callable = format!(
+        "{} models of {} providers (of the {} that its catalog knows)",
+        with_comma(counts.callable_models),
+        counts.callable_providers,
+        counts.providers
+    );
+    assert!(readme.contains(&callable), "expected in README.md: {callable}");
+    let listed = format!("searches {} models, offline", with_comma(counts.models));
+    assert!(readme.contains(&listed), "expected in README.md: {listed}");
+    assert_eq!((counts.connected_providers, counts.connected_models), (0, 0));
+}
+
+#[test]
 fn a_missing_variable_is_named() {
     let check = |provider: &str, variable: &str| {
         let catalog = catalog(json!({}));

@@ -48,6 +48,12 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         body.insert("stop_sequences".to_owned(), stop.into());
     }
     user(&mut body, chat, &mut dropped);
+    service_tier(&mut body, chat, &mut dropped);
+    for (field, is_set) in
+        [("n", chat.choices.is_some()), ("logprobs", chat.top_logprobs.is_some())]
+    {
+        dropped.extend(is_set.then(|| Dropped::new(field, "the protocol has no such field")));
+    }
     if stream {
         body.insert("stream".to_owned(), true.into());
     }
@@ -59,6 +65,19 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     }
     limit_cache_markers(&mut body, &mut dropped);
     Built { body, dropped }
+}
+
+/// Writes the tier. A claim to better service is `auto` here, which uses what was bought in advance; there is none that is cheaper.
+fn service_tier(body: &mut Map<String, Value>, chat: &ChatRequest, dropped: &mut Vec<Dropped>) {
+    let tier = match chat.service_tier.as_deref() {
+        None => return,
+        Some("default") => "standard_only",
+        Some("priority") => "auto",
+        Some(_) => {
+            return dropped.push(Dropped::new("service_tier", "the provider has no such tier"));
+        }
+    };
+    body.insert("service_tier".to_owned(), tier.into());
 }
 
 fn user(body: &mut Map<String, Value>, chat: &ChatRequest, dropped: &mut Vec<Dropped>) {
@@ -190,7 +209,7 @@ fn object_schema(schema: Value, path: &str, dropped: &mut Vec<Dropped>) -> Value
     match schema {
         Value::Object(mut map) => {
             if map.get("type").and_then(Value::as_str) != Some("object") {
-                dropped.push(Dropped::new(
+                dropped.push(Dropped::replaced(
                     format!("{path}.parameters.type"),
                     "set to object, since it must be one",
                 ));

@@ -35,6 +35,8 @@ pub(super) struct Decoder {
     finish: Option<FinishReason>,
     stop_sequence: Option<String>,
     called_tool: bool,
+    /// Why the model refused, in the provider's words.
+    explanation: Option<String>,
 }
 
 #[derive(Debug)]
@@ -276,6 +278,8 @@ impl Decoder {
             self.finish = Some(response::finish(word));
         }
         self.stop_sequence = text("stop_sequence").map(str::to_owned).or(self.stop_sequence.take());
+        self.explanation =
+            value.get("delta").and_then(response::explanation).or(self.explanation.take());
         self.counts.take(value.get("usage"));
         events.extend(self.counts.usage().map(StreamEvent::Usage));
     }
@@ -286,6 +290,14 @@ impl Decoder {
         for block in std::mem::take(&mut self.open) {
             block.close(&mut self.next, events);
         }
+
+        if let Some(text) = self.explanation.take() {
+            let index = self.next;
+            events.push(StreamEvent::BlockStart { index, block: BlockStart::Refusal });
+            events.push(StreamEvent::Delta { index, delta: Delta::Text(text) });
+            events.push(StreamEvent::BlockStop { index });
+        }
+
         let unsaid = if self.called_tool { FinishReason::ToolCalls } else { FinishReason::Stop };
         let reason = self.finish.take().unwrap_or(unsaid);
         events.push(StreamEvent::Finish { reason, stop_sequence: self.stop_sequence.take() });

@@ -17,9 +17,6 @@ use super::{proof, response, thinking};
 use crate::ids::ANTHROPIC_MESSAGES;
 use crate::media;
 
-/// What is said for the user where a conversation is nothing but instructions: the shortest text that is accepted.
-const FILLER: &str = ".";
-
 /// Picture types that the protocol takes (docs read 2026-11-21).
 const PICTURES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
@@ -67,9 +64,9 @@ impl<'a> History<'a> {
             match message.role {
                 Role::System | Role::Developer => {
                     if !is_leading {
-                        dropped.push(Dropped::new(
+                        dropped.push(Dropped::moved(
                             format!("messages[{index}]"),
-                            "moved to the system prompt",
+                            "to the system prompt",
                         ));
                     }
                     history.instruct(message, index, dropped);
@@ -91,14 +88,17 @@ impl<'a> History<'a> {
     /// Returns the system blocks and the messages.
     pub(super) fn into_values(mut self, dropped: &mut Vec<Dropped>) -> (Vec<Value>, Vec<Value>) {
         self.turns.retain(|turn| !turn.results.is_empty() || !turn.blocks.is_empty());
-        if self.turns.is_empty() {
-            dropped.push(Dropped::new(
+
+        // The protocol wants a message. Instructions alone are what the user asks for.
+        if self.turns.is_empty() && !self.system.is_empty() {
+            dropped.push(Dropped::moved(
                 "messages",
-                "at least one must have content: a short one was put in",
+                "instructions alone are no conversation here: sent as the user's",
             ));
-            let blocks = vec![json!({ "type": "text", "text": FILLER })];
+            let blocks = std::mem::take(&mut self.system);
             self.turns.push(Turn { is_assistant: false, results: Vec::new(), blocks });
         }
+
         let mut messages: Vec<(bool, Vec<Value>)> = Vec::with_capacity(self.turns.len());
         for turn in self.turns {
             let content = turn.results.into_iter().chain(turn.blocks);
@@ -110,6 +110,10 @@ impl<'a> History<'a> {
                 _ => messages.push((turn.is_assistant, content.collect())),
             }
         }
+        if let Some((true, blocks)) = messages.last_mut() {
+            trim_prefill(blocks, dropped);
+        }
+
         let role = |is_assistant| if is_assistant { "assistant" } else { "user" };
         let messages = messages.into_iter().map(
             |(is_assistant, content)| json!({ "role": role(is_assistant), "content": content }),
@@ -231,6 +235,23 @@ impl<'a> History<'a> {
                 Some(json!({ "type": "thinking", "thinking": reasoning.text, "signature": "" }))
             }
         }
+    }
+}
+
+/// Takes white space from the end of the answer's beginning, which the API refuses ("final assistant content cannot end with
+/// trailing whitespace").
+fn trim_prefill(blocks: &mut [Value], dropped: &mut Vec<Dropped>) {
+    let Some(Value::String(text)) = blocks.last_mut().and_then(|block| block.get_mut("text"))
+    else {
+        return;
+    };
+    let length = text.trim_end().len();
+    if length < text.len() {
+        text.truncate(length);
+        dropped.push(Dropped::replaced(
+            "messages (the answer's beginning)",
+            "white space at its end is not accepted",
+        ));
     }
 }
 

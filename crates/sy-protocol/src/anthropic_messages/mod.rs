@@ -29,7 +29,7 @@ mod thinking;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
-use sy_types::chat::{ChatRequest, ChatResponse};
+use sy_types::chat::{ChatRequest, ChatResponse, Dropped};
 use sy_types::{CallBody, Failure, ProtocolId, Target};
 
 use crate::face::{
@@ -77,6 +77,10 @@ impl Upstream for AnthropicMessages {
 
     fn relay(&self, outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
         relay::relay(outgoing)
+    }
+
+    fn relay_dropped(&self, outgoing: &Outgoing<'_>) -> Result<Vec<Dropped>, Failure> {
+        Ok(relay::dropped(outgoing))
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {

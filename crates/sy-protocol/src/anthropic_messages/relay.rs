@@ -1,17 +1,19 @@
 //! What must be looked at where bodies of this protocol are passed on as they are.
 //!
 //! Called by the router for a client and a provider that both speak it. A conversation may have begun with another provider: then
-//! its history holds proofs of other protocols, which this provider would refuse, and they are taken out. It deliberately changes
-//! nothing else.
+//! its history holds proofs of other protocols, which this provider would refuse, and they are taken out. So is the billing line
+//! of Claude Code, where the provider is not the one that reads it. It deliberately changes nothing else.
 
 use serde_json::Value;
-use sy_types::chat::StreamEvent;
+use sy_types::chat::{Dropped, StreamEvent};
 use sy_types::{CallBody, Failure};
 
 use super::decoder::Decoder;
 use super::proof;
+use crate::conversation;
 use crate::face::{Outgoing, StreamDecoder};
 use crate::frame::Frame;
+use crate::patch::Spans;
 
 /// With what a JSON text that we made begins.
 const MARKED: &[u8] = b"\"sy1";
@@ -34,7 +36,48 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
             ));
         }
     }
-    outgoing.inbound.patched(outgoing.target, edits)
+    let system = system_without_billing(outgoing);
+    // A system prompt that was nothing but the line is gone.
+    let removed: &[&str] = if system == Some(Value::Null) { &["system"] } else { &[] };
+    edits.extend(system.filter(|system| !system.is_null()).map(|system| ("system", system)));
+    outgoing.inbound.patched_without(outgoing.target, edits, removed)
+}
+
+/// Reports what [`relay`] leaves out.
+pub(super) fn dropped(outgoing: &Outgoing<'_>) -> Vec<Dropped> {
+    system_without_billing(outgoing).map(|_| conversation::billing_report()).into_iter().collect()
+}
+
+/// Returns the system prompt without the billing line; `Null` when nothing is left of it, `None` when it stays as it is.
+fn system_without_billing(outgoing: &Outgoing<'_>) -> Option<Value> {
+    let body = outgoing.inbound.body();
+    let is_there = memchr::memmem::find(body, conversation::BILLING_LINE.as_bytes()).is_some();
+    if outgoing.target.dialect.billing_line || !is_there {
+        return None;
+    }
+
+    let spans = Spans::find(body, &["system"]).ok()?;
+    match crate::json::read(spans.get(body, "system")?).ok()? {
+        Value::String(text) => {
+            let rest = conversation::without_billing(&text)?;
+            Some(if rest.trim().is_empty() { Value::Null } else { Value::from(rest) })
+        }
+        Value::Array(mut blocks) => {
+            let mut is_found = false;
+            blocks.retain_mut(|block| {
+                let Some(Value::String(text)) = block.get_mut("text") else { return true };
+                let Some(rest) = conversation::without_billing(text).map(str::to_owned) else {
+                    return true;
+                };
+                is_found = true;
+                *text = rest;
+                !text.trim().is_empty()
+            });
+            let left = if blocks.is_empty() { Value::Null } else { Value::Array(blocks) };
+            is_found.then_some(left)
+        }
+        _ => None,
+    }
 }
 
 /// Returns a message without blocks and citations of other protocols; `None` when nothing is left of it.

@@ -63,12 +63,22 @@ pub(super) fn decode(body: &[u8], head: &Head, purpose: Purpose) -> Result<ChatR
         stop: stop_sequences(&mut fields)?,
         sampling,
         user: user(&mut fields, &mut dropped)?,
+        service_tier: service_tier(&mut fields)?,
         ..ChatRequest::default()
     };
     reasoning_and_output(&mut fields, &mut chat, &mut dropped)?;
     fields.finish(&mut dropped);
     chat.unmapped = dropped;
     Ok(chat)
+}
+
+/// Reads the tier: `standard_only` is OpenAI's `default`, and `auto` asks for nothing.
+fn service_tier(fields: &mut Fields) -> Result<Option<String>, Failure> {
+    Ok(match fields.string("service_tier")?.as_deref() {
+        Some("standard_only") => Some("default".to_owned()),
+        None | Some("auto") => None,
+        Some(other) => Some(other.to_owned()),
+    })
 }
 
 fn stop_sequences(fields: &mut Fields) -> Result<Vec<String>, Failure> {

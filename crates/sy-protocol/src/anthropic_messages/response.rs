@@ -15,7 +15,7 @@ use crate::face::ReplyInfo;
 use crate::ids::ANTHROPIC_MESSAGES;
 
 /// Fields of an answer that say something no other protocol can say.
-const UNMAPPED: [&str; 3] = ["container", "context_management", "stop_details"];
+const UNMAPPED: [&str; 2] = ["container", "context_management"];
 
 /// Reads a whole answer.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
@@ -39,20 +39,30 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     };
     let mut counts = Counts::default();
     counts.take(answer.get("usage"));
+    let mut parts = parts(blocks);
+    parts.extend(explanation(&Value::Object(answer.clone())).map(Part::Refusal));
     let unmapped =
         UNMAPPED.into_iter().filter(|name| answer.get(*name).is_some_and(|value| !value.is_null()));
     Ok(ChatResponse {
         id: text("id"),
         model: text("model"),
         created: None,
-        parts: parts(blocks),
+        parts,
         finish: text("stop_reason").map(|word| finish(&word)),
         stop_sequence: text("stop_sequence"),
         usage: counts.usage(),
         unmapped: unmapped
             .map(|name| Dropped::new(name, "no counterpart in other protocols"))
             .collect(),
+        ..ChatResponse::default()
     })
+}
+
+/// Returns the provider's explanation of a refusal (`stop_details`), which stands beside `stop_reason` in a whole answer and in
+/// the last delta of a stream.
+pub(super) fn explanation(holder: &Value) -> Option<String> {
+    let text = holder.get("stop_details")?.get("explanation")?.as_str()?;
+    (!text.trim().is_empty()).then(|| text.to_owned())
 }
 
 fn no_message(what: &str) -> Failure {
@@ -202,8 +212,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Takes a report in. A later one replaces the prompt counts of an earlier one as a whole, since some gateways split a first
-    /// guess into cached and fresh tokens later; a report of zeros says nothing.
+    /// Takes a report in. Counts are cumulative: a later one replaces an earlier one, also where it is smaller, and prompt counts
+    /// are replaced as a whole, since some gateways split a first guess into cached and fresh tokens later. A report of zeros
+    /// says nothing.
     pub(super) fn take(&mut self, usage: Option<&Value>) {
         let Some(usage) = usage else { return };
         let count = |name: &str| usage.get(name).and_then(crate::json::count);
@@ -218,10 +229,14 @@ impl Counts {
             self.cache_read = read.unwrap_or(self.cache_read);
             self.cache_write = write.unwrap_or(self.cache_write);
         }
-        self.output = self.output.max(count("output_tokens").unwrap_or_default());
+
+        let output = count("output_tokens");
+        let says_something = prompt.iter().flatten().chain(&output).any(|tokens| *tokens > 0);
+        self.output = output.filter(|_| says_something).unwrap_or(self.output);
         let details =
             usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"));
-        self.thinking = self.thinking.max(details.and_then(crate::json::count).unwrap_or_default());
+        let thinking = details.and_then(crate::json::count).filter(|_| says_something);
+        self.thinking = thinking.unwrap_or(self.thinking).min(self.output);
     }
 
     /// Returns the counts in canonical form; `None` as long as all are zero.

@@ -107,7 +107,7 @@ fn answer_limit(chat: &ChatRequest, target: &Target, dropped: &mut Vec<Dropped>)
     let most = target.info.limits.output;
     match chat.max_output_tokens {
         Some(limit) if most > 0 && limit > most => {
-            dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+            dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
             most
         }
         Some(limit) => limit,
@@ -176,8 +176,9 @@ fn make_room(target: &Target, limit: &mut u64, dropped: &mut Vec<Dropped>) {
         return;
     };
     *limit = limit.saturating_add(budget);
-    dropped.push(Dropped::new(
+    dropped.push(Dropped::raised(
         "max_output_tokens",
+        *limit,
         "raised, since it must be more than the configured reasoning budget",
     ));
 }
@@ -196,8 +197,9 @@ fn budget(
         *limit = limit.saturating_add(budget).min(most);
     } else if budget >= *limit {
         *limit = limit.saturating_add(budget).min(most);
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::raised(
             "max_output_tokens",
+            *limit,
             "raised, since it must be more than the reasoning budget",
         ));
     }
@@ -209,7 +211,11 @@ fn budget(
         return None;
     }
     if budget != asked && chat.reasoning.budget_tokens.is_some() {
-        dropped.push(Dropped::new("reasoning budget", "changed to what the model accepts"));
+        dropped.push(Dropped::clamped(
+            "reasoning budget",
+            budget,
+            "changed to what the model accepts",
+        ));
     }
     if chat.reasoning.visible == Some(false) && is_claude(&target.upstream_model) {
         return Some(json!({ "type": "enabled", "budget_tokens": budget, "display": "omitted" }));
@@ -240,8 +246,9 @@ fn effort(
         Effort::Low | Effort::Medium | Effort::High | Effort::XHigh | Effort::Max => asked,
     };
     if Some(effort) != options.effort && options.effort.is_some_and(|asked| asked != Effort::None) {
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::clamped(
             "reasoning effort",
+            effort.name(),
             "changed to the nearest level that the model takes",
         ));
     }
@@ -271,42 +278,48 @@ fn sampling(
     let is_closed = is_claude && (!takes_temperature || version(&target.upstream_model) >= (4, 7));
     let is_thinking = is_claude && is_thinking(body, target);
     let wish = &chat.sampling;
-    let mut refuse = |field: &str, reason| dropped.push(Dropped::new(field, reason));
     match wish.temperature {
         None => {}
-        Some(_) if !takes_temperature || is_closed => refuse("temperature", REFUSED),
-        Some(temperature) if is_thinking && temperature != 1.0 => refuse("temperature", THINKING),
+        Some(_) if !takes_temperature || is_closed => {
+            dropped.push(Dropped::new("temperature", REFUSED))
+        }
+        Some(temperature) if is_thinking && temperature != 1.0 => {
+            dropped.push(Dropped::new("temperature", THINKING))
+        }
         Some(temperature) => {
             if temperature > 1.0 {
-                refuse("temperature", "lowered to 1, the highest value");
+                dropped.push(Dropped::clamped("temperature", 1, "the highest value"));
             }
             body.insert("temperature".to_owned(), temperature.clamp(0.0, 1.0).into());
         }
     }
+
     match wish.top_p {
         None => {}
-        Some(_) if is_closed => refuse("top_p", REFUSED),
-        Some(top_p) if is_thinking && top_p < 0.95 => refuse("top_p", THINKING),
+        Some(_) if is_closed => dropped.push(Dropped::new("top_p", REFUSED)),
+        Some(top_p) if is_thinking && top_p < 0.95 => dropped.push(Dropped::new("top_p", THINKING)),
         // Claude takes one of the two from 4.1 on.
         Some(_)
             if is_claude
                 && version(&target.upstream_model) >= (4, 1)
                 && body.contains_key("temperature") =>
         {
-            refuse("top_p", "not accepted together with temperature");
+            dropped.push(Dropped::new("top_p", "not accepted together with temperature"));
         }
         Some(top_p) => {
             body.insert("top_p".to_owned(), top_p.into());
         }
     }
+
     match wish.top_k {
         None => {}
-        Some(_) if is_closed => refuse("top_k", REFUSED),
-        Some(_) if is_thinking => refuse("top_k", THINKING),
+        Some(_) if is_closed => dropped.push(Dropped::new("top_k", REFUSED)),
+        Some(_) if is_thinking => dropped.push(Dropped::new("top_k", THINKING)),
         Some(top_k) => {
             body.insert("top_k".to_owned(), top_k.into());
         }
     }
+
     let unknown = [
         ("frequency_penalty", wish.frequency_penalty.is_some()),
         ("presence_penalty", wish.presence_penalty.is_some()),
@@ -315,5 +328,5 @@ fn sampling(
     unknown
         .into_iter()
         .filter(|(_, asked)| *asked)
-        .for_each(|(field, _)| refuse(field, "the protocol has no such field"));
+        .for_each(|(field, _)| dropped.push(Dropped::new(field, "the protocol has no such field")));
 }

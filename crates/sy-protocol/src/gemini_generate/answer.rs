@@ -43,13 +43,14 @@ pub(super) fn finish_reason(word: &str, has_calls: bool) -> FinishReason {
     }
 }
 
-/// Writes a finish word. A refusal and a filter are one class here; a paused turn and words of others are `OTHER`.
+/// Writes a finish word that every SDK of Google's knows. A refusal and a filter are one class here, and errors are said with the
+/// oldest word for one; a paused turn and words of others are `OTHER`.
 pub(super) fn finish_word(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::Stop | FinishReason::ToolCalls => "STOP",
         FinishReason::Length => "MAX_TOKENS",
         FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
-        FinishReason::Error => "MALFORMED_RESPONSE",
+        FinishReason::Error => "MALFORMED_FUNCTION_CALL",
         FinishReason::Other(word)
             if matches!(word.as_str(), "LANGUAGE" | "NO_IMAGE" | "IMAGE_OTHER") =>
         {
@@ -66,7 +67,7 @@ pub(super) fn usage(metadata: &Value) -> Usage {
     Usage {
         input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),
         cache_read: count("cachedContentTokenCount"),
-        cache_write: count("cacheWriteTokenCount"),
+        cache_write: 0,
         output: count("candidatesTokenCount").saturating_add(reasoning),
         reasoning,
     }
@@ -77,8 +78,7 @@ pub(super) fn counts_answer(metadata: &Value) -> bool {
     metadata.get("candidatesTokenCount").is_some() || metadata.get("thoughtsTokenCount").is_some()
 }
 
-/// Writes token counts. The API has no field for what was written to a cache; ours is left out where it is 0, and SDKs pass it
-/// over (checked with google-genai 3.3 and @google/genai).
+/// Writes token counts. The API has no field for what was written to a cache: it stays part of the prompt.
 pub(super) fn usage_metadata(usage: &Usage) -> Value {
     let mut counts = Map::new();
     counts.insert("promptTokenCount".to_owned(), Value::from(usage.input));
@@ -89,9 +89,6 @@ pub(super) fn usage_metadata(usage: &Usage) -> Value {
     counts.insert("totalTokenCount".to_owned(), Value::from(usage.total()));
     if usage.cache_read > 0 {
         counts.insert("cachedContentTokenCount".to_owned(), Value::from(usage.cache_read));
-    }
-    if usage.cache_write > 0 {
-        counts.insert("cacheWriteTokenCount".to_owned(), Value::from(usage.cache_write));
     }
     if usage.reasoning > 0 {
         counts.insert("thoughtsTokenCount".to_owned(), Value::from(usage.reasoning));

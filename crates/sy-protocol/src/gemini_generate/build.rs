@@ -69,6 +69,18 @@ fn generation_config(
         dropped
             .push(Dropped::new(format!("stop[{MOST_STOP_TEXTS}..]"), "this provider takes five"));
     }
+    if chat.stream {
+        // Further answers and the likelihood of tokens are told of whole answers only.
+        for (name, is_set) in
+            [("n", chat.choices.is_some()), ("logprobs", chat.top_logprobs.is_some())]
+        {
+            dropped.extend(is_set.then(|| Dropped::new(name, "not carried in streams")));
+        }
+    } else {
+        set("candidateCount", chat.choices.map(Value::from));
+        set("responseLogprobs", chat.top_logprobs.map(|_| Value::Bool(true)));
+        set("logprobs", chat.top_logprobs.filter(|top| *top > 0).map(Value::from));
+    }
     set("thinkingConfig", thinking::build(&chat.reasoning, target, dropped));
     config.extend(output_format(&chat.output, target, dropped));
     config
@@ -84,8 +96,7 @@ fn max_output_tokens(
     if most == 0 || asked <= most {
         return Some(asked);
     }
-    dropped
-        .push(Dropped::new("max_output_tokens", "more than the model gives: lowered to its limit"));
+    dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
     Some(most)
 }
 
@@ -151,6 +162,7 @@ fn report_rest(chat: &ChatRequest, dropped: &mut Vec<Dropped>) {
     for (name, is_set) in [
         ("user", chat.user.is_some()),
         ("metadata", !chat.metadata.is_empty()),
+        ("service_tier", chat.service_tier.as_deref().is_some_and(|tier| tier != "default")),
         ("prompt_cache_key", chat.prompt_cache_key.is_some()),
     ] {
         if is_set {

@@ -74,10 +74,9 @@ impl Contents {
             match message.role {
                 Role::System | Role::Developer => {
                     if !builder.contents.is_empty() {
-                        builder.report(
-                            path.clone(),
-                            "instructions in the middle go to the front here",
-                        );
+                        builder
+                            .dropped
+                            .push(Dropped::moved(path.as_str(), "to the system instruction"));
                     }
                     builder.instruction(&message.parts, &path, &mut instruction);
                 }
@@ -88,10 +87,10 @@ impl Contents {
         }
         builder.flush_attached();
         if builder.contents.is_empty() && !instruction.is_empty() {
-            builder.report(
-                "messages".to_owned(),
+            builder.dropped.push(Dropped::moved(
+                "messages",
                 "instructions alone are no conversation here: sent as the user's",
-            );
+            ));
             builder.push(false, std::mem::take(&mut instruction));
         }
         if naming::generation(&target.upstream_model).is_some_and(|generation| generation >= 3) {
@@ -258,7 +257,10 @@ impl<'a> Builder<'a> {
             self.report(format!("{path}.signature"), FOREIGN_PROOF);
         }
         if !call.custom && !parts::arguments(&call.arguments).1 {
-            self.report(format!("{path}.arguments"), "they are no JSON object: sent as one text");
+            self.dropped.push(Dropped::replaced(
+                format!("{path}.arguments"),
+                "they are no JSON object: sent as one text",
+            ));
         }
         parts::call_part(&ToolCall { signature, ..call.clone() })
     }
@@ -282,7 +284,7 @@ impl<'a> Builder<'a> {
             self.report(format!("{path}.name"), NO_PLACE);
         }
         if matches!(media.source, Source::Text(_)) {
-            self.report(path.to_owned(), "a text document is sent as text");
+            self.dropped.push(Dropped::replaced(path, "a text document is sent as text"));
         }
         let written = parts::media_part(media);
         if written.is_none() {

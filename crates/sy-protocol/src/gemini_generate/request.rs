@@ -69,8 +69,9 @@ fn generation_config(
             other => return Err(wrong(&path, "a string", &other)),
         }
     }
-    if config.count("candidateCount")?.is_some_and(|count| count > 1) {
-        dropped.push(Dropped::new(config.path("candidateCount"), "one answer is given"));
+    chat.choices = config.count("candidateCount")?.filter(|count| *count > 1);
+    if config.bool("responseLogprobs")? == Some(true) {
+        chat.top_logprobs = Some(config.count("logprobs")?.unwrap_or(0));
     }
     modalities(&mut config, dropped)?;
     chat.output = output_format(&mut config)?;

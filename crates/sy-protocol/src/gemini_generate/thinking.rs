@@ -47,6 +47,8 @@ pub(super) fn decode(
     Ok(options)
 }
 
+const ALWAYS: &str = "this model always reasons: asked for the least";
+
 /// Writes `thinkingConfig`; `None` when nothing was asked.
 pub(super) fn build(
     options: &ReasoningOptions,
@@ -88,8 +90,7 @@ fn budget(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -
     };
     if reasoning::is_off(options) {
         if model.contains("pro") {
-            dropped
-                .push(Dropped::new("reasoning", "this model always reasons: asked for the least"));
+            dropped.push(Dropped::clamped("reasoning", least, ALWAYS));
             return Some(Value::from(least));
         }
         return Some(Value::from(0));
@@ -97,8 +98,9 @@ fn budget(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -
     match reasoning::budget(options) {
         Some(asked) => {
             if options.budget_tokens.is_some_and(|asked| !(least..=most).contains(&asked)) {
-                dropped.push(Dropped::new(
+                dropped.push(Dropped::clamped(
                     "reasoning.budget_tokens",
+                    asked.clamp(least, most),
                     "outside the model's range: the nearest was taken",
                 ));
             }
@@ -112,7 +114,7 @@ fn budget(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -
 fn level(options: &ReasoningOptions, model: &str, dropped: &mut Vec<Dropped>) -> Option<Value> {
     let least = if model.contains("pro") { "low" } else { "minimal" };
     if reasoning::is_off(options) {
-        dropped.push(Dropped::new("reasoning", "this model always reasons: asked for the least"));
+        dropped.push(Dropped::clamped("reasoning", least, ALWAYS));
         return Some(Value::from(least));
     }
     let word = match reasoning::effort(options)? {

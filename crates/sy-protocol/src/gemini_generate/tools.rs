@@ -135,7 +135,7 @@ pub(super) fn build(
             }
             ToolKind::Custom { format } => {
                 if format.is_some() {
-                    dropped.push(Dropped::new(
+                    dropped.push(Dropped::replaced(
                         format!("{path}.format"),
                         "sent as a function with one text argument",
                     ));

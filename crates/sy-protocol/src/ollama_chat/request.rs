@@ -49,6 +49,9 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
         ("cache_control", has_cache_mark(chat)),
         ("user", chat.user.is_some()),
         ("metadata", !chat.metadata.is_empty()),
+        ("n", chat.choices.is_some()),
+        ("logprobs", chat.top_logprobs.is_some()),
+        ("service_tier", chat.service_tier.as_deref().is_some_and(|tier| tier != "default")),
         ("prompt_cache_key", chat.prompt_cache_key.is_some()),
     ] {
         if is_set {
@@ -131,8 +134,10 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             None
         }
         Some(ToolChoice::Allowed { names, .. }) => {
-            dropped
-                .push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+            dropped.push(Dropped::replaced(
+                "tool_choice.allowed_tools",
+                "sent as a shorter list of tools",
+            ));
             Some(names)
         }
     };
@@ -154,7 +159,10 @@ fn tools(chat: &ChatRequest, dropped: &mut Vec<Dropped>) -> Vec<Value> {
             ToolKind::Custom { format } => {
                 if format.is_some() {
                     let field = format!("tools[{index}].format");
-                    dropped.push(Dropped::new(field, "sent as a function with one text argument"));
+                    dropped.push(Dropped::replaced(
+                        field,
+                        "sent as a function with one text argument",
+                    ));
                 }
                 json!({ "type": "object", "properties": { "input": { "type": "string" } }, "required": ["input"] })
             }
@@ -241,7 +249,8 @@ impl Draft<'_> {
             Part::Media(media) => self.media(media, path),
             Part::Reasoning(part) => {
                 if self.target.dialect.reasoning_history.is_some() {
-                    self.thinking.push_str(&part.text);
+                    let pieces = [self.thinking.as_str(), part.text.as_str()];
+                    self.thinking = reasoning::joined(pieces.into_iter());
                 } else if !part.text.is_empty() {
                     self.drop(path.clone(), "the target does not take reasoning back");
                 }

@@ -99,6 +99,7 @@ fn a_conversation_is_written_in_ollamas_form() {
 #[test]
 fn options_format_tools_and_thinking_are_written() {
     let mut chat = ChatRequest {
+        messages: vec![Message::text(Role::User, "u")],
         max_output_tokens: Some(5),
         stop: vec!["x".to_owned()],
         ..ChatRequest::default()
@@ -117,7 +118,7 @@ fn options_format_tools_and_thinking_are_written() {
             .unwrap();
     let body: Value = serde_json::from_slice(&encoded.call.body.concat()).unwrap();
     let function = json!({"name": "f", "description": "", "parameters": {"type": "object"}});
-    let expected = json!({"model": "qwen3:4b", "messages": [], "stream": false, "format": "json", "think": true,
+    let expected = json!({"model": "qwen3:4b", "messages": [{"role": "user", "content": "u"}], "stream": false, "format": "json", "think": true,
         "tools": [{"type": "function", "function": function}], "keep_alive": "5m",
         "options": {"num_predict": 5, "stop": ["x"], "temperature": 0.5, "top_k": 3, "num_ctx": 65536}});
     assert_eq!(body, expected);

@@ -5,16 +5,14 @@
 //! by `build_message`.
 
 use serde_json::{Map, Value, json};
-use sy_types::chat::{
-    ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Tool, ToolChoice, ToolKind,
-};
-use sy_types::target::{MaxTokensField, ReasoningRequest, StructuredOutput, ToolCallIds};
-use sy_types::{ModelInfo, Target};
+use sy_types::Target;
+use sy_types::chat::{ChatRequest, Dropped, OutputFormat, Tool, ToolChoice, ToolKind};
+use sy_types::target::{MaxTokensField, StructuredOutput, ToolCallIds};
 
-use super::build_message;
+use super::{build_message, build_reasoning};
 use crate::face::Built;
 use crate::ids::OPENAI_CHAT;
-use crate::{reasoning, schema};
+use crate::schema;
 
 /// Makes a body.
 pub(crate) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built {
@@ -29,10 +27,42 @@ pub(crate) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Built 
     limit_and_stop(chat, target, &mut body, &mut dropped);
     sampling(chat, target, &mut body, &mut dropped);
     tools(chat, target, &mut body, &mut dropped);
-    ask_reasoning(&chat.reasoning, target, &mut body, &mut dropped);
+    build_reasoning::ask(&chat.reasoning, target, &mut body, &mut dropped);
     output(&chat.output, target, &mut body, &mut dropped);
     notes(chat, target, &mut body, &mut dropped);
+    choices(chat, target, stream, &mut body, &mut dropped);
     Built { body, dropped }
+}
+
+/// Asks for further answers and for the likelihood of tokens. Both are told of whole answers only.
+fn choices(
+    chat: &ChatRequest,
+    target: &Target,
+    stream: bool,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    const STREAMED: &str = "not carried in streams";
+    match chat.choices {
+        Some(_) if stream => dropped.push(Dropped::new("n", STREAMED)),
+        Some(choices) => {
+            body.insert("n".to_owned(), choices.into());
+        }
+        None => {}
+    }
+    match chat.top_logprobs {
+        Some(_) if stream => dropped.push(Dropped::new("logprobs", STREAMED)),
+        Some(_) if is_strict(target) => {
+            dropped.push(Dropped::new("logprobs", "the target refuses it"));
+        }
+        Some(top) => {
+            body.insert("logprobs".to_owned(), true.into());
+            if top > 0 {
+                body.insert("top_logprobs".to_owned(), top.into());
+            }
+        }
+        None => {}
+    }
 }
 
 fn limit_and_stop(
@@ -44,7 +74,7 @@ fn limit_and_stop(
     if let Some(asked) = chat.max_output_tokens {
         let most = target.info.limits.output;
         if most > 0 && asked > most {
-            dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+            dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
         }
         let field = match target.dialect.max_tokens_field {
             MaxTokensField::MaxTokens => "max_tokens",
@@ -116,7 +146,10 @@ fn tools(
         written.extend(write_tool(tool, &format!("tools[{index}]"), target, body, dropped));
     }
     if allowed.is_some() {
-        dropped.push(Dropped::new("tool_choice.allowed_tools", "sent as a shorter list of tools"));
+        dropped.push(Dropped::replaced(
+            "tool_choice.allowed_tools",
+            "sent as a shorter list of tools",
+        ));
     }
     if written.is_empty() {
         let is_forced = matches!(
@@ -159,7 +192,7 @@ fn write_tool(
         }
         ToolKind::Custom { format } => {
             if format.is_some() {
-                dropped.push(Dropped::new(
+                dropped.push(Dropped::replaced(
                     format!("{path}.format"),
                     "sent as a function with one text argument",
                 ));
@@ -220,90 +253,6 @@ fn write_choice(choice: &ToolChoice, target: &Target, dropped: &mut Vec<Dropped>
     })
 }
 
-fn ask_reasoning(
-    asked: &ReasoningOptions,
-    target: &Target,
-    body: &mut Map<String, Value>,
-    dropped: &mut Vec<Dropped>,
-) {
-    if asked.visible == Some(false) && target.dialect.reasoning_request != ReasoningRequest::Object
-    {
-        dropped.push(Dropped::new("reasoning.visible", "reasoning cannot be kept back here"));
-    }
-    let is_asked =
-        asked.enabled.is_some() || asked.effort.is_some() || asked.budget_tokens.is_some();
-    if !is_asked {
-        return;
-    }
-    let is_off = reasoning::is_off(asked);
-    if target.info.capabilities.reasoning == Some(false)
-        || target.dialect.reasoning_request == ReasoningRequest::None
-    {
-        if !is_off {
-            dropped.push(Dropped::new("reasoning", "the model cannot be asked to reason"));
-        }
-        return;
-    }
-    match target.dialect.reasoning_request {
-        ReasoningRequest::Effort => {
-            if let Some(word) = effort_word(asked, &target.info, dropped) {
-                body.insert("reasoning_effort".to_owned(), word.into());
-            }
-        }
-        ReasoningRequest::Object => {
-            let mut object = Map::new();
-            match (is_off, asked.effort, asked.budget_tokens) {
-                (true, ..) => object.insert("enabled".to_owned(), false.into()),
-                (false, _, Some(tokens)) => object.insert("max_tokens".to_owned(), tokens.into()),
-                (false, Some(effort), None) => {
-                    object.insert("effort".to_owned(), effort.name().into())
-                }
-                (false, None, None) => object.insert("enabled".to_owned(), true.into()),
-            };
-            if asked.visible == Some(false) {
-                object.insert("exclude".to_owned(), true.into());
-            }
-            body.insert("reasoning".to_owned(), object.into());
-        }
-        ReasoningRequest::Thinking => {
-            let kind = if is_off { "disabled" } else { "enabled" };
-            body.insert("thinking".to_owned(), json!({ "type": kind }));
-        }
-        ReasoningRequest::None => {}
-    }
-}
-
-/// Returns the word for effort that the model knows and that is nearest to what was asked.
-///
-/// The names of the model's variants tell which words it knows; where they tell nothing, only the three that every vendor
-/// has are sent.
-pub(crate) fn effort_word(
-    asked: &ReasoningOptions,
-    info: &ModelInfo,
-    dropped: &mut Vec<Dropped>,
-) -> Option<&'static str> {
-    let wanted = if reasoning::is_off(asked) { Effort::None } else { reasoning::effort(asked)? };
-    let mut known: Vec<Effort> =
-        info.variants.keys().filter_map(|name| Effort::parse(name)).collect();
-    if known.is_empty() {
-        known = vec![Effort::Low, Effort::Medium, Effort::High];
-    }
-    if wanted == Effort::None && !known.contains(&Effort::None) {
-        dropped.push(Dropped::new("reasoning", "the model cannot be asked not to reason"));
-        return None;
-    }
-    let distance = |word: &Effort| (*word as i32 - wanted as i32).abs();
-    let nearest = known
-        .into_iter()
-        .filter(|word| *word != Effort::None || wanted == Effort::None)
-        .min_by_key(distance)?;
-    if nearest != wanted {
-        dropped
-            .push(Dropped::new("reasoning.effort", "set to the nearest word that the model knows"));
-    }
-    Some(nearest.name())
-}
-
 fn output(
     output: &OutputFormat,
     target: &Target,
@@ -340,7 +289,7 @@ fn output(
 }
 
 /// Writes the caller's notes where they are safe to send: `metadata` is refused by OpenAI unless the answer is stored, and the
-/// cache key is known to OpenAI's own dialect only.
+/// cache key and the tier are known to OpenAI's own dialect only.
 fn notes(
     chat: &ChatRequest,
     target: &Target,
@@ -357,8 +306,20 @@ fn notes(
     if !chat.metadata.is_empty() {
         dropped.push(Dropped::new("metadata", "only taken with stored answers"));
     }
+
+    let is_openai = target.dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens;
+    match &chat.service_tier {
+        Some(tier) if is_openai => {
+            body.insert("service_tier".to_owned(), tier.as_str().into());
+        }
+        // The default is what everybody gives.
+        Some(tier) if tier != "default" => {
+            dropped.push(Dropped::new("service_tier", "the target has one tier"));
+        }
+        Some(_) | None => {}
+    }
     if let Some(key) = &chat.prompt_cache_key {
-        if target.dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens {
+        if is_openai {
             body.insert("prompt_cache_key".to_owned(), key.as_str().into());
         } else {
             dropped.push(Dropped::new("prompt_cache_key", "the target caches in its own way"));

@@ -13,7 +13,7 @@ use sy_types::{Interleaved, Media as Kind, Target};
 
 use super::{content, details, ids};
 use crate::ids::OPENAI_CHAT;
-use crate::media;
+use crate::{media, reasoning};
 
 /// Writes messages for one target.
 struct Writer<'a> {
@@ -228,7 +228,7 @@ impl Writer<'_> {
 
     /// Sends earlier reasoning back: as text in the field that the target wants, and as details where it made them.
     fn reasoning(&mut self, parts: &[(String, &Reasoning)], written: &mut Map<String, Value>) {
-        let text: String = parts.iter().map(|(_, part)| part.text.as_str()).collect();
+        let text = reasoning::joined(parts.iter().map(|(_, part)| part.text.as_str()));
         let is_demanded =
             matches!(self.target.info.capabilities.interleaved, Interleaved::Field(_));
         match self.target.dialect.reasoning_history {
@@ -283,7 +283,8 @@ impl Writer<'_> {
                 matches!(part, Part::Media(media) if !matches!(media.source, Source::Text(_)));
             let Some(written) = self.part(part, &path) else { continue };
             if is_media {
-                self.drop(path, "moved to a user message behind the results");
+                self.dropped
+                    .push(Dropped::moved(path, "moved to a user message behind the results"));
                 self.moved.push(written);
             } else {
                 texts.push(written);

@@ -149,13 +149,15 @@ pub(super) fn settled(reason: Option<FinishReason>, has_calls: bool) -> FinishRe
     }
 }
 
-/// Writes a finish word of OpenAI's, the nearest where it has none: `error` is OpenRouter's.
+/// Writes a finish word of OpenAI's, the nearest where it has none. It has none for errors: clients that check the word (the
+/// enum of OpenAI's SDKs, read 2026-11) refuse any other.
 pub(super) fn finish_word(reason: &FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop | FinishReason::Pause | FinishReason::Other(_) => "stop",
+        FinishReason::Stop | FinishReason::Pause | FinishReason::Error | FinishReason::Other(_) => {
+            "stop"
+        }
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
-        FinishReason::Error => "error",
     }
 }

@@ -35,19 +35,19 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
         tools: tools(&mut fields, &mut dropped)?,
         tool_choice: tool_choice(&mut fields)?,
         parallel_tool_calls: fields.bool("parallel_tool_calls")?,
-        max_output_tokens: max_tokens(&mut fields)?,
+        choices: fields.count("n")?.filter(|choices| *choices > 1),
+        top_logprobs: top_logprobs(&mut fields)?,
+        max_output_tokens: max_tokens(&mut fields, &mut dropped)?,
         stop: stop(&mut fields)?,
         sampling: sampling(&mut fields)?,
         reasoning: reasoning(&mut fields, &mut dropped)?,
         output: output(&mut fields, &mut dropped)?,
         user: user(&mut fields, &mut dropped)?,
         metadata: metadata(&mut fields)?,
+        service_tier: fields.string("service_tier")?.filter(|tier| tier != "auto"),
         prompt_cache_key: fields.string("prompt_cache_key")?,
         unmapped: Vec::new(),
     };
-    if fields.count("n")?.is_some_and(|choices| choices > 1) {
-        dropped.push(Dropped::new("n", "only one choice is made"));
-    }
     fields.finish(&mut dropped);
     chat.unmapped = dropped;
     Ok(chat)
@@ -55,22 +55,32 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
 
 /// Takes fields that only say what is so anyway, so that they are not reported.
 fn forget_defaults(fields: &mut Fields) {
-    for (name, default) in [
-        ("logprobs", json!(false)),
-        ("store", json!(false)),
-        ("service_tier", json!("auto")),
-        ("modalities", json!(["text"])),
-    ] {
+    for (name, default) in
+        [("logprobs", json!(false)), ("store", json!(false)), ("modalities", json!(["text"]))]
+    {
         if fields.peek(name) == Some(&default) {
             fields.take(name);
         }
     }
 }
 
+/// Reads how much is to be told of the likelihood of tokens.
+fn top_logprobs(fields: &mut Fields) -> Result<Option<u64>, Failure> {
+    if fields.peek("logprobs") != Some(&Value::Bool(true)) {
+        return Ok(None);
+    }
+    fields.take("logprobs");
+    Ok(Some(fields.count("top_logprobs")?.unwrap_or(0)))
+}
+
 /// Both names of the limit are in use; the newer wins.
-fn max_tokens(fields: &mut Fields) -> Result<Option<u64>, Failure> {
+fn max_tokens(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<u64>, Failure> {
     let older = fields.count("max_tokens")?;
-    Ok(fields.count("max_completion_tokens")?.or(older))
+    let newer = fields.count("max_completion_tokens")?;
+    if older.is_some() && newer.is_some() && older != newer {
+        dropped.push(Dropped::new("max_tokens", "max_completion_tokens, the newer one, stands"));
+    }
+    Ok(newer.or(older))
 }
 
 fn user(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<Option<String>, Failure> {
@@ -214,7 +224,7 @@ fn tool(path: String, declaration: Value, dropped: &mut Vec<Dropped>) -> Result<
     }
     let mut outer = Fields::of(declaration, path)?;
     outer.take("type");
-    let cache = outer.take("cache_control").is_some();
+    let cache = decode_message::cache_mark(&mut outer, dropped);
     let expected = "an object with a name";
     let inner = outer.object(&kind)?.ok_or_else(|| missing(&outer.path(&kind), expected))?;
     let tool = if kind == "custom" {
@@ -236,7 +246,7 @@ fn function(mut inner: Fields, cache: bool, dropped: &mut Vec<Dropped>) -> Resul
         name: inner.required_string("name")?,
         description: inner.string("description")?,
         kind: ToolKind::Function { parameters, strict: inner.bool("strict")? },
-        cache: inner.take("cache_control").is_some() || cache,
+        cache: decode_message::cache_mark(&mut inner, dropped) || cache,
     };
     inner.finish(dropped);
     Ok(tool)

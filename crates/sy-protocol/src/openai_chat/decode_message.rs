@@ -55,7 +55,7 @@ fn message(
         }
     };
     let name = fields.string("name")?;
-    let cache = fields.take("cache_control").is_some();
+    let cache = cache_mark(&mut fields, dropped);
     let mut parts = match role {
         Role::Assistant => assistant(&mut fields, seen, dropped)?,
         Role::System | Role::Developer | Role::User | Role::Tool => body(&mut fields, dropped)?,
@@ -138,7 +138,7 @@ fn tool_call(mut fields: Fields, dropped: &mut Vec<Dropped>) -> Result<ToolCall,
         arguments,
         custom: is_custom,
         signature: signature.and_then(|holder| content::extra_signature(&holder)),
-        cache: fields.take("cache_control").is_some(),
+        cache: cache_mark(&mut fields, dropped),
     };
     inner.finish(dropped);
     fields.take("custom");
@@ -161,7 +161,7 @@ fn result(mut fields: Fields, seen: &Seen, dropped: &mut Vec<Dropped>) -> Result
     };
     name = name.or_else(|| seen.names.get(&call_id).cloned());
     let mut parts = body(&mut fields, dropped)?;
-    let mut cache = fields.take("cache_control").is_some();
+    let mut cache = cache_mark(&mut fields, dropped);
     for mark in parts.iter_mut().filter_map(cache_of) {
         cache |= std::mem::take(mark);
     }
@@ -191,7 +191,7 @@ fn part(path: String, item: Value, dropped: &mut Vec<Dropped>) -> Result<Part, F
     }
     let whole = item.clone();
     let mut fields = Fields::of(item, path)?;
-    let cache = fields.take("cache_control").is_some();
+    let cache = cache_mark(&mut fields, dropped);
     let kind = fields.required_string("type")?;
     let mut part = match kind.as_str() {
         "text" | "input_text" | "output_text" => {
@@ -298,6 +298,21 @@ fn inline_or_url(text: &str, mime: Option<String>, kind: Kind) -> Media {
         return media::from_url(text, kind);
     }
     media::inline_media(mime, text, kind)
+}
+
+/// Takes the mark that ends a cacheable prefix (Claude's, which gateways of this family take). How long the prefix is to live is
+/// reported where it is not the usual five minutes.
+pub(super) fn cache_mark(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> bool {
+    let Some(mark) = fields.take("cache_control") else { return false };
+    let ttl = mark.get("ttl").and_then(Value::as_str).unwrap_or("5m");
+    if ttl != "5m" {
+        dropped.push(Dropped::clamped(
+            format!("{}.ttl", fields.path("cache_control")),
+            "5m",
+            "prefixes are kept as long as is usual",
+        ));
+    }
+    true
 }
 
 /// Returns the cache mark of a part that has one.

@@ -14,6 +14,7 @@ use super::{content, details, failure, relay, response, usage};
 use crate::face::{ReplyInfo, StreamEncoder};
 use crate::frame::write_event;
 use crate::ids::OPENAI_CHAT;
+use crate::reasoning;
 
 /// What an open block still has to say.
 enum Open {
@@ -45,6 +46,8 @@ pub(super) struct Encoder {
     calls: usize,
     images: usize,
     thoughts: usize,
+    /// True once a reasoning text was sent: another one is set apart from it.
+    has_reasoned: bool,
     usage: Option<Usage>,
 }
 
@@ -73,6 +76,7 @@ impl Encoder {
             calls: 0,
             images: 0,
             thoughts: 0,
+            has_reasoned: false,
             usage: None,
         }
     }
@@ -170,10 +174,14 @@ impl Encoder {
                     chunks.push(json!({ "extra_content": content::extra_content(signature) }));
                 }
                 (Open::Refusal, Delta::Text(text)) => chunks.push(json!({ "refusal": text })),
-                (Open::Reasoning(reasoning), Delta::Text(text)) => {
+                (Open::Reasoning(thought), Delta::Text(text)) if !text.is_empty() => {
+                    let is_first = thought.text.is_empty();
                     // Only whether there was a text matters for the proof; it is not collected.
-                    if reasoning.text.is_empty() && !text.is_empty() {
-                        reasoning.text.push(' ');
+                    if is_first {
+                        thought.text.push(' ');
+                    }
+                    if is_first && std::mem::replace(&mut self.has_reasoned, true) {
+                        chunks.push(json!({ "reasoning_content": reasoning::SEPARATOR }));
                     }
                     chunks.push(json!({ "reasoning_content": text }));
                 }

@@ -10,6 +10,7 @@
 
 mod build;
 mod build_message;
+mod build_reasoning;
 mod calls;
 mod content;
 mod decode;
@@ -36,7 +37,8 @@ use crate::frame::Frame;
 use crate::ids::OPENAI_CHAT;
 use crate::inbound::Head;
 
-pub(crate) use build::{build, effort_word};
+pub(crate) use build::build;
+pub(crate) use build_reasoning::effort_word;
 pub(crate) use decoder::Decoder;
 pub(crate) use ids::made_up as made_up_id;
 pub(crate) use legacy::LegacyCompletions;

@@ -1,14 +1,15 @@
 //! Whole answers, in and out.
 //!
 //! Called for answers that are not streamed. Shares the reading of messages with the stream decoder (`content`, `calls`,
-//! `details`). Of several choices only the first is carried; the others are reported.
+//! `details`).
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use sy_types::Failure;
 use sy_types::Media as Kind;
 use sy_types::chat::{
-    ChatResponse, Citation, Dropped, FinishReason, Media, Part, Reasoning, Text, ToolCall,
+    ChatResponse, Choice, Citation, Dropped, FinishReason, Media, Part, Reasoning, Text,
+    TokenLogprob, ToolCall,
 };
 
 use super::calls;
@@ -18,7 +19,7 @@ use super::encoder;
 use super::failure::{self, ReadFailure};
 use super::{ids, usage};
 use crate::face::ReplyInfo;
-use crate::media;
+use crate::{logprobs, media, reasoning};
 
 /// Reads a whole answer of status 200.
 pub(crate) fn decode(body: &[u8], read_failure: ReadFailure) -> Result<ChatResponse, Failure> {
@@ -52,20 +53,37 @@ pub(crate) fn decode(body: &[u8], read_failure: ReadFailure) -> Result<ChatRespo
         finish: Some(content::settled(reason, has_calls)),
         stop_sequence: None,
         usage: answer.get("usage").and_then(usage::read),
-        unmapped: unmapped(&answer, choice, message),
+        logprobs: read_logprobs(choice),
+        others: others(&answer),
+        unmapped: unmapped(&answer, message),
     })
 }
 
-fn unmapped(answer: &Value, choice: &Value, message: &Value) -> Vec<Dropped> {
+fn read_logprobs(choice: &Value) -> Vec<TokenLogprob> {
+    let list = choice.pointer("/logprobs/content").and_then(Value::as_array);
+    list.map(|list| logprobs::read_openai(list)).unwrap_or_default()
+}
+
+/// Reads the choices behind the first.
+fn others(answer: &Value) -> Vec<Choice> {
+    let id = answer.get("id").and_then(Value::as_str).unwrap_or_default();
+    let choices = answer.get("choices").and_then(Value::as_array).map(Vec::as_slice);
+    let read = |(index, choice): (usize, &Value)| {
+        let message = choice.get("message").filter(|message| message.is_object())?;
+        let parts = read_message(message, &format!("{id}-{index}"));
+        let has_calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        let word = choice.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
+        let finish = Some(content::settled(content::finish(word), has_calls));
+        Some(Choice { parts, finish, logprobs: read_logprobs(choice) })
+    };
+    choices.unwrap_or_default().iter().enumerate().skip(1).filter_map(read).collect()
+}
+
+fn unmapped(answer: &Value, message: &Value) -> Vec<Dropped> {
     let mut dropped = Vec::new();
-    if answer.get("choices").and_then(Value::as_array).is_some_and(|choices| choices.len() > 1) {
-        dropped.push(Dropped::new("choices[1]", "only one choice is carried"));
-    }
-    for (holder, path, field) in [
-        (choice, "choices[0]", "logprobs"),
-        (message, "choices[0].message", "executed_tools"),
-        (answer, "", "moderation"),
-    ] {
+    for (holder, path, field) in
+        [(message, "choices[0].message", "executed_tools"), (answer, "", "moderation")]
+    {
         if holder.get(field).is_some_and(|value| !value.is_null()) {
             let path = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
             dropped.push(Dropped::new(path, "no counterpart in other protocols"));
@@ -76,13 +94,13 @@ fn unmapped(answer: &Value, choice: &Value, message: &Value) -> Vec<Dropped> {
 
 /// Reads a message into parts: reasoning, text, refusal, pictures and sound, calls.
 fn read_message(message: &Value, answer: &str) -> Vec<Part> {
-    let (mut plain, mut text, mut refusal) =
-        (content::reasoning(message).to_owned(), String::new(), String::new());
+    let (mut text, mut refusal) = (String::new(), String::new());
+    let mut thoughts = vec![content::reasoning(message).to_owned()];
     let mut media = Vec::new();
     for piece in content::pieces(message.get("content")) {
         match piece {
             Piece::Text(more) => text.push_str(&more),
-            Piece::Reasoning(more) => plain.push_str(&more),
+            Piece::Reasoning(more) => thoughts.push(more),
             Piece::Refusal(more) => refusal.push_str(&more),
             Piece::Media(one) => media.push(one),
         }
@@ -99,7 +117,10 @@ fn read_message(message: &Value, answer: &str) -> Vec<Part> {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let mut parts: Vec<Part> =
-        details::read(details, &plain).into_iter().map(Part::Reasoning).collect();
+        details::read(details, &reasoning::joined(thoughts.iter().map(String::as_str)))
+            .into_iter()
+            .map(Part::Reasoning)
+            .collect();
     let mut calls = read_calls(message, answer);
     let mut signature = content::extra_signature(message);
     if let (Some(first), Some(_)) = (calls.first_mut(), &signature) {
@@ -165,7 +186,6 @@ fn cite(parts: &mut [Part], sources: Vec<Citation>) {
 /// Writes a whole answer.
 pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes {
     let custom = encoder::custom_tools(info);
-    let reason = response.finish.as_ref().unwrap_or(&FinishReason::Stop);
     let model = response.model.as_deref().unwrap_or(&info.inbound.head().model);
     let id = response.id.clone().unwrap_or_else(|| format!("chatcmpl-{}", info.request_id));
     let mut answer = json!({
@@ -173,12 +193,7 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes {
         "object": "chat.completion",
         "created": response.created.unwrap_or(info.now),
         "model": model,
-        "choices": [{
-            "index": 0,
-            "message": write_message(&response.parts, &custom),
-            "logprobs": null,
-            "finish_reason": content::finish_word(reason),
-        }],
+        "choices": choices(response, &custom),
     });
     if let (Value::Object(answer), Some(usage)) = (&mut answer, &response.usage) {
         answer.insert("usage".to_owned(), usage::write(usage));
@@ -186,11 +201,36 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Bytes {
     Bytes::from(crate::json::write(&answer))
 }
 
+fn choices(response: &ChatResponse, custom: &[String]) -> Vec<Value> {
+    let first = choice(0, &response.parts, response.finish.as_ref(), &response.logprobs, custom);
+    let others = response.others.iter().enumerate().map(|(index, one)| {
+        choice(index + 1, &one.parts, one.finish.as_ref(), &one.logprobs, custom)
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
+fn choice(
+    index: usize,
+    parts: &[Part],
+    finish: Option<&FinishReason>,
+    tokens: &[TokenLogprob],
+    custom: &[String],
+) -> Value {
+    let told = (!tokens.is_empty())
+        .then(|| json!({ "content": logprobs::write_openai(tokens), "refusal": null }));
+    json!({
+        "index": index,
+        "message": write_message(parts, custom),
+        "logprobs": told,
+        "finish_reason": content::finish_word(finish.unwrap_or(&FinishReason::Stop)),
+    })
+}
+
 fn write_message(parts: &[Part], custom: &[String]) -> Value {
     let mut message = Map::new();
     message.insert("role".to_owned(), "assistant".into());
     let (mut text, mut refusal, mut has_text) = (String::new(), String::new(), false);
-    let mut reasoning: Vec<&Reasoning> = Vec::new();
+    let mut thoughts: Vec<&Reasoning> = Vec::new();
     let (mut calls, mut annotations, mut images) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         match part {
@@ -203,7 +243,7 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
                 }
             }
             Part::Refusal(more) => refusal.push_str(more),
-            Part::Reasoning(part) => reasoning.push(part),
+            Part::Reasoning(part) => thoughts.push(part),
             Part::ToolCall(call) => calls.push(write_call(call, custom)),
             Part::Media(media) if media.kind == Kind::Audio => {
                 message.insert("audio".to_owned(), write_audio(media));
@@ -219,12 +259,12 @@ fn write_message(parts: &[Part], custom: &[String]) -> Value {
         if has_text || !has_other { text.into() } else { Value::Null },
     );
     message.insert("refusal".to_owned(), Some(refusal).filter(|text| !text.is_empty()).into());
-    if reasoning.iter().any(|part| !part.text.is_empty()) {
-        let text: String = reasoning.iter().map(|part| part.text.as_str()).collect();
+    if thoughts.iter().any(|part| !part.text.is_empty()) {
+        let text = reasoning::joined(thoughts.iter().map(|part| part.text.as_str()));
         message.insert("reasoning_content".to_owned(), text.into());
     }
     let lists = [
-        ("reasoning_details", details::write(&reasoning)),
+        ("reasoning_details", details::write(&thoughts)),
         ("annotations", annotations),
         ("images", images),
         ("tool_calls", calls),

@@ -574,14 +574,13 @@ fn what_has_no_place_is_reported_and_defaults_are_not() {
         "messages[0].weight",
         "reasoning_effort",
         "response_format",
-        "n",
         "logit_bias",
         "modalities",
-        "service_tier",
         "verbosity",
         "prediction",
     ];
     assert_eq!(fields, expected);
+    assert_eq!((chat.choices, chat.top_logprobs), (Some(2), None));
     assert_eq!(chat.user.as_deref(), Some("u"));
     assert!(
         matches!(&chat.messages[0].parts[0], Part::Opaque(opaque) if opaque.kind == "image_gen")
@@ -973,10 +972,26 @@ fn an_answer_without_a_choice_is_malformed() {
 }
 
 #[test]
-fn several_choices_are_reported() {
+fn several_choices_are_carried() {
     let body = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"},{"message":{"content":"b"}}]}"#;
     let response = OpenAiChat.decode_response(body.as_bytes()).unwrap();
-    assert_eq!((response.parts.len(), response.unmapped[0].field.as_str()), (1, "choices[1]"));
+    assert_eq!(response.others.len(), 1);
+    let inbound = Inbound::parse(
+        &OpenAiChat,
+        Bytes::from_static(br#"{"model":"m","messages":[]}"#),
+        &Hints::default(),
+    );
+    let inbound = inbound.unwrap();
+    let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 0 };
+    let again: Value =
+        serde_json::from_slice(&OpenAiChat.encode_response(&info, &response)).unwrap();
+    let texts: Vec<&Value> = again["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|choice| &choice["message"]["content"])
+        .collect();
+    assert_eq!(texts, ["a", "b"]);
 }
 
 #[test]
@@ -1011,4 +1026,40 @@ fn an_unusual_answer_is_not_only_looked_at() {
     check("/usage", Value::Null);
     check("/usage/completion_tokens", json!(0));
     check("/usage/prompt_tokens", json!("3"));
+}
+
+#[test]
+fn pieces_of_reasoning_are_set_apart_whole_and_streamed() {
+    let thought =
+        |text: &str| Part::Reasoning(Reasoning { text: text.to_owned(), ..Reasoning::default() });
+    let answer = ChatResponse {
+        parts: vec![thought("one"), thought("two"), Part::text("a")],
+        ..ChatResponse::default()
+    };
+    let request = json!({"model": "m", "messages": [{"role": "user", "content": "u"}]});
+    let chunks = encoded(&request, &answer.to_events());
+    let streamed: String = chunks
+        .iter()
+        .filter_map(|chunk| serde_json::from_str::<Value>(chunk.trim_start_matches("data: ")).ok())
+        .filter_map(|chunk| {
+            let text = chunk.pointer("/choices/0/delta/reasoning_content")?;
+            text.as_str().map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(streamed, "one\n\ntwo");
+
+    let inbound = Inbound::parse(&OpenAiChat, Bytes::from(request.to_string()), &Hints::default());
+    let inbound = inbound.unwrap();
+    let info = ReplyInfo { inbound: &inbound, request_id: "r", now: 0 };
+    let whole: Value = serde_json::from_slice(&OpenAiChat.encode_response(&info, &answer)).unwrap();
+    assert_eq!(whole["choices"][0]["message"]["reasoning_content"], "one\n\ntwo");
+}
+
+#[test]
+fn an_hour_of_caching_is_named_and_the_tier_is_carried() {
+    let chat = decoded(&json!({"model": "m", "service_tier": "flex", "messages": [{"role": "user",
+        "content": [{"type": "text", "text": "u", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}]}));
+    assert_eq!(chat.service_tier.as_deref(), Some("flex"));
+    let reports: Vec<String> = chat.unmapped.iter().map(ToString::to_string).collect();
+    assert_eq!(reports, ["messages[0].content[0].cache_control.ttl;clamped=5m"]);
 }

@@ -1,6 +1,6 @@
 //! The items of one streamed answer to blocks.
 //!
-//! Driven by [`super::decoder`]; what it remembers is in [`super::seen`]. Text comes from the deltas; where a vendor sends none,
+//! Driven by [`super::decoder`]; what it remembers is in [`super::seen`], and calls of tools are read in [`super::calls`]. Text comes from the deltas; where a vendor sends none,
 //! from the events that repeat it whole. It keeps no text but arguments that come before the name of their tool, and of those
 //! only so many, so memory does not grow with the answer.
 
@@ -14,16 +14,13 @@ use super::seen::{
 };
 use super::{parts, response};
 
-/// How many bytes of arguments are held back for a name that does not come.
-const HELD_LIMIT: usize = 1 << 20;
-
 /// The items that have come so far.
 #[derive(Default)]
 pub(super) struct Blocks {
-    calls_tools: bool,
+    pub(super) calls_tools: bool,
     /// The index of the next block.
-    next: usize,
-    items: Vec<Item>,
+    pub(super) next: usize,
+    pub(super) items: Vec<Item>,
 }
 
 impl Blocks {
@@ -90,7 +87,7 @@ impl Blocks {
         }
     }
 
-    fn added(&mut self, value: &Value, events: &mut Vec<StreamEvent>) {
+    pub(super) fn added(&mut self, value: &Value, events: &mut Vec<StreamEvent>) {
         let Some(inner) = value.get("item") else { return };
         let next = self.next;
         let Some(item) = find(&mut self.items, value) else { return };
@@ -289,49 +286,6 @@ impl Blocks {
         }
     }
 
-    fn arguments(&mut self, value: &Value, text: &str, events: &mut Vec<StreamEvent>) {
-        if text.is_empty() {
-            return;
-        }
-        self.calls_tools = true;
-        let next = self.next;
-        let Some(item) = find(&mut self.items, value) else { return };
-        if let Kind::Other = item.kind {
-            item.kind = Kind::Call(Call { index: None, has_arguments: false, held: String::new() });
-        }
-        let Kind::Call(call) = &mut item.kind else { return };
-        if item.done {
-            return;
-        }
-        call.has_arguments = true;
-        match call.index {
-            Some(index) => {
-                events.push(StreamEvent::Delta { index, delta: Delta::Arguments(text.to_owned()) });
-            }
-            None if call.held.len() + text.len() <= HELD_LIMIT => call.held.push_str(text),
-            None => {
-                let nameless = json!({"id": value.get("item_id")});
-                let index = *call.index.insert(next);
-                let place = usize::try_from(item.output_index).unwrap_or_default();
-                events.push(StreamEvent::BlockStart { index, block: call_start(place, &nameless) });
-                for text in [std::mem::take(&mut call.held), text.to_owned()] {
-                    events.push(StreamEvent::Delta { index, delta: Delta::Arguments(text) });
-                }
-                self.next = next + 1;
-            }
-        }
-    }
-
-    fn whole_arguments(&mut self, value: &Value, key: &str, events: &mut Vec<StreamEvent>) {
-        let has_arguments = match find(&mut self.items, value) {
-            Some(Item { kind: Kind::Call(call), .. }) => call.has_arguments,
-            _ => false,
-        };
-        if !has_arguments {
-            self.arguments(value, &response::arguments(value.get(key)), events);
-        }
-    }
-
     fn done(&mut self, value: &Value, events: &mut Vec<StreamEvent>) {
         let Some(inner) = value.get("item") else { return };
         if value.get("output_index").is_none() && self.items.last().is_some_and(|item| item.done) {
@@ -402,26 +356,6 @@ impl Blocks {
         if let Some(index) = open {
             events.push(StreamEvent::Delta { index, delta: Delta::Signature(signature.clone()) });
         }
-    }
-
-    fn call_done(&mut self, value: &Value, inner: &Value, events: &mut Vec<StreamEvent>) {
-        self.added(value, events);
-        let next = self.next;
-        let Some(item) = find(&mut self.items, value) else { return };
-        let place = usize::try_from(item.output_index).unwrap_or_default();
-        let Kind::Call(call) = &mut item.kind else { return };
-        let whole = response::call(place, inner);
-        let index = call.index.unwrap_or(next);
-        if call.index.is_none() {
-            events.push(StreamEvent::BlockStart { index, block: call_start(place, inner) });
-        }
-        let rest =
-            if call.has_arguments { std::mem::take(&mut call.held) } else { whole.arguments };
-        if !rest.is_empty() {
-            events.push(StreamEvent::Delta { index, delta: Delta::Arguments(rest) });
-        }
-        events.push(StreamEvent::BlockStop { index });
-        self.next = self.next.max(index + 1);
     }
 
     fn other_done(&mut self, inner: &Value, events: &mut Vec<StreamEvent>) {

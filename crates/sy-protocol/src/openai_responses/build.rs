@@ -9,6 +9,7 @@ use sy_types::chat::{ChatRequest, Dropped, OutputFormat, Tool, ToolChoice};
 use sy_types::target::{ReasoningRequest, StructuredOutput};
 use sy_types::{Failure, Target};
 
+use super::decode::LOGPROBS;
 use super::{history, tools};
 use crate::face::Built;
 use crate::reasoning;
@@ -59,6 +60,7 @@ pub(super) fn build(chat: &ChatRequest, target: &Target, stream: bool) -> Result
     sampling(chat, target, &mut body, &mut dropped);
     output(&chat.output, target, &mut body, &mut dropped);
     notes(chat, &mut body);
+    logprobs(chat, stream, &mut body, &mut dropped);
     report_caching(chat, &mut dropped);
     Ok(Built { body, dropped })
 }
@@ -71,13 +73,14 @@ fn max_output_tokens(
     let asked = chat.max_output_tokens?;
     let most = target.info.limits.output;
     if most > 0 && asked > most {
-        dropped.push(Dropped::new("max_output_tokens", "lowered to the model's limit"));
+        dropped.push(Dropped::clamped("max_output_tokens", most, "more than the model gives"));
         return Some(most.max(MIN_OUTPUT_TOKENS));
     }
     if asked < MIN_OUTPUT_TOKENS {
-        dropped.push(Dropped::new(
+        dropped.push(Dropped::raised(
             "max_output_tokens",
-            "raised to 16, the least this protocol accepts",
+            MIN_OUTPUT_TOKENS,
+            "raised to the least this protocol accepts",
         ));
     }
     Some(asked.max(MIN_OUTPUT_TOKENS))
@@ -196,12 +199,37 @@ fn schema_name(name: Option<&str>) -> String {
     if name.is_empty() { "answer".to_owned() } else { name }
 }
 
+/// Asks for the likelihood of tokens, which is told of whole answers only. Further answers are unknown here.
+fn logprobs(
+    chat: &ChatRequest,
+    stream: bool,
+    body: &mut Map<String, Value>,
+    dropped: &mut Vec<Dropped>,
+) {
+    if chat.choices.is_some() {
+        dropped.push(Dropped::new("n", "the Responses API does not have it"));
+    }
+    match chat.top_logprobs {
+        Some(_) if stream => dropped.push(Dropped::new("logprobs", "not carried in streams")),
+        Some(top) => {
+            body.insert("top_logprobs".to_owned(), top.into());
+            if let Value::Array(included) = body.entry("include").or_insert_with(|| json!([])) {
+                included.push(LOGPROBS.into());
+            }
+        }
+        None => {}
+    }
+}
+
 fn notes(chat: &ChatRequest, body: &mut Map<String, Value>) {
     if let Some(user) = &chat.user {
         body.insert("user".to_owned(), Value::from(user.as_str()));
     }
     if let Some(key) = &chat.prompt_cache_key {
         body.insert("prompt_cache_key".to_owned(), Value::from(key.as_str()));
+    }
+    if let Some(tier) = &chat.service_tier {
+        body.insert("service_tier".to_owned(), Value::from(tier.as_str()));
     }
     if !chat.metadata.is_empty() {
         body.insert("metadata".to_owned(), json!(chat.metadata));

@@ -14,14 +14,16 @@ use crate::fields::{Fields, missing, wrong};
 use crate::inbound::Head;
 
 /// Fields whose values say what happens anyway, so that they are no loss.
-const HARMLESS: [(&str, &[Value]); 6] = [
+const HARMLESS: [(&str, &[Value]); 5] = [
     ("background", &[Value::Bool(false)]),
     ("store", &[Value::Bool(false)]),
     ("stream_options", &[]),
     ("truncation", &[]),
-    ("service_tier", &[]),
     ("top_logprobs", &[]),
 ];
+
+/// What is included to be told how likely tokens were.
+pub(super) const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// Reads a whole request.
 ///
@@ -59,8 +61,9 @@ pub(super) fn decode(body: &[u8], head: &Head) -> Result<ChatRequest, Failure> {
     }
     chat.user = chat.user.or(user);
     chat.metadata = metadata(&mut fields)?;
+    chat.service_tier = fields.string("service_tier")?.filter(|tier| tier != "auto");
     chat.prompt_cache_key = fields.string("prompt_cache_key")?;
-    settle(&mut fields, &mut dropped)?;
+    settle(&mut fields, &mut chat, &mut dropped)?;
     fields.finish(&mut dropped);
     chat.unmapped = dropped;
     Ok(chat)
@@ -107,10 +110,18 @@ fn refuse_stored_state(fields: &Fields) -> Result<(), Failure> {
 }
 
 /// Takes the fields whose value asks for nothing, or for what this face does anyway.
-fn settle(fields: &mut Fields, dropped: &mut Vec<Dropped>) -> Result<(), Failure> {
+fn settle(
+    fields: &mut Fields,
+    chat: &mut ChatRequest,
+    dropped: &mut Vec<Dropped>,
+) -> Result<(), Failure> {
     for (index, (path, entry)) in
         fields.array("include")?.unwrap_or_default().into_iter().enumerate()
     {
+        if entry == json!(LOGPROBS) {
+            chat.top_logprobs = Some(fields.count("top_logprobs")?.unwrap_or(0));
+            continue;
+        }
         // Proofs of reasoning are always sent, because the conversation is never stored.
         if entry != json!("reasoning.encrypted_content") {
             let name = entry.as_str().map_or_else(|| index.to_string(), str::to_owned);

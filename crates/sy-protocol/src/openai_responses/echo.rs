@@ -115,11 +115,11 @@ impl Echo {
         output: Vec<Value>,
         usage: Option<Usage>,
     ) -> Value {
-        let incomplete = incomplete(reason);
-        let status = if incomplete.is_some() { "incomplete" } else { "completed" };
+        let details = incomplete_details(reason);
+        let status = if details.is_some() { "incomplete" } else { "completed" };
         let mut response = self.object(status, output, encode_usage(usage.unwrap_or_default()));
-        match incomplete {
-            Some(reason) => put(&mut response, "incomplete_details", json!({"reason": reason})),
+        match details {
+            Some(details) => put(&mut response, "incomplete_details", details),
             None => put(&mut response, "completed_at", json!(self.now)),
         }
         response
@@ -148,13 +148,15 @@ impl Echo {
     }
 }
 
-/// Returns why an answer is incomplete. A refusal counts as filtered content, an error keeps its name (no SDK checks the word);
-/// everything else is a complete answer in this protocol.
-fn incomplete(reason: &FinishReason) -> Option<&'static str> {
+/// Returns why an answer is incomplete. A refusal counts as filtered content; an error has no reason, since the API knows only
+/// those two (openai-node 6, read 2026-11). Everything else is a complete answer in this protocol.
+fn incomplete_details(reason: &FinishReason) -> Option<Value> {
     match reason {
-        FinishReason::Length => Some("max_output_tokens"),
-        FinishReason::ContentFilter | FinishReason::Refusal => Some("content_filter"),
-        FinishReason::Error => Some("error"),
+        FinishReason::Length => Some(json!({"reason": "max_output_tokens"})),
+        FinishReason::ContentFilter | FinishReason::Refusal => {
+            Some(json!({"reason": "content_filter"}))
+        }
+        FinishReason::Error => Some(json!({})),
         FinishReason::Stop
         | FinishReason::ToolCalls
         | FinishReason::Pause

@@ -6,13 +6,15 @@
 use serde_json::{Value, json};
 use sy_types::Media as Kind;
 use sy_types::chat::{
-    ChatResponse, Citation, FinishReason, Media, Part, Reasoning, Signature, Source, ToolCall,
+    ChatResponse, Citation, FinishReason, Media, Part, Reasoning, Signature, Source, TokenLogprob,
+    ToolCall,
 };
 
 use super::echo::Echo;
 use super::{history, parts, proof};
 use crate::face::ReplyInfo;
 use crate::ids::OPENAI_RESPONSES;
+use crate::logprobs;
 
 /// Writes a whole answer.
 pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Value {
@@ -22,7 +24,19 @@ pub(super) fn encode(info: &ReplyInfo<'_>, response: &ChatResponse) -> Value {
     for part in &response.parts {
         encode_part(&echo, part, &mut output);
     }
+    tell_logprobs(&response.logprobs, &mut output);
     echo.ended(response.finish.as_ref().unwrap_or(&FinishReason::Stop), output, response.usage)
+}
+
+/// Puts the likelihood of tokens into the first text.
+fn tell_logprobs(tokens: &[TokenLogprob], output: &mut [Value]) {
+    let text = output
+        .iter_mut()
+        .filter_map(|item| item.pointer_mut("/content/0"))
+        .find(|part| part.get("type").and_then(Value::as_str) == Some("output_text"));
+    if let (Some(Value::Object(part)), false) = (text, tokens.is_empty()) {
+        part.insert("logprobs".to_owned(), logprobs::write_openai(tokens).into());
+    }
 }
 
 fn encode_part(echo: &Echo, part: &Part, output: &mut Vec<Value>) {

@@ -373,11 +373,11 @@ impl StreamEncoder for Encoder {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (code, message) = (failure::code(failure).to_owned(), failure::stream_message(failure));
         let error = failure::object(failure);
-        let fields = json!({"code": code, "message": failure.message, "param": failure.param, "error": error});
+        let fields = json!({"code": failure::code(failure), "message": failure.message, "param": failure.param, "error": error});
         self.send(out, "error", fields);
-        let response = self.echo.failed(&code, &message);
+        let (code, message) = failure::response_error(failure);
+        let response = self.echo.failed(code, &message);
         self.send(out, "response.failed", json!({"response": response}));
     }
 }

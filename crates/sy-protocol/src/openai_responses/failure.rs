@@ -37,6 +37,56 @@ pub(super) fn code(failure: &Failure) -> &str {
     }
 }
 
+/// The codes that the error of a response may have (`ResponseError` of openai-node 6, read 2026-11), and the two more that
+/// OpenAI's servers send and Codex acts on.
+const RESPONSE_CODES: [&str; 22] = [
+    "server_error",
+    "rate_limit_exceeded",
+    "invalid_prompt",
+    "data_residency_mismatch",
+    "bio_policy",
+    "vector_store_timeout",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_base64_image",
+    "invalid_image_url",
+    "image_too_large",
+    "image_too_small",
+    "image_parse_error",
+    "image_content_policy_violation",
+    "invalid_image_mode",
+    "image_file_too_large",
+    "unsupported_image_media_type",
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_file_not_found",
+    "context_length_exceeded",
+    "insufficient_quota",
+];
+
+/// Returns the code and the message for the error inside a response. A provider's word that is none of the codes goes into the
+/// message.
+pub(super) fn response_error(failure: &Failure) -> (&'static str, String) {
+    let own = code(failure);
+    let known = RESPONSE_CODES.into_iter().find(|known| *known == own);
+    let code = known.unwrap_or(match failure.kind {
+        ErrorKind::Invalid
+        | ErrorKind::TooLarge
+        | ErrorKind::ContentFiltered
+        | ErrorKind::Unsupported
+        | ErrorKind::NotFound => "invalid_prompt",
+        _ => "server_error",
+    });
+
+    let message = stream_message(failure);
+    match failure.code.as_deref() {
+        Some(word) if known.is_none() && !message.contains(word) => {
+            (code, format!("{message} ({word})"))
+        }
+        _ => (code, message),
+    }
+}
+
 /// Writes the error object.
 pub(super) fn object(failure: &Failure) -> Value {
     json!({

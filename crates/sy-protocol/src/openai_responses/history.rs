@@ -23,7 +23,9 @@ pub(super) fn build(
     target: &Target,
     dropped: &mut Vec<Dropped>,
 ) -> (Option<String>, Vec<Value>) {
-    let instructions = messages.first().and_then(leading_text);
+    // Without any input the API refuses a request, so instructions alone stay there.
+    let leading = messages.first().filter(|_| messages.len() > 1);
+    let instructions = leading.and_then(leading_text);
     let mut items =
         Items { target, list: Vec::new(), custom: HashSet::new(), dropped, path: String::new() };
     for (index, message) in messages.iter().enumerate().skip(usize::from(instructions.is_some())) {

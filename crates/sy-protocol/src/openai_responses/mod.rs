@@ -12,6 +12,7 @@
 
 mod blocks;
 mod build;
+mod calls;
 mod decode;
 mod decoder;
 mod echo;

@@ -178,7 +178,7 @@ pub(super) fn keeps_name(media: &Media) -> bool {
     matches!(media.kind, Kind::Pdf | Kind::Text) && matches!(media.source, Source::Base64(_))
 }
 
-/// Writes a picture, document or sound as an input part.
+/// Writes a picture or document as an input part.
 ///
 /// # Errors
 /// The reason why it cannot be carried.
@@ -190,18 +190,8 @@ pub(super) fn build_media(media: &Media) -> Result<Value, &'static str> {
         (_, Source::Text(text)) => Ok(json!({"type": "input_text", "text": text})),
         (Kind::Image, source) => Ok(build_image(media, source)),
         (Kind::Video, _) => Err("video has no place in this protocol"),
-        (Kind::Audio, Source::Base64(data)) => {
-            let format = match media::mime_of(media) {
-                "audio/mpeg" | "audio/mp3" => "mp3",
-                "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
-                _ => return Err("only wav and mp3 sound has a place in this protocol"),
-            };
-            let data = String::from_utf8_lossy(data);
-            Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
-        }
-        (Kind::Audio, Source::Url(_) | Source::FileId(_)) => {
-            Err("only inline sound has a place in this protocol")
-        }
+        // The content of a message is text, picture or file (`ResponseInputContent` of openai-node 6, read 2026-11).
+        (Kind::Audio, _) => Err("sound has no place in this protocol"),
         (Kind::Pdf | Kind::Text, source) => Ok(build_file(media, source)),
     }
 }

@@ -14,7 +14,7 @@ use super::parts;
 use super::proof::{self, Proof};
 use crate::failure::Reported;
 use crate::ids::OPENAI_RESPONSES;
-use crate::media;
+use crate::{logprobs, media};
 
 /// Reads a whole answer.
 ///
@@ -69,10 +69,12 @@ pub(super) fn finish(response: &Value, calls_tools: bool) -> Option<FinishReason
     match response.get("status").and_then(Value::as_str) {
         Some("queued" | "in_progress") => None,
         Some("incomplete") => {
-            let reason =
-                response.get("incomplete_details").and_then(|details| details.get("reason"));
-            Some(match reason.and_then(Value::as_str) {
+            let details = response.get("incomplete_details");
+            let reason = details.and_then(|details| details.get("reason")).and_then(Value::as_str);
+            Some(match reason {
                 Some("content_filter") => FinishReason::ContentFilter,
+                // How our own answers say that the provider ended with an error.
+                None if details.is_some_and(Value::is_object) => FinishReason::Error,
                 Some("max_output_tokens" | "max_tokens" | "length") | None => FinishReason::Length,
                 Some("error") => FinishReason::Error,
                 Some(other) => FinishReason::Other(other.to_owned()),
@@ -140,10 +142,12 @@ fn decode_message(index: usize, item: &Value, response: &mut ChatResponse) {
             Some(part) => response.parts.push(part),
             None => {}
         }
-        if !array(part, "logprobs").is_empty() {
-            let field = format!("output[{index}].content[{at}].logprobs");
-            response.unmapped.push(Dropped::new(field, "no counterpart in other protocols"));
+        let cited = array(part, "annotations");
+        if cited.iter().any(|annotation| parts::citation(annotation).is_none()) {
+            let field = format!("output[{index}].content[{at}].annotations");
+            response.unmapped.push(Dropped::new(field, "only sources at an address are carried"));
         }
+        response.logprobs.extend(logprobs::read_openai(array(part, "logprobs")));
     }
 }
 

@@ -756,3 +756,39 @@ fn counts_are_read_and_written() {
     assert_eq!(OpenAiResponses.decode_count(&body), Some(12));
     assert_eq!(OpenAiResponses.count_path(&target()).as_deref(), Some("/responses/input_tokens"));
 }
+
+#[test]
+fn the_code_of_a_failed_response_is_one_of_openais() {
+    let check = |kind, code: Option<&str>, expected: (&'static str, &str)| {
+        let mut failure = Failure::provider(kind, "it failed");
+        failure.code = code.map(str::to_owned);
+        let (written, message) = super::failure::response_error(&failure);
+        assert_eq!((written, message.as_str()), expected);
+    };
+    check(
+        ErrorKind::Unavailable,
+        Some("overloaded_error"),
+        ("server_error", "it failed (overloaded_error)"),
+    );
+    check(ErrorKind::Unavailable, None, ("server_error", "it failed"));
+    check(ErrorKind::Invalid, Some("image_too_large"), ("image_too_large", "it failed"));
+    check(ErrorKind::ContentFiltered, Some("SAFETY"), ("invalid_prompt", "it failed (SAFETY)"));
+    check(ErrorKind::ContextOverflow, Some("x"), ("context_length_exceeded", "it failed"));
+}
+
+#[test]
+fn instructions_alone_are_input_and_sound_is_named() {
+    let media =
+        crate::media::inline_media(Some("audio/wav".to_owned()), "AAAA", sy_types::Media::Audio);
+    let chat = ChatRequest {
+        messages: vec![Message::text(Role::System, "rules")],
+        ..ChatRequest::default()
+    };
+    let body = super::build::build(&chat, &target(), false).unwrap().body;
+    assert_eq!((body.get("instructions"), body["input"].as_array().unwrap().len()), (None, 1));
+
+    let messages = vec![Message::new(Role::User, vec![Part::text("u"), Part::Media(media)])];
+    let chat = ChatRequest { messages, ..ChatRequest::default() };
+    let built = super::build::build(&chat, &target(), false).unwrap();
+    assert!(built.dropped.iter().any(|dropped| dropped.field == "messages[0].parts[1]"));
+}

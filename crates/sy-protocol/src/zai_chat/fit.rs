@@ -112,7 +112,11 @@ pub(super) fn fit(
     dropped: &mut Vec<Dropped>,
 ) {
     if let Some(limit) = body.remove("max_completion_tokens") {
-        body.entry("max_tokens").or_insert(limit);
+        let older = body.insert("max_tokens".to_owned(), limit.clone());
+        if older.is_some_and(|older| older != limit) {
+            dropped
+                .push(Dropped::new("max_tokens", "max_completion_tokens, the newer one, stands"));
+        }
     }
     clamp(body, dropped);
     refuse(body, dropped);
@@ -138,7 +142,7 @@ fn clamp(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
             _ => continue,
         };
         if !(0.0..=1.0).contains(&number) {
-            dropped.push(Dropped::new(field, "moved to the end of the range from 0 to 1"));
+            dropped.push(Dropped::clamped(field, fitting, "the range is from 0 to 1"));
         }
         body.insert(field.to_owned(), fitting.into());
         if field == "temperature" && number <= 0.0 {
@@ -177,8 +181,10 @@ fn refuse(body: &mut Map<String, Value>, dropped: &mut Vec<Dropped>) {
         |format: &Value| format.get("type").and_then(Value::as_str) == Some("json_schema");
     if body.get("response_format").is_some_and(is_schema) {
         body.insert("response_format".to_owned(), json!({ "type": "json_object" }));
-        dropped
-            .push(Dropped::new("response_format.json_schema", "the target only knows json_object"));
+        dropped.push(Dropped::replaced(
+            "response_format.json_schema",
+            "the target only knows json_object",
+        ));
     }
 }
 

@@ -246,3 +246,13 @@ fn a_business_code_inside_a_stream_decides() {
         assert_eq!(failure.kind, sy_types::ErrorKind::RateLimited);
     }
 }
+
+#[test]
+fn of_two_limits_the_newer_stands_and_the_other_is_named() {
+    check_relay(
+        &target(json!({}), &[]),
+        r#"{"model":"glm","max_tokens":10,"max_completion_tokens":20,"messages":[]}"#,
+        r#"{"model":"glm-4.7","max_tokens":20,"messages":[]}"#,
+        &["max_tokens"],
+    );
+}

@@ -74,26 +74,17 @@ struct Listed {
 }
 
 fn listed(app: &App) -> Vec<Listed> {
-    let mut all: Vec<Listed> = app
-        .config()
-        .alias
-        .keys()
-        .map(|name| Listed {
-            id: name.clone(),
-            owner: "switchyard".to_owned(),
-            info: Arc::new(ModelInfo {
-                id: name.clone(),
-                name: name.clone(),
-                ..ModelInfo::default()
-            }),
-        })
-        .collect();
+    let mut all: Vec<Listed> = app.config().alias.keys().map(|name| alias(app, name)).collect();
     for row in app.catalog.rows() {
         if !app.router.is_connected(&row) {
             continue;
         }
         let Some(provider) = app.catalog.provider(&row.id) else { continue };
-        all.extend(provider.models.values().map(|info| Listed {
+        let callable = provider
+            .models
+            .values()
+            .filter(|info| app.catalog.callable(&provider, &info.id).is_ok());
+        all.extend(callable.map(|info| Listed {
             id: format!("{}/{}", row.id, info.id),
             owner: row.id.to_string(),
             info: Arc::clone(info),
@@ -102,24 +93,33 @@ fn listed(app: &App) -> Vec<Listed> {
     all
 }
 
+/// An alias has the facts of the model that answers first under it.
+fn alias(app: &App, name: &str) -> Listed {
+    let config = app.config();
+    let first = config.alias.get(name).and_then(|alias| alias.names().first());
+    let resolved = first.and_then(|first| app.router.resolve(first).ok());
+    let info = resolved.and_then(|one| {
+        app.catalog.provider(&one.provider)?.models.get(&one.model).map(|info| (**info).clone())
+    });
+    let info = ModelInfo { id: name.to_owned(), name: name.to_owned(), ..info.unwrap_or_default() };
+    Listed { id: name.to_owned(), owner: "switchyard".to_owned(), info: Arc::new(info) }
+}
+
 fn find(app: &App, path: &str) -> Result<Listed, Failure> {
     let id = path.split_once("/models/").map_or("", |(_, id)| id);
     let id = percent_decode_str(id)
         .decode_utf8()
         .map_err(|_| Failure::invalid("the model id is not UTF-8"))?;
     if app.config().alias.contains_key(&*id) {
-        let info = ModelInfo { id: id.to_string(), name: id.to_string(), ..ModelInfo::default() };
-        return Ok(Listed {
-            id: id.to_string(),
-            owner: "switchyard".to_owned(),
-            info: Arc::new(info),
-        });
+        return Ok(alias(app, &id));
     }
     let resolved = app.router.resolve(&id)?;
     let provider = app.catalog.provider(&resolved.provider);
     let info = provider.and_then(|provider| provider.models.get(&*resolved.model).cloned());
     let info = info.ok_or_else(|| {
-        Failure::new(ErrorKind::NotFound, Side::Caller, format!("there is no model {id:?}"))
+        let message =
+            format!("{id:?} is not in the catalog; requests for it are passed on as it is");
+        Failure::new(ErrorKind::NotFound, Side::Caller, message)
     })?;
     Ok(Listed {
         id: format!("{}/{}", resolved.provider, resolved.model),
@@ -165,14 +165,7 @@ impl Shape {
                 let created = format!("{}T00:00:00Z", full_date(&info.release_date));
                 json!({"type": "model", "id": id, "display_name": info.name, "created_at": created})
             }
-            Self::Gemini => json!({
-                "name": format!("models/{id}"),
-                "displayName": info.name,
-                "description": info.description.as_ref().unwrap_or(&info.name),
-                "inputTokenLimit": info.limits.input.unwrap_or(info.limits.context),
-                "outputTokenLimit": info.limits.output,
-                "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
-            }),
+            Self::Gemini => gemini_entry(id, info),
         }
     }
 
@@ -189,6 +182,26 @@ impl Shape {
             Self::Gemini => json!({"models": entries}),
         }
     }
+}
+
+/// A limit that is unknown is absent: a client would take 0 for one.
+fn gemini_entry(id: &str, info: &ModelInfo) -> Value {
+    let mut entry = json!({
+        "name": format!("models/{id}"),
+        "displayName": info.name,
+        "description": info.description.as_ref().unwrap_or(&info.name),
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+    });
+    let limits = [
+        ("inputTokenLimit", info.limits.input.unwrap_or(info.limits.context)),
+        ("outputTokenLimit", info.limits.output),
+    ];
+    for (field, tokens) in limits.into_iter().filter(|(_, tokens)| *tokens > 0) {
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert(field.to_owned(), Value::from(tokens));
+        }
+    }
+    entry
 }
 
 /// Completes `YYYY[-MM[-DD]]`; the epoch where the date is unknown.

@@ -66,9 +66,8 @@ pub(super) fn exchange(record: &Record) {
         }
         Outcome::Answered | Outcome::ClientGone => (None, None),
     };
-    let dropped = (!record.dropped.is_empty()).then(|| {
-        record.dropped.iter().map(|dropped| dropped.field.as_str()).collect::<Vec<_>>().join(", ")
-    });
+    let dropped = (!record.dropped.is_empty())
+        .then(|| record.dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     let failed_before = sy_router::failed_words(&record.failed_before);
     info!(
         target: "access",

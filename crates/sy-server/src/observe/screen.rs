@@ -175,7 +175,7 @@ fn request(fields: &Fields, clock: &str, width: Option<usize>, paint: Paint) -> 
         facts.join("  ")
     );
 
-    for (field, word) in [("failed_before", "before:"), ("dropped", "left out:")] {
+    for (field, word) in [("failed_before", "before:"), ("dropped", "changed:")] {
         let Some(value) = fields.get(field) else { continue };
         let indent = " ".repeat(head.len());
         let room = width.map(|width| width.saturating_sub(head.len() + word.len() + 1));
@@ -347,7 +347,7 @@ mod tests {
             below,
             [
                 "               before: openai/gpt-5 was rate limited",
-                "               left out: logit_bias"
+                "               changed: logit_bias"
             ]
         );
     }

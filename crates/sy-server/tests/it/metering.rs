@@ -55,8 +55,7 @@ async fn requests_that_leave_before_the_head_are_counted() {
             () = upstream.until_hits(number + 1) => {}
         }
     }
-    let line =
-        r#"http_requests_total{method="POST",endpoint="/v1/chat/completions",status="499"} 2"#;
+    let line = r#"switchyard_http_requests_total{method="POST",endpoint="/v1/chat/completions",status="499"} 2"#;
     until("the count", async || {
         server.get("/metrics").send().await.text().lines().any(|found| found == line)
     })

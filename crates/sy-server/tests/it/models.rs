@@ -45,7 +45,7 @@ async fn a_model_is_found_by_full_name_alias_or_unique_id() {
 async fn an_unknown_model_is_not_found_and_an_ambiguous_one_is_listed() {
     let (server, upstream) = server().await;
     for wire in Wire::ALL {
-        for name in ["nothing-like-it", "a/nothing", "nobody/m"] {
+        for name in ["nothing-like-it", "nobody/m"] {
             let answer = server.chat(wire, name, false).send().await;
             assert_eq!(answer.status, 404, "{wire:?} {name}: {answer:?}");
             assert!(refusal(wire, &answer).contains("nothing") || name == "nobody/m");
@@ -57,6 +57,21 @@ async fn an_unknown_model_is_not_found_and_an_ambiguous_one_is_listed() {
         assert!(message.contains("`a/m`") && message.contains("`b/m`"), "{message}");
     }
     assert_eq!(upstream.hits(), 0);
+}
+
+#[tokio::test]
+async fn an_unlisted_model_of_a_connected_provider_is_passed_on_with_a_note() {
+    let (server, upstream) = server().await;
+    for wire in Wire::ALL {
+        let answer = server.chat(wire, "a/newer-than-the-catalog", false).send().await;
+        assert_eq!(text_of(wire, &answer), "hello", "{wire:?}");
+        let note = answer.header("x-switchyard-note");
+        assert!(note.contains("`a/newer-than-the-catalog` is not in the catalog"), "{note}");
+        let sent = upstream.requests().pop().unwrap().json();
+        assert_eq!(sent["model"], "newer-than-the-catalog");
+        let answer = server.chat(wire, "a/m", false).send().await;
+        assert_eq!(answer.headers.get("x-switchyard-note"), None, "nothing to say of a known one");
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ pub use message::{
     Citation, ImageDetail, Media, Message, Opaque, Part, Reasoning, Role, Signature, Source, Text,
     ToolCall, ToolResult,
 };
-pub use request::{ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling};
-pub use response::{ChatResponse, FinishReason, Fold};
+pub use request::{Change, ChatRequest, Dropped, Effort, OutputFormat, ReasoningOptions, Sampling};
+pub use response::{ChatResponse, Choice, FinishReason, Fold, TokenLogprob};
 pub use tool::{Tool, ToolChoice, ToolKind};
 pub use usage::Usage;
 

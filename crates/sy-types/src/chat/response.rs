@@ -43,6 +43,28 @@ impl FinishReason {
     }
 }
 
+/// How likely a token was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenLogprob {
+    /// The token's text.
+    pub token: String,
+    /// The natural logarithm of its likelihood.
+    pub logprob: f64,
+    /// The likeliest tokens at its place, with theirs.
+    pub top: Vec<(String, f64)>,
+}
+
+/// A further answer to the same request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// What was said, in order.
+    pub parts: Vec<Part>,
+    /// Why it ended.
+    pub finish: Option<FinishReason>,
+    /// How likely its tokens were, where told.
+    pub logprobs: Vec<TokenLogprob>,
+}
+
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatResponse {
@@ -60,6 +82,10 @@ pub struct ChatResponse {
     pub stop_sequence: Option<String>,
     /// Token counts, where reported.
     pub usage: Option<Usage>,
+    /// How likely its tokens were, where told. Not part of a stream of events.
+    pub logprobs: Vec<TokenLogprob>,
+    /// Further answers, where more than one was asked for. Not part of a stream of events.
+    pub others: Vec<Choice>,
     /// The provider's fields that have no place in this form.
     pub unmapped: Vec<Dropped>,
 }
@@ -251,6 +277,7 @@ mod tests {
             stop_sequence: None,
             usage: Some(Usage { input: 3, output: 2, ..Usage::default() }),
             unmapped: Vec::new(),
+            ..ChatResponse::default()
         };
         let mut fold = Fold::default();
         for event in answer.to_events() {

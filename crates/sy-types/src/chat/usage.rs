@@ -24,13 +24,15 @@ impl Usage {
         self.input.saturating_add(self.output)
     }
 
-    /// Takes over every count that a later report raised: streams report usage in pieces, and a later piece may leave
-    /// out what an earlier one said.
+    /// Takes over a later report: it replaces an earlier one, also where it counts less, the classes of a side together. Streams
+    /// may report prompt and answer apart, so a side that is zero says nothing.
     pub fn merge(&mut self, later: &Self) {
-        self.input = self.input.max(later.input);
-        self.cache_read = self.cache_read.max(later.cache_read);
-        self.cache_write = self.cache_write.max(later.cache_write);
-        self.output = self.output.max(later.output);
-        self.reasoning = self.reasoning.max(later.reasoning);
+        if later.input > 0 {
+            (self.input, self.cache_read, self.cache_write) =
+                (later.input, later.cache_read, later.cache_write);
+        }
+        if later.output > 0 {
+            (self.output, self.reasoning) = (later.output, later.reasoning);
+        }
     }
 }

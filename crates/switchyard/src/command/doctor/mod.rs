@@ -143,6 +143,8 @@ fn models(local: &Local) -> Vec<Finding> {
     let count: usize = rows.iter().map(|row| row.model_count).sum();
     let mut findings =
         vec![Finding::Good(format!("the catalog has {} providers and {count} models", rows.len()))];
+    let differences = local.catalog().differences();
+    findings.extend(differences.iter().map(|difference| Finding::Remark(difference.to_string())));
     match local.default_model() {
         Ok(name) => findings.push(Finding::Good(format!("the default model is {name}"))),
         Err(failure) => findings.push(Finding::Bad {

@@ -62,7 +62,7 @@ fn tell_start(asked: &Asked, format: RunFormat) -> Result<()> {
     }
     if !dropped.is_empty() {
         output::warning(&format!(
-            "{provider} cannot be asked for {}: left out",
+            "{provider} was not asked for everything as it was: {}",
             dropped.join(", ")
         ));
     }

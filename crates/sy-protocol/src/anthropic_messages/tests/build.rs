@@ -93,7 +93,7 @@ fn turns_alternate_and_results_come_first() {
 }
 
 #[test]
-fn blank_texts_are_left_out_and_empty_conversations_get_a_word() {
+fn blank_texts_are_left_out_and_instructions_alone_are_the_users() {
     let (body, dropped) = build(&chat(vec![
         Message::text(Role::User, "a"),
         Message::text(Role::Assistant, " \n"),
@@ -104,8 +104,9 @@ fn blank_texts_are_left_out_and_empty_conversations_get_a_word() {
     let (body, dropped) = build(&chat(vec![Message::text(Role::System, "a")]));
     assert_eq!(
         body["messages"],
-        json!([{"role": "user", "content": [{"type": "text", "text": "."}]}])
+        json!([{"role": "user", "content": [{"type": "text", "text": "a"}]}])
     );
+    assert_eq!(body.get("system"), None);
     assert_eq!(dropped, ["messages"]);
 }
 
@@ -445,4 +446,14 @@ fn stop_texts_and_users_are_checked() {
     let (body, dropped) = build(&chat);
     assert_eq!(body["stop_sequences"], json!(["END"]));
     assert_eq!(dropped, ["stop", "user", "metadata.k", "prompt_cache_key"]);
+}
+
+#[test]
+fn the_beginning_of_an_answer_loses_white_space_at_its_end() {
+    let (body, dropped) = build(&chat(vec![
+        Message::text(Role::User, "a"),
+        Message::text(Role::Assistant, "It is \n"),
+    ]));
+    assert_eq!(body["messages"][1]["content"][0]["text"], "It is");
+    assert_eq!(dropped.len(), 1);
 }

@@ -266,10 +266,7 @@ fn fields_without_a_counterpart_are_reported_and_not_refused() {
         "context_management": {"edits": []}, "metadata": {"user_id": "u", "team": "t"}, "top_k": 5, "speed": null});
     let chat = decode(&body).unwrap();
     let fields: Vec<&str> = chat.unmapped.iter().map(|dropped| dropped.field.as_str()).collect();
-    assert_eq!(
-        fields,
-        ["metadata.team", "container", "mcp_servers", "service_tier", "context_management"]
-    );
+    assert_eq!(fields, ["metadata.team", "container", "mcp_servers", "context_management"]);
     assert_eq!((chat.user.as_deref(), chat.sampling.top_k), (Some("u"), Some(5)));
 }
 
@@ -337,4 +334,28 @@ fn a_relayed_history_loses_the_proofs_of_other_protocols() {
             .unwrap();
     assert_eq!(sent["messages"], own);
     assert!(inbound(&json!({"model": "m", "max_tokens": 1, "messages": foreign})).chat().is_ok());
+}
+
+#[test]
+fn the_billing_line_is_relayed_to_the_place_that_reads_it_alone() {
+    let line = "x-anthropic-billing-header: cc_version=2; cch=ab1;";
+    let relay = |system: Value, billing_line: bool| {
+        let body = json!({"model": "m", "max_tokens": 9, "system": system, "messages": [{"role": "user", "content": "u"}]});
+        let inbound = inbound(&body);
+        let mut target = target("claude-x");
+        target.dialect.billing_line = billing_line;
+        let outgoing = Outgoing { target: &target, inbound: &inbound, stream: false };
+        let encoded = encode(&AnthropicMessages, &outgoing).unwrap();
+        let sent: Value = serde_json::from_slice(&encoded.call.body.concat()).unwrap();
+        (sent["system"].clone(), encoded.dropped.len())
+    };
+    let texts = |texts: &[&str]| -> Value {
+        texts.iter().map(|text| json!({"type": "text", "text": text})).collect()
+    };
+
+    assert_eq!(relay(texts(&[line, "rules"]), false), (texts(&["rules"]), 1));
+    assert_eq!(relay(texts(&[line]), false), (Value::Null, 1));
+    assert_eq!(relay(json!(format!("{line}\nrules")), false), (json!("rules"), 1));
+    assert_eq!(relay(texts(&["rules", "none"]), false), (texts(&["rules", "none"]), 0));
+    assert_eq!(relay(texts(&[line, "rules"]), true), (texts(&[line, "rules"]), 0));
 }

@@ -489,3 +489,31 @@ fn a_relayed_stream_is_looked_at_cheaply_but_not_blindly() {
     assert!(feed("content_block_delta", "{\"type\":").is_err(), "cut short");
     assert!(feed("error", r#"{"error":{"message":"m"}}"#).unwrap() > first);
 }
+
+#[test]
+fn the_explanation_of_a_refusal_is_said() {
+    let details = json!({"type": "refusal", "category": "cyber", "explanation": "No harm."});
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": details},
+        "usage": {"output_tokens": 3}});
+    let streamed = fold(&read(&[start(), end, json!({"type": "message_stop"})]).unwrap());
+    assert_eq!(streamed.parts, [Part::Refusal("No harm.".to_owned())]);
+    assert_eq!(streamed.finish, Some(FinishReason::Refusal));
+
+    let whole =
+        json!({"id": "m", "content": [], "stop_reason": "refusal", "stop_details": details});
+    let whole = AnthropicMessages.decode_response(whole.to_string().as_bytes()).unwrap();
+    assert_eq!(whole.parts, streamed.parts);
+}
+
+#[test]
+fn later_counts_replace_earlier_ones_also_when_smaller() {
+    let end = |usage: Value| json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage});
+    let check = |later: Value, expected: [u64; 3]| {
+        let answer = fold(&read(&[start(), end(later), json!({"type": "message_stop"})]).unwrap());
+        let usage = answer.usage.unwrap();
+        assert_eq!([usage.input, usage.cache_read, usage.output], expected);
+    };
+    check(json!({"output_tokens": 9}), [8, 2, 9]);
+    check(json!({"input_tokens": 1, "cache_read_input_tokens": 0, "output_tokens": 4}), [2, 0, 4]);
+    check(json!({"input_tokens": 0, "output_tokens": 0}), [8, 2, 1]);
+}

@@ -257,7 +257,6 @@ fn generation_settings_are_read() {
     assert_eq!(
         fields(&rest),
         [
-            "generationConfig.candidateCount",
             "generationConfig.responseModalities",
             "generationConfig.speechConfig",
             "generationConfig.responseMimeType"

@@ -192,7 +192,7 @@ fn finish_words_have_classes_and_are_written_back_as_their_class() {
         ("STOP", FinishReason::Stop, "STOP"),
         ("MAX_TOKENS", FinishReason::Length, "MAX_TOKENS"),
         ("RECITATION", FinishReason::ContentFilter, "SAFETY"),
-        ("UNEXPECTED_TOOL_CALL", FinishReason::Error, "MALFORMED_RESPONSE"),
+        ("UNEXPECTED_TOOL_CALL", FinishReason::Error, "MALFORMED_FUNCTION_CALL"),
         ("LANGUAGE", FinishReason::Other("LANGUAGE".to_owned()), "LANGUAGE"),
         ("SOMETHING_NEW", FinishReason::Other("SOMETHING_NEW".to_owned()), "OTHER"),
     ] {

@@ -3,6 +3,7 @@
 //! Made by the pipeline, read by the server. It deliberately knows no status code and no dialect.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -97,6 +98,8 @@ pub struct Attempted {
     pub kind: ErrorKind,
     /// The failure in one sentence.
     pub message: String,
+    /// For how long it still rests, where it was not called because of an earlier request's failure.
+    pub rests: Option<Duration>,
 }
 
 impl Attempted {
@@ -106,7 +109,10 @@ impl Attempted {
             "" => self.model.to_string(),
             provider => format!("{provider}/{}", self.model),
         };
-        format!("{name} {}", how_it_failed(self.kind))
+        match self.rests {
+            Some(rests) => format!("{name} rests for {} s", rests.as_secs().max(1)),
+            None => format!("{name} {}", how_it_failed(self.kind)),
+        }
     }
 }
 

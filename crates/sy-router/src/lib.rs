@@ -53,7 +53,7 @@ use sy_config::Config;
 use sy_credentials::Credentials;
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Inbound, registry};
-use sy_types::{Failure, ProtocolId, RequestContext};
+use sy_types::{Failure, ProtocolId, RequestContext, Target};
 
 pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole, failed_words};
 pub use check::KeyCheck;
@@ -192,7 +192,8 @@ impl Router {
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
-            tracing::debug!(target = turn.0.target.name(), protocol = %turn.0.target.protocol, "asking");
+            let Target { provider, model, protocol, .. } = &*turn.0.target;
+            tracing::debug!(provider = &**provider, model = &**model, %protocol, "asking");
             match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(reached) => {
                     inner.cooling.wake(&turn.0.target);

@@ -189,7 +189,15 @@ async fn a_rate_limit_is_left_for_the_next_target_at_once() {
         assert_eq!(told.as_deref(), Some("a/m was rate limited"), "{waiting} {failover:?}");
         assert_eq!(world.ear.only().failed_before, answer.trail.failed_before);
         let has_waited = began.elapsed() >= Duration::from_millis(900);
+
         assert_eq!(has_waited, provider == "a", "{waiting} {failover:?}");
+
+        // The next request passes by the one that rests, and says so.
+        if provider == "b" {
+            let again = world.ask(Wire::Chat, "chain", false).await.unwrap();
+            let told = failed_words(&again.trail.failed_before);
+            assert!(told.is_some_and(|words| words.starts_with("a/m rests for ")));
+        }
     }
 }
 

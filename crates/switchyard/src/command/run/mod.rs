@@ -70,7 +70,7 @@ fn tell_start(asked: &Asked, format: RunFormat) -> Result<()> {
 }
 
 fn failed_as_json(failed: &Attempted) -> Value {
-    let Attempted { provider, model, kind, message } = failed;
+    let Attempted { provider, model, kind, message, rests: _ } = failed;
     json!({"provider": &**provider, "model": &**model, "code": kind.name(), "message": message})
 }
 

@@ -49,6 +49,10 @@ const KEYS: &[Key] = &[
     restart("server.allowed_hosts", |a, b| a.server.allowed_hosts == b.server.allowed_hosts),
     restart("server.allowed_origins", |a, b| a.server.allowed_origins == b.server.allowed_origins),
     live("server.body_limit_mb"),
+    live("server.memory_mb"),
+    live("server.request_memory_mb"),
+    live("server.event_limit_mb"),
+    live("server.answer_limit_mb"),
     live("server.shutdown_seconds"),
     restart("server.connections.max", |a, b| a.server.connections.max == b.server.connections.max),
     restart("server.connections.max_per_address", |a, b| {

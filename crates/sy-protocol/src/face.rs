@@ -256,6 +256,11 @@ pub trait StreamEncoder: Send {
     /// Takes one event in and appends its bytes. `Finish` writes everything that closes the stream.
     fn encode(&mut self, event: &StreamEvent, out: &mut BytesMut);
 
+    /// Returns true for a protocol whose closing event repeats the whole answer, so that its texts are kept until then.
+    fn repeats_answer(&self) -> bool {
+        false
+    }
+
     /// Ends the stream with the protocol's own error event. May be the first call: a relayed stream that breaks has
     /// passed this machine by.
     fn fail(&mut self, failure: &Failure, out: &mut BytesMut);

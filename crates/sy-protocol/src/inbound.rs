@@ -1,21 +1,31 @@
 //! A client's request, looked into only as far as needed.
 //!
 //! Made by the server from the body; the router reads the head, and the whole is decoded at most once, and only when the
-//! chosen target speaks another protocol. It deliberately keeps the bytes as they came.
+//! chosen target speaks another protocol. Whatever is decoded of it is charged to the request's memory account first. It
+//! deliberately keeps the bytes as they came.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sy_types::chat::ChatRequest;
-use sy_types::{CallBody, Failure, ProtocolId, Target};
+use sy_types::memory::megabytes;
+use sy_types::{CallBody, Failure, MemoryAccount, MemoryCharge, ProtocolId, Target};
 
 use crate::conversation;
 use crate::face::{Downstream, Hints, StreamForm};
 use crate::fields::wrong;
 use crate::ids::{GEMINI_GENERATE, OPENAI_RESPONSES};
 use crate::patch::Spans;
+use crate::weight::{HEAVY, VALUE_COST, ValueCounter, translation_cost};
+
+/// How many values of a relayed body may be decoded without being charged: a few fields, as nearly every request has them.
+const FREE_VALUES: u64 = 4096;
+/// Which share of a translation's cost is left once the request was sent: neither the rebuilt body nor what was written of it.
+const SHARE_LEFT: u64 = 3;
+/// The longest head field that is read when it is no string: only its type is told.
+const SHORT_FIELD: usize = 1024;
 
 /// How deep a request may be nested: what the reader of JSON takes.
 pub const DEPTH_LIMIT: usize = 127;
@@ -38,7 +48,7 @@ impl Head {
         let spans = Spans::find(body, &["model", "stream"])?;
         let field = |name: &str| match spans.get(body, name) {
             None => Ok(Value::Null),
-            Some(raw) => crate::json::read(raw).map_err(|error| {
+            Some(raw) => head_value(raw).map_err(|error| {
                 Failure::invalid(format!("{name}: cannot be read: {error}")).with_param(name)
             }),
         };
@@ -53,6 +63,15 @@ impl Head {
             other => return Err(wrong("stream", "true or false", &other)),
         };
         Ok(Self { model, stream, form: StreamForm::Sse })
+    }
+}
+
+/// Reads a field of the head. Of a long list or object only the type matters, so it is not built.
+fn head_value(raw: &[u8]) -> Result<Value, serde_json::Error> {
+    match raw.first() {
+        Some(b'[') if raw.len() > SHORT_FIELD => Ok(Value::Array(Vec::new())),
+        Some(b'{') if raw.len() > SHORT_FIELD => Ok(Value::Object(Map::new())),
+        _ => crate::json::read(raw),
     }
 }
 
@@ -98,6 +117,11 @@ pub struct Inbound {
     head: Head,
     origin: Option<(&'static dyn Downstream, Bytes)>,
     chat: OnceLock<Result<ChatRequest, Failure>>,
+    /// How many JSON values the body has, once they were counted.
+    values: OnceLock<u64>,
+    account: MemoryAccount,
+    /// What was charged for what this request was decoded into.
+    charges: Mutex<Vec<MemoryCharge>>,
 }
 
 impl Inbound {
@@ -112,14 +136,91 @@ impl Inbound {
     ) -> Result<Self, Failure> {
         check_depth(&body)?;
         let head = downstream.head(&body, hints)?;
-        Ok(Self { head, origin: Some((downstream, body)), chat: OnceLock::new() })
+        Ok(Self::new(head, Some((downstream, body)), OnceLock::new()))
     }
 
     /// Takes a request that was made here, in canonical form.
     pub fn from_chat(mut chat: ChatRequest) -> Self {
         conversation::settle(&mut chat);
         let head = Head { model: chat.model.clone(), stream: chat.stream, form: StreamForm::Sse };
-        Self { head, origin: None, chat: OnceLock::from(Ok(chat)) }
+        Self::new(head, None, OnceLock::from(Ok(chat)))
+    }
+
+    fn new(
+        head: Head,
+        origin: Option<(&'static dyn Downstream, Bytes)>,
+        chat: OnceLock<Result<ChatRequest, Failure>>,
+    ) -> Self {
+        let (account, charges) = (MemoryAccount::unlimited(), Mutex::default());
+        Self { head, origin, chat, values: OnceLock::new(), account, charges }
+    }
+
+    /// Charges what is decoded from now on to an account.
+    #[must_use]
+    pub fn charged_to(mut self, account: MemoryAccount) -> Self {
+        self.account = account;
+        self
+    }
+
+    /// Returns the account to which this request's memory is charged.
+    pub fn account(&self) -> &MemoryAccount {
+        &self.account
+    }
+
+    /// Holds a charge as long as this request lives.
+    pub fn keep(&self, charge: MemoryCharge) {
+        if charge.bytes() > 0 {
+            self.charges.lock().unwrap_or_else(PoisonError::into_inner).push(charge);
+        }
+    }
+
+    /// Gives back most of what was charged: the request was sent, and only its decoded form is left of it.
+    pub fn was_sent(&self) {
+        for charge in self.charges.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            // Giving back cannot fail.
+            charge.resize(charge.bytes() / SHARE_LEFT, String::new).ok();
+        }
+    }
+
+    /// Returns how many JSON values the body has.
+    pub fn values(&self) -> u64 {
+        *self.values.get_or_init(|| ValueCounter::count(self.body()))
+    }
+
+    /// Returns true when translating the body takes long enough to be felt by other requests on the same thread.
+    pub fn is_heavy(&self) -> bool {
+        self.body().len() > HEAVY
+    }
+
+    /// Charges what decoding and rebuilding the whole body costs, before it is done.
+    ///
+    /// # Errors
+    /// `TooLarge` or `Unavailable` when there is not so much memory for it.
+    pub fn charge_translation(&self) -> Result<MemoryCharge, Failure> {
+        let (bytes, values) = (self.body().len(), self.values());
+        self.account.charge(translation_cost(bytes, values), || {
+            format!("translating a body of {} with {values} JSON values", megabytes(bytes as u64))
+        })
+    }
+
+    /// Charges what decoding a field of a relayed body costs.
+    ///
+    /// # Errors
+    /// As [`Inbound::charge_translation`].
+    pub(crate) fn charge_field(&self, raw: &[u8]) -> Result<(), Failure> {
+        // Two bytes are the shortest a value can be, with what sets it apart.
+        if raw.len() as u64 / 2 <= FREE_VALUES {
+            return Ok(());
+        }
+        let values = ValueCounter::count(raw);
+        if values <= FREE_VALUES {
+            return Ok(());
+        }
+        let charge = self.account.charge(values.saturating_mul(VALUE_COST), || {
+            format!("reading a field of {values} JSON values")
+        })?;
+        self.keep(charge);
+        Ok(())
     }
 
     /// Returns what routing needs to know.
@@ -151,10 +252,12 @@ impl Inbound {
     /// something.
     ///
     /// # Errors
-    /// `Invalid`, naming the field at fault.
+    /// `Invalid`, naming the field at fault; `TooLarge` or `Unavailable` when there is not enough memory for it.
     pub fn chat(&self) -> Result<&ChatRequest, Failure> {
         let decoded = self.chat.get_or_init(|| match &self.origin {
             Some((downstream, body)) => {
+                let charge = self.charge_translation()?;
+                self.keep(charge);
                 let mut chat = downstream.decode(body, &self.head)?;
                 conversation::settle(&mut chat);
                 Ok(chat)
@@ -172,6 +275,7 @@ impl Inbound {
     /// As [`Inbound::chat`].
     pub fn counted_chat(&self) -> Result<Cow<'_, ChatRequest>, Failure> {
         let Some((downstream, body)) = &self.origin else { return self.chat().map(Cow::Borrowed) };
+        self.keep(self.charge_translation()?);
         let mut chat = downstream.decode_count_request(body, &self.head)?;
         conversation::settle(&mut chat);
         Ok(Cow::Owned(chat))
@@ -224,6 +328,7 @@ impl Inbound {
             match spans.get(body, name) {
                 None => edits.push((name, option.clone())),
                 Some(present) => {
+                    self.charge_field(present)?;
                     edits.extend(merged(present, option).map(|value| (name.as_str(), value)))
                 }
             }

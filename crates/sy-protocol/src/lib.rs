@@ -9,6 +9,7 @@
 //! - [`frame`]: bytes of a stream to frames (SSE, newline-delimited JSON) and back.
 //! - [`embeddings`]: texts to vectors, in the two wires in use.
 //! - [`json`]: JSON that survives lone surrogates and bad UTF-8.
+//! - [`weight`]: what a JSON text will cost once it is decoded.
 //! - `tools`: names, schemas, hosted tools and results, brought into a form that the target takes, and back.
 //! - `conversation`: what every provider needs of a conversation, done once behind a client's decoder.
 //! - `fields`, `failure`, `logprobs`, `media`, `gemini_schema`, `reasoning`, `schema`, `signature`, `think`: what the protocol folders share.
@@ -42,6 +43,7 @@ mod schema;
 mod signature;
 mod think;
 mod tools;
+pub mod weight;
 mod zai_chat;
 
 pub use blank::is_blank;

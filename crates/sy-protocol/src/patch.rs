@@ -11,6 +11,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sy_types::{CallBody, Failure};
 
+/// How often fields may be repeated: each repetition is remembered, and more than a few are no mistake.
+const MOST_REPEATED: usize = 64;
+
 /// Where the top-level fields of a body are.
 #[derive(Clone, Debug)]
 pub struct Spans {
@@ -148,6 +151,10 @@ impl<'de> Visitor<'de> for Finder<'de> {
         let mut found = Vec::with_capacity(self.names.len());
         while let Some(Key(name)) = map.next_key::<Key>()? {
             if self.names.contains(&name.as_ref()) {
+                if found.len() == self.names.len() + MOST_REPEATED {
+                    let text = format!("the field {name:?} stands in it too often");
+                    return Err(serde::de::Error::custom(text));
+                }
                 let raw: &RawValue = map.next_value()?;
                 // The raw value borrows from the body, so the distance of their addresses is its offset.
                 let start = raw.get().as_ptr() as usize - self.body.as_ptr() as usize;
@@ -241,6 +248,13 @@ mod tests {
             &[("model", json!("c"))],
             r#"{"model":"c","model":"c"}"#,
         );
+    }
+
+    #[test]
+    fn a_field_that_is_repeated_without_end_is_refused() {
+        let body = format!("{{{}\"model\":1}}", "\"model\":0,".repeat(1000));
+        let failure = Spans::find(body.as_bytes(), &["model"]).unwrap_err();
+        assert!(failure.message.contains("too often"), "{}", failure.message);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use sy_credentials::Verdict;
+use sy_protocol::weight::HEAVY;
 use sy_protocol::{
     Encoded, FrameReader, Framing, Inbound, Outgoing, StreamDecoder, StreamForm, ToolAnswers,
     Upstream,
@@ -19,13 +20,18 @@ use crate::Inner;
 use crate::answer::{Trail, Whole};
 use crate::check::is_about_the_key;
 use crate::commit::{Committed, commit};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::rate;
 use crate::shown::Shown;
-use crate::stream::{Purpose, Source};
+use crate::stream::{Memory, Purpose, Source};
 use crate::tally::Tally;
 use crate::upstream::{Missed, Reply};
 use crate::watch::Watch;
+
+/// How much of a stream is folded at a time.
+const FOLD_SIZE: usize = 64 << 10;
 
 /// What a client wants, on all its attempts.
 #[derive(Clone, Copy)]
@@ -35,6 +41,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) passthrough: &'a HeaderMap,
     /// Whether a field that cannot be carried is a failure.
     pub(crate) strict: bool,
+    /// How much of an answer is read.
+    pub(crate) limits: AnswerLimits,
     /// Whether it is a legacy completion: a text that goes on, and no chat.
     pub(crate) is_legacy: bool,
 }
@@ -90,7 +98,8 @@ impl Inner {
         let wants_stream = errand.inbound.head().stream;
         let stream = wants_stream && target.dialect.streaming;
         let outgoing = Outgoing { target, inbound: errand.inbound, stream };
-        let Encoded { mut call, relay, dropped, tools } = sy_protocol::encode(upstream, &outgoing)?;
+        let Encoded { mut call, relay, dropped, tools } =
+            run_heavy(errand.inbound.is_heavy(), || sy_protocol::encode(upstream, &outgoing))?;
         if errand.strict && dropped.iter().any(Dropped::is_loss) {
             return Err(not_carried(target, &dropped).into());
         }
@@ -106,6 +115,7 @@ impl Inner {
             .await
             .map_err(|missed| with_notice(missed, target))?;
         tally.begun = true;
+        errand.inbound.was_sent();
         if stream && !is_whole(&reply.headers, upstream.framing()) {
             // A client that wants its stream in another form than the provider sends cannot have the bytes as they are.
             let relay = relay && errand.inbound.head().form == StreamForm::Sse;
@@ -115,11 +125,13 @@ impl Inner {
                 false => tools.decoder(sy_protocol::stream_decoder(upstream, target)),
             };
             let purpose = Purpose { relay, hide_usage };
-            let source = Source::open(upstream, decoder, reply.body, watch, purpose);
+            let memory = Memory::new(errand.inbound.account(), errand.limits.event);
+            let source = Source::open(upstream, decoder, reply.body, watch, purpose, memory);
             return Ok(Reached::Stream(commit(source, shown, tally).await?));
         }
         let translation = (upstream, target, &tools);
-        let read = read_whole(translation, reply, &mut watch, relay && !wants_stream).await;
+        let relay = relay && !wants_stream;
+        let read = read_whole(translation, reply, &mut watch, errand, relay).await;
         let (raw, response) = read.map_err(|failure| shown.tell(failure))?;
         tally.note_whole(&response);
         if raw.is_none() {
@@ -284,34 +296,54 @@ async fn read_whole(
     (upstream, target, tools): (&dyn Upstream, &Target, &ToolAnswers),
     mut reply: Reply,
     watch: &mut Watch,
+    errand: &Errand<'_>,
     relay: bool,
 ) -> Result<(Option<Bytes>, ChatResponse), Failure> {
-    let raw = reply.body.whole(watch).await?;
+    let Errand { inbound, limits, .. } = *errand;
+    let raw = reply.body.whole(watch, limits.whole, inbound.account()).await?;
+    let is_heavy = raw.len() > HEAVY;
+    // What is decoded lives until it was written for the client.
+    inbound.keep(limits::charge_whole(inbound.account(), &raw)?);
+
     if media_type(&reply.headers) == "text/event-stream" {
         let decoder = tools.decoder(sy_protocol::stream_decoder(upstream, target));
-        return fold(decoder, &raw).map(|response| (None, response));
+        let folded = run_heavy(is_heavy, || fold(decoder, &raw, limits.event));
+        return folded.map(|response| (None, response));
     }
     if relay {
-        let response = upstream.relay_response(&raw)?;
+        let response = run_heavy(is_heavy, || upstream.relay_response(&raw))?;
         return Ok((Some(raw), response));
     }
-    let response = tools.whole(sy_protocol::decode_response(upstream, target, &raw)?)?;
+    let response =
+        run_heavy(is_heavy, || tools.whole(sy_protocol::decode_response(upstream, target, &raw)?))?;
     Ok((None, response))
 }
 
 /// Folds a stream that came where a whole answer was asked for: some providers know nothing else.
-fn fold(mut decoder: Box<dyn StreamDecoder>, raw: &Bytes) -> Result<ChatResponse, Failure> {
-    let mut reader = FrameReader::new(Framing::Sse, raw.len());
-    let mut frames = reader.push(raw)?.frames;
-    frames.extend(reader.finish().frames);
+fn fold(
+    mut decoder: Box<dyn StreamDecoder>,
+    raw: &Bytes,
+    limit: usize,
+) -> Result<ChatResponse, Failure> {
+    let mut reader = FrameReader::new(Framing::Sse, limit);
     let (mut fold, mut events) = (Fold::default(), Vec::new());
-    for frame in &frames {
-        decoder.decode(frame, &mut events)?;
-        events.drain(..).for_each(|event| fold.push(&event));
-        if fold.is_finished() {
-            return fold.into_response();
+
+    // In pieces, as if they had just come: the frames of a whole answer would take more than the answer.
+    let starts = (0..raw.len()).step_by(FOLD_SIZE).map(Some);
+    for start in starts.chain([None]) {
+        let batch = match start {
+            Some(at) => reader.push(&raw.slice(at..raw.len().min(at + FOLD_SIZE)))?,
+            None => reader.finish(),
+        };
+        for frame in &batch.frames {
+            decoder.decode(frame, &mut events)?;
+            events.drain(..).for_each(|event| fold.push(&event));
+            if fold.is_finished() {
+                return fold.into_response();
+            }
         }
     }
+
     decoder.finish(&mut events);
     events.drain(..).for_each(|event| fold.push(&event));
     let is_finished = fold.is_finished();

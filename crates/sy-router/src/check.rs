@@ -12,12 +12,13 @@ use serde_json::Value;
 use sy_catalog::Resolved;
 use sy_credentials::Lease;
 use sy_protocol::face;
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, Target};
 use tokio::time::Instant;
 
 use crate::Router;
 use crate::answer::Trail;
 use crate::attempt::{accepted, protocol_of};
+use crate::limits::AnswerLimits;
 use crate::shown::Shown;
 use crate::watch::Watch;
 
@@ -137,7 +138,8 @@ impl Router {
         let reply = sent.map_err(|missed| missed.failure)?;
         let mut trail = Trail::default();
         let mut reply = accepted(&shown, upstream, reply, &mut watch, &mut trail).await?;
-        let text = reply.body.whole(&mut watch).await?;
+        let (limits, account) = (AnswerLimits::of(&config), MemoryAccount::unlimited());
+        let text = reply.body.whole(&mut watch, limits.event, &account).await?;
         models_of(&text).ok_or_else(|| {
             Failure::provider(
                 ErrorKind::Malformed,

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use crate::Inner;
 use crate::answer::Trail;
 use crate::attempt::{Signed, pass_on, protocol_of};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
@@ -48,9 +50,12 @@ pub struct Counted {
 /// Estimates the prompt tokens of a request for an answer. A body that was not read for another
 /// reason is not built for this.
 pub(crate) fn estimate(inbound: &Inbound) -> u64 {
+    let body = inbound.body();
     match inbound.decoded() {
         Some(chat) => of_request(chat),
-        None => weigh(inbound.body()).unwrap_or_else(|| of_length(inbound.body().len())),
+        None => {
+            run_heavy(inbound.is_heavy(), || weigh(body)).unwrap_or_else(|| of_length(body.len()))
+        }
     }
 }
 
@@ -59,7 +64,7 @@ pub(crate) fn estimate(inbound: &Inbound) -> u64 {
 /// # Errors
 /// `Invalid` when it cannot be read.
 pub(crate) fn estimate_count(inbound: &Inbound) -> Result<u64, Failure> {
-    inbound.counted_chat().map(|chat| of_request(&chat))
+    run_heavy(inbound.is_heavy(), || inbound.counted_chat().map(|chat| of_request(&chat)))
 }
 
 impl Inner {
@@ -69,7 +74,7 @@ impl Inner {
         &self,
         inbound: &Inbound,
         passthrough: &HeaderMap,
-        planned: &Planned,
+        (planned, limits): (&Planned, AnswerLimits),
         trail: &mut Trail,
     ) -> Result<Option<(u64, Option<Bytes>)>, Missed> {
         let target = &*planned.target;
@@ -80,7 +85,9 @@ impl Inner {
             method: Method::POST,
             url: face::join(&target.base_url, &path)?,
             headers: face::call_headers(upstream, target),
-            body: counting_body(upstream, target, inbound, relay)?,
+            body: run_heavy(inbound.is_heavy(), || {
+                counting_body(upstream, target, inbound, relay)
+            })?,
         };
         if relay {
             pass_on(passthrough, &mut call.headers);
@@ -92,7 +99,9 @@ impl Inner {
         let signed = Signed { upstream, target, call, shown: &shown, awaits_content: false };
         let called = self.call(signed, Instant::now(), trail, &mut Tally::default()).await;
         let (mut reply, mut watch) = called?;
-        let raw = reply.body.whole(&mut watch).await.map_err(|failure| shown.tell(failure))?;
+        let read = reply.body.whole(&mut watch, limits.whole, inbound.account()).await;
+        let raw = read.map_err(|failure| shown.tell(failure))?;
+        let _charge = limits::charge_whole(inbound.account(), &raw)?;
         match upstream.decode_count(&raw) {
             Some(tokens) => Ok(Some((tokens, relay.then_some(raw)))),
             None => {
@@ -231,6 +240,7 @@ mod tests {
         let kind =
             ToolKind::Function { parameters: serde_json::json!({"type": "object"}), strict: None };
         let tool = Tool { name: "read".to_owned(), description: None, kind, cache: false };
-        check(vec![], vec![tool], 4 + 8 + 6);
+        // A message in which nothing is said is left out of every call.
+        check(vec![], vec![tool], 8 + 6);
     }
 }

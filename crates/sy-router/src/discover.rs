@@ -11,7 +11,7 @@ use futures::future::join_all;
 use http::Method;
 use sy_catalog::ListRequest;
 use sy_protocol::face;
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target, Timeouts};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, Side, Target, Timeouts};
 use tokio::time::Instant;
 
 use crate::answer::Trail;
@@ -83,12 +83,7 @@ impl Inner {
             .call(signed, Instant::now(), &mut trail, &mut tally)
             .await
             .map_err(|missed| missed.failure)?;
-        let body = reply.body.whole(&mut watch).await?;
-        if body.len() > LARGEST {
-            let text = format!("expected a list of at most {LARGEST} bytes, got {}", body.len());
-            return Err(Failure::provider(ErrorKind::Malformed, text));
-        }
-        Ok(body)
+        reply.body.whole(&mut watch, LARGEST, &MemoryAccount::unlimited()).await
     }
 }
 

@@ -8,14 +8,18 @@ use http::Method;
 use serde_json::Value;
 use sy_protocol::embeddings::{self, BuiltEmbed, EmbedRequest, EmbedWire};
 use sy_protocol::patch::Spans;
+use sy_protocol::weight::{HEAVY, ValueCounter, translation_cost};
 use sy_protocol::{Upstream, face};
 use sy_types::chat::{Dropped, Usage};
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Side, Target};
+use sy_types::memory::megabytes;
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, MemoryCharge, Side, Target};
 use tokio::time::Instant;
 
 use crate::Inner;
 use crate::answer::Trail;
 use crate::attempt::{Signed, not_carried, protocol_of};
+use crate::heavy::run_heavy;
+use crate::limits::{self, AnswerLimits};
 use crate::plan::Planned;
 use crate::tally::Tally;
 use crate::upstream::Missed;
@@ -56,6 +60,10 @@ pub(crate) struct EmbedErrand<'a> {
     pub(crate) model: Option<&'a str>,
     /// Whether a field that cannot be carried is a failure.
     pub(crate) strict: bool,
+    /// How much of an answer is read.
+    pub(crate) limits: AnswerLimits,
+    /// What the request takes is charged to it.
+    pub(crate) account: &'a MemoryAccount,
 }
 
 /// A call, and how its answer is to be read.
@@ -65,6 +73,8 @@ struct EmbedCall {
     wire: EmbedWire,
     /// The client's request where it was translated; `None` where its own body is relayed.
     request: Option<EmbedRequest>,
+    /// What translating the request costs, until its answer came.
+    _charge: MemoryCharge,
 }
 
 impl Inner {
@@ -78,7 +88,8 @@ impl Inner {
     ) -> Result<Bytes, Missed> {
         let target = &*planned.target;
         let upstream = protocol_of(target)?;
-        let EmbedCall { mut call, wire, request } = call_for(upstream, target, errand, trail)?;
+        let EmbedCall { mut call, wire, request, _charge } =
+            run_heavy(errand.body.len() > HEAVY, || call_for(upstream, target, errand, trail))?;
         let shown = self.sign(planned, &mut call)?;
         trail.relay = request.is_none();
 
@@ -86,17 +97,24 @@ impl Inner {
         let (mut reply, mut watch) = self.call(signed, since, trail, tally).await?;
         tally.begun = true;
         let read = async {
-            let raw = reply.body.whole(&mut watch).await?;
-            if is_refusal(&raw) {
+            let raw = reply.body.whole(&mut watch, errand.limits.whole, errand.account).await?;
+            let is_heavy = raw.len() > HEAVY;
+            if run_heavy(is_heavy, || is_refusal(&raw)) {
                 return Err(upstream.decode_failure(reply.status.as_u16(), &raw));
             }
             let Some(request) = request else {
-                tally.note_usage(usage_of(&raw)?);
+                tally.note_usage(run_heavy(is_heavy, || usage_of(&raw))?);
                 return Ok(raw);
             };
-            let response = embeddings::decode_response(wire, &raw)?;
-            tally.note_usage(response.usage);
-            Ok(embeddings::encode_response(errand.wire, &request, &response))
+
+            let charge = limits::charge_whole(errand.account, &raw)?;
+            let (usage, body) = run_heavy(is_heavy, || {
+                let response = embeddings::decode_response(wire, &raw)?;
+                let body = embeddings::encode_response(errand.wire, &request, &response);
+                Ok::<_, Failure>((response.usage, body))
+            })?;
+            tally.note_usage(usage);
+            Ok(charge.tie_to(body))
         };
         read.await.map_err(|failure| shown.tell(failure).into())
     }
@@ -121,9 +139,15 @@ fn call_for(
         || (spoken, errand.wire) == (EmbedWire::GeminiBatch, EmbedWire::GeminiOne);
     // Options are meant for chats: embeddings routes refuse fields that they do not know.
     let bare = Target { options: serde_json::Map::new(), ..target.clone() };
+    let mut charge = errand.account.open();
     let (wire, body, request) = if is_relay {
         (errand.wire, embeddings::relay(errand.wire, errand.body, &bare)?, None)
     } else {
+        let (bytes, values) = (errand.body.len(), ValueCounter::count(errand.body));
+        charge.resize(translation_cost(bytes, values), || {
+            let bytes = megabytes(bytes as u64);
+            format!("translating a body of {bytes} with {values} JSON values")
+        })?;
         let request = embeddings::decode_request(errand.wire, errand.body, errand.model)?;
         let BuiltEmbed { body, dropped } = embeddings::build(spoken, &request, &bare)?;
         if errand.strict && dropped.iter().any(Dropped::is_loss) {
@@ -135,7 +159,7 @@ fn call_for(
     let url = face::join(&target.base_url, &wire.path(target))?;
     let call =
         HttpCall { method: Method::POST, url, headers: face::call_headers(upstream, target), body };
-    Ok(EmbedCall { call, wire, request })
+    Ok(EmbedCall { call, wire, request, _charge: charge })
 }
 
 /// Returns true for an error that came with a status of success.

@@ -9,6 +9,7 @@
 //!   provider's words, and `explain` says what helps.
 //! - `stream`, `commit`: frames to events to chunks, held back until the first content.
 //! - `meter`, `tally`, [`record`]: tokens, cost and outcome, told once whatever happens.
+//! - `limits`, `heavy`: how much of an answer is read, and how long work is kept off the runtime's threads.
 //! - `lookup`: what the surfaces ask beside sending.
 //! - `count`, `weigh`, `embed`: token counting and embeddings along the same course.
 //! - `check`: lists a provider's models, and so checks a key at sign-in.
@@ -29,6 +30,8 @@ mod embed;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod heavy;
+mod limits;
 mod lookup;
 mod meter;
 mod plan;
@@ -53,18 +56,20 @@ use sy_config::Config;
 use sy_credentials::Credentials;
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Inbound, registry};
-use sy_types::{Failure, ProtocolId, RequestContext, Target};
+use sy_types::{Failure, MemoryAccount, ProtocolId, RequestContext, Target};
 
 pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole, failed_words};
 pub use check::KeyCheck;
 pub use commit::AnswerStream;
 pub use count::Counted;
 pub use embed::Embedded;
+pub use heavy::run_heavy;
 pub use record::{Observer, Outcome, Record};
 
 use attempt::{Errand, Reached};
 use cool::Cooling;
 use embed::EmbedErrand;
+use limits::AnswerLimits;
 use meter::Meter;
 use plan::{Grounds, Plan, Planner};
 use retry::Course;
@@ -187,7 +192,9 @@ impl Router {
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
         let strict = ctx.strict || config.server.strict;
-        let errand = Errand { inbound: &inbound, passthrough: &passthrough, strict, is_legacy };
+        let limits = AnswerLimits::of(&config);
+        let errand =
+            Errand { inbound: &inbound, passthrough: &passthrough, strict, limits, is_legacy };
         let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
@@ -212,10 +219,12 @@ impl Router {
     /// # Errors
     /// When no target answered, with what each of them said.
     pub async fn embed(&self, ctx: &RequestContext, body: &Bytes) -> Result<Embedded, Refused> {
-        self.embed_on(ctx, EmbedWire::OpenAi, body, None).await
+        let account = MemoryAccount::unlimited();
+        self.embed_on(ctx, EmbedWire::OpenAi, body, None, &account).await
     }
 
-    /// Answers an embeddings request on the given wire. `model` is the one in the path, for wires that name it there.
+    /// Answers an embeddings request on the given wire. `model` is the one in the path, for wires that name it there. What it
+    /// takes is charged to `account`.
     ///
     /// # Errors
     /// When no target answered, with what each of them said.
@@ -225,6 +234,7 @@ impl Router {
         wire: EmbedWire,
         body: &Bytes,
         model: Option<&str>,
+        account: &MemoryAccount,
     ) -> Result<Embedded, Refused> {
         let inner = &*self.inner;
         let config = inner.config.load_full();
@@ -248,7 +258,8 @@ impl Router {
             Ok(plan) => plan,
             Err(failure) => return Err(meter.refuse(failure, trail, Vec::new())),
         };
-        let errand = EmbedErrand { wire, body, model, strict: ctx.strict || config.server.strict };
+        let (strict, limits) = (ctx.strict || config.server.strict, AnswerLimits::of(&config));
+        let errand = EmbedErrand { wire, body, model, strict, limits, account };
         let mut course = Course::new(&plan, &inner.cooling, config.retry, ctx.failover);
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
@@ -283,7 +294,10 @@ impl Router {
         let mut meter = Meter::begin_chat(inner, ctx, &inbound);
         let mut trail = Trail::default();
         let asked = match inner.plan(&config, &inbound.head().model, inbound.protocol()) {
-            Ok(plan) => inner.count_at(&inbound, &passthrough, &plan, &mut trail).await,
+            Ok(plan) => {
+                let limits = AnswerLimits::of(&config);
+                inner.count_at(&inbound, &passthrough, (&plan, limits), &mut trail).await
+            }
             Err(failure) => Err(failure),
         };
         meter.called(&trail);
@@ -324,11 +338,11 @@ impl Inner {
         &self,
         inbound: &Inbound,
         passthrough: &HeaderMap,
-        plan: &Plan,
+        (plan, limits): (&Plan, AnswerLimits),
         trail: &mut Trail,
     ) -> Result<Option<(u64, Option<Bytes>)>, Failure> {
         let Some(planned) = plan.targets.first() else { return Ok(None) };
-        match self.ask_count(inbound, passthrough, planned, trail).await {
+        match self.ask_count(inbound, passthrough, (planned, limits), trail).await {
             Ok(counted) => Ok(counted),
             Err(missed) if count::can_be_estimated(&missed.failure) => {
                 tracing::debug!(

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use sy_config::Retry;
+use sy_types::memory::{OVER_BUDGET, OVER_REQUEST};
 use sy_types::{ErrorKind, Failover, Failure};
 use tokio::time::Instant;
 
@@ -78,6 +79,13 @@ struct Situation {
 fn decide(missed: &Missed, situation: &Situation) -> Step {
     let Situation { retry, calls, mended, has_next, failover, time_left } = *situation;
     let failure = &missed.failure;
+    match failure.code.as_deref() {
+        // It is we who are short of memory, not the target.
+        Some(OVER_BUDGET) => return Step::Stop,
+        // The same target would send or need as much again.
+        Some(OVER_REQUEST) => return Step::Next,
+        _ => {}
+    }
     match verdict(failure.kind) {
         Verdict::Stop => return Step::Stop,
         Verdict::Larger => return Step::Larger,

@@ -8,17 +8,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use sy_protocol::{Batch, FrameReader, StreamDecoder, Upstream};
-use sy_types::chat::StreamEvent;
-use sy_types::{ErrorKind, Failure};
+use sy_protocol::weight::HEAVY;
+use sy_protocol::{Batch, Frame, FrameReader, StreamDecoder, Upstream};
+use sy_types::chat::{Delta, StreamEvent};
+use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge};
 
 use crate::answer::Chunk;
+use crate::heavy::run_heavy;
+use crate::limits::{self, answer_text, of_provider};
 use crate::tally::Tally;
 use crate::upstream::ReplyBody;
 use crate::watch::Watch;
 
-/// The largest single frame: a picture in one event has about this size.
-const FRAME_LIMIT: usize = 16 << 20;
+/// What one block or one source is counted as, where a decoder remembers it: more than an entry with its names.
+const ENTRY_COST: usize = 512;
+/// Smaller changes of what a stream takes are not charged one by one.
+const CHARGE_STEP: u64 = 64 << 10;
 /// How long and how far a stream is read on after its end, so that the connection can be used again.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 const DRAIN_LIMIT: usize = 64 << 10;
@@ -33,6 +38,35 @@ pub(crate) struct Purpose {
     pub(crate) relay: bool,
     /// Frames that tell nothing but usage are kept back: the client did not ask for them.
     pub(crate) hide_usage: bool,
+}
+
+/// What a stream takes: the bytes of an incomplete event, what the connection has read ahead, and what its decoder remembers.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    charge: MemoryCharge,
+    /// The largest event, in bytes.
+    event_limit: usize,
+    /// The largest chunk: the connection has as much in its buffer, and one more on the way.
+    chunk: usize,
+    /// At most so much the decoder remembers.
+    remembered: usize,
+}
+
+impl Memory {
+    /// Charges a stream to an account; one event of it may have `event_limit` bytes.
+    pub(crate) fn new(account: &MemoryAccount, event_limit: usize) -> Self {
+        Self { charge: account.open(), event_limit, chunk: 0, remembered: 0 }
+    }
+
+    /// Charges what the stream takes now, where that is more than a little more or less than before.
+    fn settle(&mut self, incomplete: usize) -> Result<(), Failure> {
+        let bytes = (incomplete + 2 * self.chunk + self.remembered) as u64;
+        if bytes.abs_diff(self.charge.bytes()) <= CHARGE_STEP {
+            return Ok(());
+        }
+        let what = || answer_text(incomplete + self.remembered, 0);
+        self.charge.resize(bytes, what).map_err(of_provider)
+    }
 }
 
 /// A chunk and whether a reader of it has seen something of the answer.
@@ -60,6 +94,7 @@ pub(crate) struct Source {
     decoder: Box<dyn StreamDecoder>,
     watch: Watch,
     purpose: Purpose,
+    memory: Memory,
     state: State,
     /// The events of one frame of a relay, kept to be used again.
     scratch: Vec<StreamEvent>,
@@ -93,8 +128,9 @@ impl Source {
         body: ReplyBody,
         watch: Watch,
         purpose: Purpose,
+        memory: Memory,
     ) -> Self {
-        let reader = FrameReader::new(upstream.framing(), FRAME_LIMIT);
+        let reader = FrameReader::new(upstream.framing(), memory.event_limit);
         Self {
             body,
             reader,
@@ -102,6 +138,7 @@ impl Source {
             decoder,
             watch,
             purpose,
+            memory,
             state: State::Reading,
             scratch: Vec::new(),
             has_begun: false,
@@ -135,7 +172,7 @@ impl Source {
                 }
                 Poll::Ready(Some(Ok(bytes))) => {
                     self.watch.touch();
-                    self.reader.push(&bytes)
+                    self.push(&bytes)
                 }
                 Poll::Ready(Some(Err(failure))) => Err(failure),
                 Poll::Ready(None) => {
@@ -168,6 +205,13 @@ impl Source {
         {
             self.state = State::Broken(failure);
         }
+    }
+
+    fn push(&mut self, bytes: &Bytes) -> Result<Batch, Failure> {
+        self.memory.chunk = self.memory.chunk.max(bytes.len());
+        // Before it is copied: the buffer may double.
+        self.memory.settle(self.reader.incomplete() * 2 + bytes.len())?;
+        self.reader.push(bytes)
     }
 
     fn broken(&mut self) -> Option<Result<Piece, Failure>> {
@@ -265,13 +309,14 @@ impl Source {
         let mut events = Vec::new();
         for frame in &batch.frames {
             let from = events.len();
-            let end = match self.decoder.decode(frame, &mut events) {
+            let end = match self.decode(frame, &mut events) {
                 Ok(()) => settle(&mut events, from, tally),
                 Err(failure) => {
                     events.truncate(from);
                     End::Broken(failure)
                 }
             };
+            self.remember(frame, events.get(from..).unwrap_or_default());
             if self.ended(end) {
                 break;
             }
@@ -287,7 +332,7 @@ impl Source {
         let mut begin = 0;
         for frame in &batch.frames {
             events.clear();
-            let end = match self.decoder.decode(frame, &mut events) {
+            let end = match self.decode(frame, &mut events) {
                 Ok(()) => settle(&mut events, 0, tally),
                 Err(failure) => End::Broken(failure),
             };
@@ -314,6 +359,27 @@ impl Source {
         }
         self.scratch = events;
         Piece { chunk: Chunk { raw: Some(raw.into_bytes()), events: Vec::new() }, has_content }
+    }
+
+    /// Decodes a frame; what a large one costs is charged while it is done.
+    fn decode(&mut self, frame: &Frame, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let _charge = limits::charge_event(self.memory.charge.account(), &frame.data)?;
+        run_heavy(frame.data.len() > HEAVY, || self.decoder.decode(frame, events))
+    }
+
+    /// Counts what a decoder may remember of a frame: all of one that told nothing yet, and an entry for each block and source.
+    fn remember(&mut self, frame: &Frame, events: &[StreamEvent]) {
+        let is_entry = |event: &&StreamEvent| {
+            matches!(
+                event,
+                StreamEvent::BlockStart { .. }
+                    | StreamEvent::Delta { delta: Delta::Citation(_), .. }
+            )
+        };
+        self.memory.remembered += match events {
+            [] => frame.data.len(),
+            events => events.iter().filter(is_entry).count() * ENTRY_COST,
+        };
     }
 
     fn ended(&mut self, end: End) -> bool {

@@ -18,16 +18,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use sy_types::{CallBody, ErrorKind, Failure, HttpCall, Target};
+use sy_types::{CallBody, ErrorKind, Failure, HttpCall, MemoryAccount, Target};
 use url::{Host, Url};
 
 use crate::egress::{self, Denied, Reach};
+use crate::limits::{answer_text, of_provider};
 use crate::watch::Watch;
 
 use lookup::Guard;
 
-/// The largest whole answer.
-const WHOLE_LIMIT: usize = 64 << 20;
 /// How much of a refusal's body is read, and for how long: the rest says nothing more.
 const REFUSAL_LIMIT: usize = 64 << 10;
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
@@ -94,14 +93,23 @@ impl ReplyBody {
     /// Reads a whole answer.
     ///
     /// # Errors
-    /// `Timeout` by the watch; `Malformed` when the answer breaks off or is too large.
-    pub(crate) async fn whole(&mut self, watch: &mut Watch) -> Result<Bytes, Failure> {
+    /// `Timeout` by the watch; `Malformed` when the answer breaks off, has more than `limit` bytes or takes more memory than a
+    /// request may; `Unavailable` when all requests together take too much. It stays charged to the account as long as it lives.
+    pub(crate) async fn whole(
+        &mut self,
+        watch: &mut Watch,
+        limit: usize,
+        account: &MemoryAccount,
+    ) -> Result<Bytes, Failure> {
+        let mut charge = account.open();
         let mut first: Option<Bytes> = None;
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.next(watch).await? {
             let so_far = whole.len() + first.as_ref().map_or(0, Bytes::len);
-            if so_far + chunk.len() > WHOLE_LIMIT {
-                let text = format!("the provider sent an answer of more than {WHOLE_LIMIT} bytes");
+            if so_far + chunk.len() > limit {
+                let text = format!(
+                    "the provider sent an answer of more than {limit} bytes: raise server.answer_limit_mb if it is needed"
+                );
                 return Err(Failure::provider(ErrorKind::Malformed, text));
             }
             // Some providers send blank lines while they make a whole answer.
@@ -114,12 +122,22 @@ impl ReplyBody {
             match first.take() {
                 None if whole.is_empty() => first = Some(chunk),
                 begun => {
+                    let needed = so_far + chunk.len();
+                    if needed > whole.capacity() {
+                        // While the buffer grows, the old one and the new one live side by side.
+                        let grown = needed.max(whole.capacity() * 2);
+                        let both = (grown + whole.capacity()) as u64;
+                        charge.resize(both, || answer_text(needed, 0)).map_err(of_provider)?;
+                        whole.reserve(grown - whole.len());
+                        let kept = whole.capacity() as u64;
+                        charge.resize(kept, || answer_text(needed, 0)).map_err(of_provider)?;
+                    }
                     whole.extend_from_slice(begun.as_deref().unwrap_or_default());
                     whole.extend_from_slice(&chunk);
                 }
             }
         }
-        Ok(first.unwrap_or_else(|| whole.freeze()))
+        Ok(charge.tie_to(first.unwrap_or_else(|| whole.freeze())))
     }
 
     /// Reads the beginning of a refusal's body, for a moment: what came by then says what it can.

@@ -10,6 +10,7 @@ use sy_catalog::Catalog;
 use sy_config::{Config, Live};
 use sy_credentials::Credentials;
 use sy_router::Router;
+use sy_types::MemoryBudget;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub(crate) router: Router,
     pub(crate) dialects: Dialects,
     pub(crate) observatory: Arc<Observatory>,
+    /// How much memory requests may take.
+    pub(crate) memory: MemoryBudget,
     pub(crate) started: Instant,
     /// Every task that shutdown waits for.
     pub(crate) tasks: TaskTracker,

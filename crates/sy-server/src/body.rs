@@ -1,10 +1,16 @@
-//! Reads a request body once, within a limit, into one piece of memory.
+//! Reads a request body once, within a limit, into one piece of memory that is charged to the request's account.
+//!
+//! The charge grows with the buffer and is given back when the last piece of the body is dropped. What decoding the body would
+//! cost is charged by whoever decodes it: a relay does not.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
-use sy_types::{ErrorKind, Failure, Side};
+use sy_protocol::weight::HEAVY;
+use sy_router::run_heavy;
+use sy_types::memory::megabytes;
+use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge, Side};
 
 use crate::connections::Stalled;
 
@@ -13,11 +19,17 @@ const RESERVE: usize = 1 << 20;
 /// Bodies below this many bytes are copied out of the buffer that they arrived in.
 const SMALL: usize = 4096;
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes. It holds what is charged for it.
 ///
 /// # Errors
-/// `TooLarge` beyond the limit, `Unsupported` for a compressed body, `Invalid` when the connection breaks.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
+/// `TooLarge` beyond the limit or what the account allows, `Unavailable` when all requests together take too much memory,
+/// `Unsupported` for a compressed body, `Invalid` when the connection breaks.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    account: &MemoryAccount,
+) -> Result<Bytes, Failure> {
     // RFC 9110, section 8.4.1: the names of codings have no letter case.
     let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
     if let Some(encoding) = headers.get_all(header::CONTENT_ENCODING).iter().find(|c| !is_plain(c))
@@ -37,36 +49,90 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    collect(body, announced.unwrap_or(0).min(RESERVE), limit).await
+    let mut buffer = Buffer::new(account, announced.unwrap_or(0));
+    collect(body, limit, &mut buffer).await?;
+    Ok(buffer.finish())
 }
 
-async fn collect(mut body: Body, reserve: usize, limit: usize) -> Result<Bytes, Failure> {
-    let mut first: Option<Bytes> = None;
-    let mut whole = BytesMut::new();
+async fn collect(mut body: Body, limit: usize, buffer: &mut Buffer) -> Result<(), Failure> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+        if buffer.len() + data.len() > limit {
             return Err(too_large(limit));
         }
-        match first.take() {
-            // A body of one piece is taken as it is, without a copy.
-            None if whole.is_empty() => first = Some(data),
-            begun => {
-                if let Some(begun) = begun {
-                    whole.reserve(reserve.max(begun.len() + data.len()));
-                    whole.extend_from_slice(&begun);
-                }
-                whole.extend_from_slice(&data);
-            }
-        }
+        buffer.push(data)?;
     }
-    Ok(match first {
-        // A small piece is part of the connection's read buffer, which it would keep alive as long as the answer runs.
-        Some(piece) if piece.len() < SMALL => Bytes::copy_from_slice(&piece),
-        Some(piece) => piece,
-        None => whole.freeze(),
-    })
+    Ok(())
+}
+
+/// What came of a body so far.
+struct Buffer {
+    /// The first piece: a body of one piece is taken as it is, without a copy.
+    first: Option<Bytes>,
+    whole: BytesMut,
+    charge: MemoryCharge,
+    /// The length that the head announced; 0 where it did not.
+    announced: usize,
+}
+
+impl Buffer {
+    fn new(account: &MemoryAccount, announced: usize) -> Self {
+        Self { first: None, whole: BytesMut::new(), charge: account.open(), announced }
+    }
+
+    fn len(&self) -> usize {
+        self.whole.len() + self.first.as_ref().map_or(0, Bytes::len)
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), Failure> {
+        if self.whole.is_empty() && self.first.is_none() {
+            self.charge.resize(data.len() as u64, || body_text(data.len()))?;
+            self.first = Some(data);
+            return Ok(());
+        }
+
+        self.make_room(data.len())?;
+        if let Some(first) = self.first.take() {
+            self.whole.extend_from_slice(&first);
+        }
+        self.whole.extend_from_slice(&data);
+        Ok(())
+    }
+
+    /// Makes room for so many bytes more, by doubling, but not beyond what was announced once half of that has come.
+    fn make_room(&mut self, more: usize) -> Result<(), Failure> {
+        let needed = self.len() + more;
+        let capacity = self.whole.capacity();
+        if needed <= capacity {
+            return Ok(());
+        }
+        let doubled = needed.max(capacity * 2).max(self.announced.min(RESERVE));
+        let wanted = match self.announced >= needed {
+            true => doubled.min(self.announced),
+            false => doubled,
+        };
+
+        // While the buffer grows, the old one and the new one live side by side.
+        let both = (wanted + capacity.max(self.len())) as u64;
+        self.charge.resize(both, || body_text(needed))?;
+        self.whole.reserve(wanted - self.whole.len());
+        self.charge.resize(self.whole.capacity() as u64, || body_text(needed))
+    }
+
+    fn finish(self) -> Bytes {
+        let bytes = match self.first {
+            // A small piece is part of the connection's read buffer, which it would keep alive as long as the answer runs.
+            Some(piece) if piece.len() < SMALL => Bytes::copy_from_slice(&piece),
+            Some(piece) => piece,
+            None => self.whole.freeze(),
+        };
+        self.charge.tie_to(bytes)
+    }
+}
+
+fn body_text(bytes: usize) -> String {
+    format!("a body of {} or more", megabytes(bytes as u64))
 }
 
 /// Says why a body did not come as a whole.
@@ -86,7 +152,8 @@ fn broken(error: &axum::Error) -> Failure {
 /// # Errors
 /// `Invalid` with the place of the first byte that is not.
 pub(crate) fn text(body: Bytes) -> Result<Bytes, Failure> {
-    match std::str::from_utf8(&body) {
+    // Looking costs a hundredth of what reading costs.
+    match run_heavy(body.len() > 16 * HEAVY, || std::str::from_utf8(&body)) {
         Ok(_) => Ok(body),
         Err(error) => {
             let at = error.valid_up_to();

@@ -13,13 +13,14 @@ use sy_catalog::Catalog;
 use sy_config::{Config, Environment, Live, Paths};
 use sy_credentials::Credentials;
 use sy_router::{Observer, Parts, Router};
-use sy_types::Failure;
+use sy_types::{Failure, MemoryBudget};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::http::Dialects;
+use crate::machine::memory_limits;
 use crate::observe::Observatory;
 use crate::serve::{ServeError, resolve_host};
 
@@ -91,6 +92,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
     let observatory = Arc::new(Observatory::new().map_err(ComposeError::Part)?);
     let Core { catalog, credentials, router } =
         core(&live, &paths, &environment, Arc::clone(&observatory) as Arc<dyn Observer>)?;
+    let (all, one) = memory_limits(&live.config().server);
     let app = App {
         live,
         catalog,
@@ -99,6 +101,7 @@ pub fn compose(outside: Composed) -> Result<Composition, ComposeError> {
         router,
         dialects: Dialects::find().map_err(ComposeError::Part)?,
         observatory,
+        memory: MemoryBudget::new(all, one),
         started: Instant::now(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
@@ -194,6 +197,8 @@ async fn watch_configuration(app: App) {
             let config = app.live.config();
             app.catalog.reconfigure(Arc::clone(&config));
             app.credentials.reconfigure(&config);
+            let (all, one) = memory_limits(&config.server);
+            app.memory.set_limits(all, one);
             app.router.reconfigure(config);
             info!("the configuration was read again");
             tell_restarts(&started_with, &app.config(), &mut known);

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sy_protocol::embeddings::EmbedWire;
+use sy_protocol::weight::HEAVY;
 use sy_protocol::{Downstream, Hints, Inbound, ReplyInfo};
-use sy_router::{Answer, Body, Refused, Trail, Whole};
-use sy_types::Failure;
+use sy_router::{Answer, Body, Refused, Trail, Whole, run_heavy};
+use sy_types::chat::{ChatResponse, Part};
+use sy_types::{Failure, MemoryAccount};
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -37,6 +39,8 @@ pub(crate) struct Arrival {
     pub(crate) caller: Caller,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
+    /// What the request takes is charged to it.
+    account: MemoryAccount,
 }
 
 impl Arrival {
@@ -52,18 +56,30 @@ impl Arrival {
         let (parts, body) = request.into_parts();
         let (caller, admitted) = Caller::enter(app, &parts);
         let limit = usize::try_from(app.config().server.body_limit_mb << 20).unwrap_or(usize::MAX);
+        let account = app.memory.account();
         let read = match admitted {
             Ok(()) => {
-                let reading =
-                    app.cut.run_until_cancelled(crate::body::read(&parts.headers, body, limit));
+                let reading = crate::body::read(&parts.headers, body, limit, &account);
+                let reading = app.cut.run_until_cancelled(reading);
                 reading.await.unwrap_or_else(|| Err(shutting_down())).and_then(crate::body::text)
             }
             Err(failure) => Err(failure),
         };
         match read {
-            Ok(body) => Ok(Self { caller, parts, body }),
+            Ok(body) => Ok(Self { caller, parts, body, account }),
             Err(failure) => Err(Box::new(refuse(app, &caller, dialect, &parts, &failure))),
         }
+    }
+
+    /// Looks into the body as far as routing needs it.
+    fn inbound(
+        &self,
+        dialect: &'static dyn Downstream,
+        hints: &Hints,
+    ) -> Result<Arc<Inbound>, Failure> {
+        let parse = || Inbound::parse(dialect, self.body.clone(), hints);
+        let inbound = run_heavy(self.body.len() > HEAVY, parse)?;
+        Ok(Arc::new(inbound.charged_to(self.account.clone())))
     }
 }
 
@@ -93,12 +109,14 @@ async fn relate(
     request: Request,
     is_legacy: bool,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+    let arrival = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
     };
-    let inbound = match Inbound::parse(dialect, body, hints) {
-        Ok(inbound) => Arc::new(inbound),
+    let inbound = arrival.inbound(dialect, hints);
+    let Arrival { caller, parts, .. } = arrival;
+    let inbound = match inbound {
+        Ok(inbound) => inbound,
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
 
@@ -147,21 +165,34 @@ fn deliver(
             reply::json(caller, Some(&answer.trail), StatusCode::OK, raw)
         }
         Body::Whole(Whole { response, raw: None }) => {
-            let body = dialect.encode_response(&info, &response.unwrap_or_default());
+            let response = response.unwrap_or_default();
+            let body = run_heavy(is_heavy(&response), || dialect.encode_response(&info, &response));
+            // Held until it was sent; that it was made already cannot be helped, so it is not refused.
+            let charge = inbound.account().charge(body.len() as u64, String::new);
+            let body = charge.map_or_else(|_| body.clone(), |charge| charge.tie_to(body.clone()));
             reply::json(caller, Some(&answer.trail), StatusCode::OK, body)
         }
         Body::Stream(stream) => {
             let encoder = dialect.stream_encoder(&info);
-            reply::stream(
-                caller,
-                &answer.trail,
-                stream,
-                encoder,
-                inbound.head().form,
-                app.cut.clone(),
-            )
+            let memory = inbound.account().open();
+            let parts =
+                reply::StreamParts { answer: stream, encoder, memory, cut: app.cut.clone() };
+            reply::stream(caller, &answer.trail, parts, inbound.head().form)
         }
     }
+}
+
+/// Returns true when writing an answer takes long enough to be felt by other requests on the same thread.
+fn is_heavy(response: &ChatResponse) -> bool {
+    let size = |part: &Part| match part {
+        Part::Text(text) => text.text.len(),
+        Part::Refusal(text) => text.len(),
+        Part::Reasoning(reasoning) => reasoning.text.len(),
+        Part::ToolCall(call) => call.arguments.len(),
+        // Seldom, and mostly large.
+        Part::Media(_) | Part::Opaque(_) | Part::ToolResult(_) => HEAVY / 4,
+    };
+    response.parts.iter().map(size).sum::<usize>() + response.parts.len() * 64 > HEAVY
 }
 
 /// Refuses a request that did not reach the router, and writes its access line.
@@ -200,12 +231,14 @@ pub(crate) async fn count_tokens(
     hints: &Hints,
     request: Request,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
+    let arrival = match Arrival::receive(app, dialect, request).await {
         Ok(arrival) => arrival,
         Err(refusal) => return *refusal,
     };
-    let inbound = match Inbound::parse(dialect, body, hints) {
-        Ok(inbound) => Arc::new(inbound),
+    let inbound = arrival.inbound(dialect, hints);
+    let Arrival { caller, parts, .. } = arrival;
+    let inbound = match inbound {
+        Ok(inbound) => inbound,
         Err(failure) => return refuse(app, &caller, dialect, &parts, &failure),
     };
     hand_over(&parts);
@@ -237,14 +270,14 @@ pub(crate) async fn embed(
     model: Option<&str>,
     request: Request,
 ) -> Response {
-    let Arrival { caller, parts, body } = match Arrival::receive(app, dialect, request).await {
-        Ok(arrival) => arrival,
-        Err(refusal) => return *refusal,
-    };
+    let Arrival { caller, parts, body, account, .. } =
+        match Arrival::receive(app, dialect, request).await {
+            Ok(arrival) => arrival,
+            Err(refusal) => return *refusal,
+        };
     hand_over(&parts);
-    let response = match until_cut(app, app.router.embed_on(&caller.context, wire, &body, model))
-        .await
-    {
+    let embedded = app.router.embed_on(&caller.context, wire, &body, model, &account);
+    let response = match until_cut(app, embedded).await {
         Ok(embedded) => reply::json(&caller, Some(&embedded.trail), StatusCode::OK, embedded.body),
         Err(refused) => reply::refusal(&caller, Some(&refused.trail), dialect, &refused.failure),
     };

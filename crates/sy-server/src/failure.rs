@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use sy_types::memory::OVER_BUDGET;
 use sy_types::{ErrorKind, Failure, Side};
 
 /// The code of a failure that only a change of the method mends.
@@ -44,7 +45,11 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
         ErrorKind::Conflict => 409,
         ErrorKind::TooLarge => 413,
         ErrorKind::RateLimited | ErrorKind::QuotaExceeded => 429,
-        ErrorKind::Unavailable if failure.code.as_deref() == Some(SHUTTING_DOWN) => 503,
+        ErrorKind::Unavailable
+            if matches!(failure.code.as_deref(), Some(SHUTTING_DOWN | OVER_BUDGET)) =>
+        {
+            503
+        }
         ErrorKind::Unavailable if from_provider && !is_overloaded(failure) => 502,
         ErrorKind::Unavailable => overloaded,
         ErrorKind::Malformed => 502,
@@ -75,7 +80,7 @@ fn is_overloaded(failure: &Failure) -> bool {
 mod tests {
     use sy_types::{ErrorKind, Failure, Side};
 
-    use super::{shutting_down, status};
+    use super::{OVER_BUDGET, shutting_down, status};
 
     #[track_caller]
     fn check(kind: ErrorKind, side: Side, upstream: Option<u16>, expected: u16) {
@@ -97,5 +102,7 @@ mod tests {
         check(ErrorKind::Timeout, Side::Provider, None, 504);
         check(ErrorKind::Internal, Side::Gateway, None, 500);
         assert_eq!(status(&shutting_down(), 529).as_u16(), 503);
+        let short = Failure::new(ErrorKind::Unavailable, Side::Gateway, "m");
+        assert_eq!(status(&short.with_code(OVER_BUDGET), 529).as_u16(), 503);
     }
 }

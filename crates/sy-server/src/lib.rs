@@ -6,6 +6,7 @@
 //! - `http`: the surfaces, one folder or file each; `exchange` is what all chat surfaces share.
 //! - `connections`: taken in, bounded in number and in time, ended.
 //! - `caller`, `body`, `reply`, `failure`: the way in, the way out, and the one table of statuses.
+//! - `machine`: how much memory there is for requests.
 //! - `local`: the same parts without a server, for commands that need none.
 //! - [`running()`]: the address of the server that runs on this machine.
 //! - [`observe`]: access log, metrics, log format.
@@ -21,6 +22,7 @@ mod exchange;
 mod failure;
 mod http;
 mod local;
+mod machine;
 pub mod observe;
 mod reply;
 mod running;

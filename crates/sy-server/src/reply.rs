@@ -13,9 +13,12 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Frame;
+use sy_protocol::weight::{self, HEAVY};
 use sy_protocol::{Downstream, StreamEncoder, StreamForm};
-use sy_router::{AnswerStream, Chunk, Trail};
-use sy_types::Failure;
+use sy_router::{AnswerStream, Chunk, Trail, run_heavy};
+use sy_types::chat::StreamEvent;
+use sy_types::memory::megabytes;
+use sy_types::{Failure, MemoryCharge};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::caller::{Caller, REQUEST_ID};
@@ -38,6 +41,10 @@ const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How many polls may bring nothing before what was gathered is written. The HTTP library polls a body twice before it
 /// gives the turn to others, so the third poll is the first behind a turn of the provider's connection.
 const IDLE_POLLS: u8 = 2;
+/// Smaller changes of what a stream takes are not charged one by one.
+const CHARGE_STEP: u64 = 64 << 10;
+/// Pieces of at least this size are charged until they were sent.
+const CHARGED_PIECE: usize = 128 << 10;
 /// The longest list of dropped fields that is named in a header; the log has the rest.
 const DROPPED_LIMIT: usize = 1500;
 
@@ -78,20 +85,32 @@ pub(crate) fn refusal(
     response
 }
 
+/// What a streamed answer is made of.
+pub(crate) struct StreamParts {
+    /// The provider's answer.
+    pub(crate) answer: AnswerStream,
+    /// Writes it in the caller's dialect.
+    pub(crate) encoder: Box<dyn StreamEncoder>,
+    /// What is kept and what waits to be sent is charged to it.
+    pub(crate) memory: MemoryCharge,
+    /// Cancelled when the time for draining is over.
+    pub(crate) cut: CancellationToken,
+}
+
 /// Makes a streamed answer.
 pub(crate) fn stream(
     caller: &Caller,
     trail: &Trail,
-    answer: AnswerStream,
-    encoder: Box<dyn StreamEncoder>,
+    parts: StreamParts,
     form: StreamForm,
-    cut: CancellationToken,
 ) -> Response {
-    let cut = Box::pin(cut.cancelled_owned());
+    let StreamParts { answer, encoder, memory, cut } = parts;
     let body = Relay {
         answer: Some(answer),
         encoder,
-        cut,
+        kept: 0,
+        memory,
+        cut: Box::pin(cut.cancelled_owned()),
         buffer: BytesMut::new(),
         since: None,
         idle_polls: 0,
@@ -169,6 +188,9 @@ struct Relay {
     /// Gone once the stream has ended.
     answer: Option<AnswerStream>,
     encoder: Box<dyn StreamEncoder>,
+    /// How many bytes the encoder may keep until the stream ends.
+    kept: usize,
+    memory: MemoryCharge,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// What was gathered.
     buffer: BytesMut,
@@ -195,20 +217,49 @@ impl Relay {
             self.idle_polls = 0;
             match next {
                 None => self.answer = None,
-                Some(Err(failure)) => {
-                    self.answer = None;
-                    self.encoder.fail(&failure, &mut self.buffer);
-                }
+                Some(Err(failure)) => self.fail(&failure),
                 Some(Ok(Chunk { raw: Some(raw), .. })) => self.buffer.extend_from_slice(&raw),
-                Some(Ok(Chunk { raw: None, events })) => {
-                    events.iter().for_each(|event| self.encoder.encode(event, &mut self.buffer));
-                }
+                Some(Ok(Chunk { raw: None, events })) => self.encode(&events),
             }
             if self.buffer.len() >= WRITE_SIZE {
                 break;
             }
         }
         Poll::Ready(())
+    }
+
+    /// Writes events. What the encoder keeps of them is charged before it does; a stream that takes too much ends here.
+    fn encode(&mut self, events: &[StreamEvent]) {
+        let repeats = self.encoder.repeats_answer();
+        let more: usize = events.iter().map(|event| weight::kept_of(event, repeats)).sum();
+        self.kept += more;
+        if let Err(failure) = self.settle() {
+            self.fail(&failure);
+            return;
+        }
+
+        let ends = events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }));
+        let is_heavy = more > HEAVY || (ends && self.kept > HEAVY);
+        run_heavy(is_heavy, || {
+            events.iter().for_each(|event| self.encoder.encode(event, &mut self.buffer));
+        });
+    }
+
+    /// Charges what is kept and what waits to be sent, where that changed by more than a little.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let bytes = (self.kept + self.buffer.len()) as u64;
+        if bytes.abs_diff(self.memory.bytes()) <= CHARGE_STEP {
+            return Ok(());
+        }
+        self.memory.resize(bytes, || {
+            format!("the answer, of which {} are kept until its end,", megabytes(bytes))
+        })
+    }
+
+    /// Ends the stream with the dialect's own error event, and the provider's work with it.
+    fn fail(&mut self, failure: &Failure) {
+        self.answer = None;
+        self.encoder.fail(failure, &mut self.buffer);
     }
 
     /// Gives the turn to others before what was gathered is written.
@@ -237,7 +288,11 @@ impl http_body::Body for Relay {
         }
         (self.since, self.idle_polls) = (None, 0);
         // Nothing is kept: most open streams are waiting for their next chunk.
-        let bytes = std::mem::take(&mut self.buffer).freeze();
+        let mut bytes = std::mem::take(&mut self.buffer).freeze();
+        if bytes.len() >= CHARGED_PIECE {
+            let charge = self.memory.account().charge(bytes.len() as u64, String::new);
+            bytes = charge.map_or_else(|_| bytes.clone(), |charge| charge.tie_to(bytes.clone()));
+        }
         Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 

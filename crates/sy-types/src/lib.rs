@@ -7,6 +7,7 @@
 //! - [`model`]: what the catalog knows about a model: capabilities, limits, price.
 //! - [`call`]: [`HttpCall`] as a value: the protocol writes it, credentials sign it, the router sends it.
 //! - [`context`]: [`RequestContext`], the one argument that says who asked and under which request id.
+//! - [`memory`]: [`MemoryBudget`]: how much memory requests may take, each and all together.
 //! - [`secret`]: [`Secret`], the only type that may hold a key.
 //!
 //! Nothing here does I/O, reads a clock or knows a vendor.
@@ -15,6 +16,7 @@ pub mod call;
 pub mod chat;
 pub mod context;
 pub mod failure;
+pub mod memory;
 pub mod model;
 pub mod secret;
 pub mod target;
@@ -22,6 +24,7 @@ pub mod target;
 pub use call::{AuthScheme, CallBody, HttpCall};
 pub use context::{Failover, Principal, RequestContext, RequestId};
 pub use failure::{ErrorKind, Failure, Side};
+pub use memory::{MemoryAccount, MemoryBudget, MemoryCharge};
 pub use model::{Capabilities, Interleaved, Limits, Media, ModelInfo, Price, Status};
 pub use secret::Secret;
 pub use target::{Dialect, ProtocolId, Target, Timeouts};

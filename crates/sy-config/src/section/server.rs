@@ -23,6 +23,21 @@ pub struct Server {
     /// The largest request body, in MiB.
     #[schemars(range(min = 1, max = 4096))]
     pub body_limit_mb: u64,
+    /// How much memory all requests together may take, in MiB. Beyond it requests are refused with 503 and a time to wait.
+    /// Without it, half of what the machine or its container has, at most 4096.
+    #[schemars(range(min = 16))]
+    pub memory_mb: Option<u64>,
+    /// How much memory one request may take, in MiB: its body, what that is decoded into when it must be translated, and
+    /// what is kept of the answer. Beyond it the request is refused with 413. Each value of a translated JSON body counts
+    /// 512 bytes. Without it, a quarter of `memory_mb`, at most 512.
+    #[schemars(range(min = 4))]
+    pub request_memory_mb: Option<u64>,
+    /// The largest event of a provider's stream, in MiB. A stream with a larger one ends with an error.
+    #[schemars(range(min = 1, max = 1024))]
+    pub event_limit_mb: u64,
+    /// The largest answer of a provider that comes in one piece, in MiB.
+    #[schemars(range(min = 1, max = 4096))]
+    pub answer_limit_mb: u64,
     /// How long running requests may take to finish when the server stops, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub shutdown_seconds: u64,
@@ -43,6 +58,10 @@ impl Default for Server {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             body_limit_mb: 64,
+            memory_mb: None,
+            request_memory_mb: None,
+            event_limit_mb: 8,
+            answer_limit_mb: 64,
             shutdown_seconds: 30,
             connections: Connections::default(),
             timeouts: Timeouts::default(),

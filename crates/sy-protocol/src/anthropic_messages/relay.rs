@@ -26,6 +26,9 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
     }
     let body = outgoing.inbound.body();
     if memchr::memmem::find(body, MARKED).is_some() {
+        let charge = outgoing.inbound.charge_translation()?;
+        outgoing.inbound.keep(charge);
+
         let messages = crate::json::read::<Value>(body)
             .ok()
             .and_then(|mut body| body.get_mut("messages").map(Value::take));

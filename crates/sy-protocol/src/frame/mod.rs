@@ -61,6 +61,11 @@ impl FrameReader {
         Self { framing, limit, tail: BytesMut::new(), searched: 0, started: false }
     }
 
+    /// Returns how many bytes of an incomplete frame are held.
+    pub fn incomplete(&self) -> usize {
+        self.tail.len()
+    }
+
     /// Takes a chunk in and returns what it completed.
     ///
     /// # Errors
@@ -88,7 +93,10 @@ impl FrameReader {
         if self.tail.len() > self.limit {
             return Err(Failure::provider(
                 ErrorKind::Malformed,
-                format!("the provider sent a stream event of more than {} bytes", self.limit),
+                format!(
+                    "the provider sent a stream event of more than {} bytes: raise server.event_limit_mb if it is needed",
+                    self.limit
+                ),
             ));
         }
         Ok(self.batch(raw))

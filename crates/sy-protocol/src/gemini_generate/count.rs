@@ -25,6 +25,7 @@ pub(super) fn body(mut fields: Map<String, Value>, target: &Target) -> Map<Strin
 
 /// Makes the body out of a client's own. One that holds nothing but `contents` is shared, not rebuilt.
 pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
+    outgoing.inbound.keep(outgoing.inbound.charge_translation()?);
     let fields: Map<String, Value> =
         crate::json::read(outgoing.inbound.body()).map_err(|error| {
             Failure::invalid(format!("the request body must be a JSON object: {error}"))

@@ -9,6 +9,7 @@ use sy_types::{CallBody, Failure};
 
 use super::naming;
 use crate::face::{Outgoing, merge_missing};
+use crate::inbound::Inbound;
 use crate::patch::Spans;
 
 /// Makes the body.
@@ -20,9 +21,11 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
         // A body that repeats the model of the path must agree with it.
         Some(_) => vec![("model", Value::from(naming::model_name(&target.upstream_model)))],
     };
-    if target.options.is_empty() || !is_snake(body)? {
+    if target.options.is_empty() || !is_snake(inbound)? {
         return inbound.patched(target, edits);
     }
+
+    inbound.keep(inbound.charge_translation()?);
     let fields: Map<String, Value> = crate::json::read(body).map_err(|error| {
         Failure::invalid(format!("the request body must be a JSON object: {error}"))
     })?;
@@ -34,7 +37,7 @@ pub(super) fn relay(outgoing: &Outgoing<'_>) -> Result<CallBody, Failure> {
 }
 
 /// Returns true when a field that options may meet is spelt in snake_case.
-fn is_snake(body: &[u8]) -> Result<bool, Failure> {
+fn is_snake(inbound: &Inbound) -> Result<bool, Failure> {
     const TOP: [&str; 6] = [
         "generation_config",
         "safety_settings",
@@ -43,10 +46,12 @@ fn is_snake(body: &[u8]) -> Result<bool, Failure> {
         "cached_content",
         "generationConfig",
     ];
+    let body = inbound.body();
     let spans = Spans::find(body, &TOP)?;
     let is_top = TOP.iter().any(|name| name.contains('_') && spans.get(body, name).is_some());
-    let config =
-        spans.get(body, "generationConfig").and_then(|json| crate::json::read::<Value>(json).ok());
+    let config = spans.get(body, "generationConfig");
+    inbound.charge_field(config.unwrap_or_default())?;
+    let config = config.and_then(|json| crate::json::read::<Value>(json).ok());
     let is_snake_map = |value: &Value| {
         value.as_object().is_some_and(|map| map.keys().any(|key| key.contains('_')))
     };

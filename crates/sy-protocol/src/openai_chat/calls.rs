@@ -10,6 +10,8 @@ use super::content;
 use super::ids;
 use crate::tools::nameless;
 
+/// The most calls of one answer; what comes beyond them counts as more of the last.
+const MOST_CALLS: usize = 1024;
 /// How many bytes of arguments are held back for a name that does not come.
 const HELD_LIMIT: usize = 1 << 20;
 
@@ -131,6 +133,7 @@ impl Calls {
             {
                 place
             }
+            _ if self.calls.len() >= MOST_CALLS => MOST_CALLS - 1,
             _ => {
                 self.calls.push(Call { position, ..Call::default() });
                 self.calls.len() - 1

@@ -64,7 +64,7 @@ impl Encoder {
     /// Makes an encoder for the answer to a request.
     pub(super) fn new(info: &ReplyInfo<'_>) -> Self {
         let asked = info.inbound.protocol() != Some(OPENAI_CHAT)
-            || relay::asks_for_usage(info.inbound.body()) == Ok(true);
+            || relay::asks_for_usage(info.inbound) == Ok(true);
         Self {
             head: String::new(),
             model: info.inbound.head().model.clone(),

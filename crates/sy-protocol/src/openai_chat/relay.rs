@@ -18,6 +18,7 @@ use super::failure::ReadFailure;
 use super::usage;
 use crate::face::{Outgoing, StreamDecoder};
 use crate::frame::Frame;
+use crate::inbound::Inbound;
 use crate::patch::Spans;
 
 // Made once: making a finder costs as much as using it on a frame.
@@ -28,8 +29,8 @@ static FINISH_REASON: LazyLock<Finder<'static>> =
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 /// Returns true when a body asks for usage at the end of a stream.
-pub(super) fn asks_for_usage(body: &[u8]) -> Result<bool, Failure> {
-    let options = stream_options(body)?;
+pub(super) fn asks_for_usage(inbound: &Inbound) -> Result<bool, Failure> {
+    let options = stream_options(inbound)?;
     Ok(options.is_some_and(|options| options.get("include_usage") == Some(&Value::Bool(true))))
 }
 
@@ -38,7 +39,7 @@ pub(super) fn asks_for_usage(body: &[u8]) -> Result<bool, Failure> {
 pub(crate) fn adds_usage(outgoing: &Outgoing<'_>) -> bool {
     outgoing.target.dialect.force_usage
         && outgoing.stream
-        && asks_for_usage(outgoing.inbound.body()).is_ok_and(|asked| !asked)
+        && asks_for_usage(outgoing.inbound).is_ok_and(|asked| !asked)
 }
 
 /// Returns the `stream_options` to send where [`adds_usage`] holds.
@@ -46,18 +47,20 @@ pub(crate) fn usage_edit(outgoing: &Outgoing<'_>) -> Result<Option<Value>, Failu
     if !adds_usage(outgoing) {
         return Ok(None);
     }
-    let mut options = stream_options(outgoing.inbound.body())?
-        .filter(Value::is_object)
-        .unwrap_or_else(|| json!({}));
+    let mut options =
+        stream_options(outgoing.inbound)?.filter(Value::is_object).unwrap_or_else(|| json!({}));
     if let Value::Object(options) = &mut options {
         options.insert("include_usage".to_owned(), Value::Bool(true));
     }
     Ok(Some(options))
 }
 
-fn stream_options(body: &[u8]) -> Result<Option<Value>, Failure> {
+fn stream_options(inbound: &Inbound) -> Result<Option<Value>, Failure> {
+    let body = inbound.body();
     let spans = Spans::find(body, &["stream_options"])?;
-    Ok(spans.get(body, "stream_options").and_then(|raw| crate::json::read(raw).ok()))
+    let Some(raw) = spans.get(body, "stream_options") else { return Ok(None) };
+    inbound.charge_field(raw)?;
+    Ok(crate::json::read(raw).ok())
 }
 
 /// Returns true for the frame that carries nothing but usage: `choices` is empty and `usage` is there.

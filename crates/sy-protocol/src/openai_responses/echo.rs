@@ -186,7 +186,9 @@ fn repeated(info: &ReplyInfo<'_>) -> Map<String, Value> {
     let is_ours = info.inbound.protocol() == Some(OPENAI_RESPONSES);
     let spans = is_ours.then(|| Spans::find(body, &names).ok()).flatten();
     let given = |name: &str| -> Option<Value> {
-        let value: Value = crate::json::read(spans.as_ref()?.get(body, name)?).ok()?;
+        let raw = spans.as_ref()?.get(body, name)?;
+        info.inbound.charge_field(raw).ok()?;
+        let value: Value = crate::json::read(raw).ok()?;
         (!value.is_null()).then_some(value)
     };
     REPEATED

@@ -368,6 +368,10 @@ impl StreamEncoder for Encoder {
         }
     }
 
+    fn repeats_answer(&self) -> bool {
+        true
+    }
+
     /// Writes both forms that OpenAI's servers send: SDKs raise on the `error` inside the first, Codex on the second.
     fn fail(&mut self, failure: &Failure, out: &mut BytesMut) {
         if std::mem::replace(&mut self.ended, true) {

@@ -8,6 +8,9 @@ use sy_types::chat::{BlockStart, StreamEvent};
 
 use super::response;
 
+/// The most items that are remembered of one answer.
+const MOST_ITEMS: usize = 1024;
+
 /// One output item of which events have come.
 pub(super) struct Item {
     pub(super) output_index: u64,
@@ -62,11 +65,24 @@ pub(super) fn find<'a>(items: &'a mut Vec<Item>, value: &Value) -> Option<&'a mu
     let last = items.last().map_or(0, |item| item.output_index);
     let output_index = value.get("output_index").and_then(Value::as_u64).unwrap_or(last);
     let known = items.iter().rposition(|item| item.output_index == output_index);
-    let at = known.unwrap_or(items.len());
-    if known.is_none() {
-        items.push(Item { output_index, kind: Kind::Other, done: false });
+    match known {
+        Some(at) => items.get_mut(at),
+        None => {
+            remember(items, output_index);
+            items.last_mut()
+        }
     }
-    items.get_mut(at)
+}
+
+/// Makes an item known. Where there are more than any answer has, the ones that are done are forgotten, else the oldest.
+fn remember(items: &mut Vec<Item>, output_index: u64) {
+    if items.len() >= MOST_ITEMS {
+        items.retain(|item| !item.done);
+        if items.len() > MOST_ITEMS / 2 {
+            items.drain(..MOST_ITEMS / 2);
+        }
+    }
+    items.push(Item { output_index, kind: Kind::Other, done: false });
 }
 
 /// Makes room for an item that begins: some vendors leave `output_index` out or repeat it.
@@ -76,7 +92,7 @@ pub(super) fn begin(items: &mut Vec<Item>, value: &Value) {
     let output_index = given.unwrap_or(last.output_index + 1);
     let known = items.iter().rev().find(|item| item.output_index == output_index);
     if known.is_none_or(|item| item.done) {
-        items.push(Item { output_index, kind: Kind::Other, done: false });
+        remember(items, output_index);
     }
 }
 

@@ -110,7 +110,9 @@ impl Patch {
             if *name == "messages" && !fit::holds_data_url(body) {
                 continue;
             }
-            let value = spans.get(body, name).and_then(|raw| crate::json::read(raw).ok());
+            let raw = spans.get(body, name).unwrap_or_default();
+            outgoing.inbound.charge_field(raw)?;
+            let value = crate::json::read(raw).ok();
             if let Some(value) = value {
                 before.insert((*name).to_owned(), value);
             }

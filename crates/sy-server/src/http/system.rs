@@ -96,6 +96,7 @@ pub(super) async fn metrics(State(app): State<App>, request: Request) -> Respons
     if let Err(failure) = admitted {
         return refuse(&app, &caller, app.dialects.chat, &parts, &failure);
     }
+    app.observatory.metrics.memory(&app.memory);
     let text = app.observatory.metrics.render();
     let mut response = done(&app, &caller, &parts, StatusCode::OK, Bytes::from(text));
     response
@@ -178,6 +179,9 @@ fn report(app: &App) -> Value {
         "timestamp": jiff::Timestamp::now().to_string(),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime": app.started.elapsed().as_secs_f64(),
-        "checks": {"providers": connected},
+        "checks": {
+            "providers": connected,
+            "memory": {"used_bytes": app.memory.used(), "limit_bytes": app.memory.limit()},
+        },
     })
 }

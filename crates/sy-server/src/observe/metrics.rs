@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{counter, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use sy_router::Record;
-use sy_types::Failure;
+use sy_types::{Failure, MemoryBudget};
 
 /// HTTP requests by method, endpoint and status.
 const HTTP_REQUESTS: &str = "switchyard_http_requests_total";
@@ -29,6 +29,15 @@ const MODEL_COST: &str = "switchyard_model_cost_usd_total";
 const CONNECTIONS: &str = "switchyard_connections_total";
 /// Lines of the log that were dropped because nobody read it.
 const LOG_DROPPED: &str = "switchyard_log_lines_dropped_total";
+
+/// Bytes of memory that requests take now, as they are charged.
+const MEMORY_USED: &str = "switchyard_request_memory_used_bytes";
+/// Bytes of memory that requests may take.
+const MEMORY_LIMIT: &str = "switchyard_request_memory_limit_bytes";
+/// The most bytes that requests ever took at once.
+const MEMORY_PEAK: &str = "switchyard_request_memory_peak_bytes";
+/// How often memory was refused to a request.
+const MEMORY_REFUSED: &str = "switchyard_request_memory_refused_total";
 
 const HTTP_BUCKETS: [f64; 6] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0];
 const MODEL_BUCKETS: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -118,6 +127,13 @@ impl Metrics {
                 "Seconds until the first byte of the answer"
             );
             metrics::describe_gauge!(MODEL_COST, "US dollars spent at the catalog's prices");
+            metrics::describe_gauge!(MEMORY_USED, "Bytes of memory that requests take now");
+            metrics::describe_gauge!(MEMORY_LIMIT, "Bytes of memory that requests may take");
+            metrics::describe_gauge!(MEMORY_PEAK, "The most bytes that requests ever took at once");
+            metrics::describe_counter!(
+                MEMORY_REFUSED,
+                "Times that memory was refused to a request"
+            );
             metrics::describe_counter!(CONNECTIONS, "Connections of clients by how they ended");
             metrics::describe_counter!(LOG_DROPPED, "Lines of the log that nobody read");
         });
@@ -186,6 +202,16 @@ impl Metrics {
     /// even where nobody asks for the counters.
     pub(crate) fn sort_times(&self) {
         self.recorder.handle().run_upkeep();
+    }
+
+    /// Notes how much memory requests take.
+    pub(crate) fn memory(&self, budget: &MemoryBudget) {
+        with_local_recorder(&self.recorder, || {
+            metrics::gauge!(MEMORY_USED).set(budget.used() as f64);
+            metrics::gauge!(MEMORY_LIMIT).set(budget.limit() as f64);
+            metrics::gauge!(MEMORY_PEAK).set(budget.peak() as f64);
+            counter!(MEMORY_REFUSED).absolute(budget.refused());
+        });
     }
 
     /// Returns everything in Prometheus's text form.

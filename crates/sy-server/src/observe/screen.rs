@@ -23,6 +23,9 @@ const SHORTEST_NAME: usize = 16;
 /// The facts of a line that outweigh the model's whole name: time, tokens and cost.
 const MAIN_FACTS: usize = 3;
 
+/// How much of a reason is shown at least, before the model's name is shortened.
+const LEAST_REASON: usize = 28;
+
 const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
@@ -237,15 +240,22 @@ fn duration(fields: &Fields) -> String {
 fn fit(name: String, mut facts: Vec<String>, room: Option<usize>) -> (String, Vec<String>) {
     let Some(room) = room else { return (name, facts) };
     let length = |text: &String| text.chars().count();
-    let taken = |facts: &[String]| facts.iter().map(|fact| length(fact) + 2).sum::<usize>();
+    // A long fact, which is a reason, leaves room for the name.
+    let taken = |facts: &[String]| -> usize {
+        facts.iter().map(|fact| length(fact).min(LEAST_REASON) + 2).sum()
+    };
 
     while facts.len() > MAIN_FACTS && length(&name) + taken(&facts) > room {
         facts.pop();
     }
+    while facts.len() > 1 && SHORTEST_NAME + taken(&facts) > room {
+        facts.pop();
+    }
     let name = shorten(&name, room.saturating_sub(taken(&facts)).max(SHORTEST_NAME));
-    let over = (length(&name) + taken(&facts)).saturating_sub(room);
-    if let (true, Some(last)) = (over > 0, facts.last_mut()) {
-        *last = cut(last, length(last).saturating_sub(over));
+
+    let others = facts.iter().rev().skip(1).map(|fact| length(fact) + 2).sum::<usize>();
+    if let Some(last) = facts.last_mut() {
+        *last = cut(last, room.saturating_sub(length(&name) + others + 2));
     }
     (name, facts)
 }
@@ -313,7 +323,8 @@ mod tests {
         for width in [60, 80] {
             let line = lines(ANSWERED, &[("model", long)], width);
             assert!(line.trim_end().chars().count() <= width, "{line}");
-            assert!(line.contains("…") && line.contains("$0.0045"), "{line}");
+            assert!(line.contains("…") && line.contains("340 in 512 out"), "{line}");
+            assert_eq!(line.contains("$0.0045"), width == 80, "{line}");
         }
     }
 

@@ -25,6 +25,8 @@ mod lifecycle;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod metering;
 #[cfg(test)]
 mod models;

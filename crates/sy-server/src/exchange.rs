@@ -148,7 +148,7 @@ async fn until_cut<T>(
     routed: impl Future<Output = Result<T, Refused>>,
 ) -> Result<T, Refused> {
     let cut_off =
-        || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Vec::new() };
+        || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Box::default() };
     app.cut.run_until_cancelled(routed).await.unwrap_or_else(|| Err(cut_off()))
 }
 

@@ -1,4 +1,4 @@
-//! aider.
+//! What aider needs.
 
 use super::{Client, ClientSettings, Connection};
 

@@ -1,4 +1,4 @@
-//! Codex.
+//! What Codex needs.
 
 use super::{CLIENT_TOKEN, Client, ClientSettings, Connection};
 

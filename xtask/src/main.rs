@@ -1,11 +1,12 @@
 //! Automation of the workspace: `cargo xtask COMMAND`.
 //!
 //! - `snapshot FILE-OR-URL`: refreshes the bundled catalog.
-//! - `schema [--check]`: writes (or checks) the JSON Schema and the reference of the configuration.
+//! - `schema [--check]`: writes (or checks) the JSON Schema and the reference of the configuration, and the table of providers.
 //! - `replay DIR`: runs recorded traffic through every decoder, translation and client face.
 //!
 //! The tidy checks are this package's tests: `cargo test -p xtask`.
 
+mod providers;
 mod replay;
 mod schema;
 mod snapshot;
@@ -31,7 +32,7 @@ enum Command {
         /// A path, or an http(s) URL.
         source: String,
     },
-    /// Write the JSON Schema and the reference of the configuration.
+    /// Write the JSON Schema and the reference of the configuration, and the table of providers.
     Schema {
         /// Only check that what is committed is what would be written.
         #[arg(long)]

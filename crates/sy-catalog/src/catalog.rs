@@ -142,6 +142,14 @@ impl Catalog {
         self.shared.layers.load().provider(id)
     }
 
+    /// Returns the protocols in which a model of a provider can be called, the preferred one first; none where it cannot, or
+    /// where there is no such provider. The empty name stands for any model that is not listed.
+    pub fn protocols(&self, provider: &str, model: &str) -> &'static [ProtocolId] {
+        let layers = self.shared.layers.load();
+        let provider = layers.provider(provider);
+        provider.map_or(&[], |provider| target::protocols(&layers, &provider, model))
+    }
+
     /// Returns the id of the provider that a typed name stands for: the name itself, else one of which it is another name.
     pub fn provider_id(&self, typed: &str) -> Option<String> {
         resolve::provider_id(&self.shared.layers.load(), typed)

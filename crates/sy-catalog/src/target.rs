@@ -63,12 +63,19 @@ pub(crate) fn target(
 /// Says whether a model can be called, keys apart. The empty name stands for any that is not
 /// listed.
 pub(crate) fn check(layers: &Layers, provider: &Provider, model: &str) -> Result<(), NotCallable> {
-    let listed = provider.models.get(model).zip(provider.routes.get(model));
-    let model = match listed {
-        Some((info, route)) => (Arc::clone(info), Cow::Borrowed(route)),
-        None => (Arc::new(ModelInfo::default()), Cow::Borrowed(&provider.unlisted)),
-    };
-    Build::new(layers, provider, model, None).check()
+    Build::named(layers, provider, model).check()
+}
+
+/// Returns the protocols in which a model can be called, the preferred one first; none where it cannot.
+pub(crate) fn protocols(
+    layers: &Layers,
+    provider: &Provider,
+    model: &str,
+) -> &'static [ProtocolId] {
+    match Build::named(layers, provider, model).wire().speech {
+        Speech::Speaks(protocols) => protocols,
+        Speech::Missing(_) => &[],
+    }
 }
 
 /// What is known of a model that nobody listed: its name. Where the provider has a list, the caller
@@ -110,6 +117,16 @@ impl<'a> Build<'a> {
         let section = layers.config.provider.get(&provider.row.id);
         let configured = section.map(|section| &section.options);
         Self { layers, provider, info, route, configured, variant }
+    }
+
+    /// Takes a model by its name, listed or not. The empty name stands for any that is not listed.
+    fn named(layers: &'a Layers, provider: &'a Provider, model: &str) -> Self {
+        let listed = provider.models.get(model).zip(provider.routes.get(model));
+        let model = match listed {
+            Some((info, route)) => (Arc::clone(info), Cow::Borrowed(route)),
+            None => (Arc::new(ModelInfo::default()), Cow::Borrowed(&provider.unlisted)),
+        };
+        Self::new(layers, provider, model, None)
     }
 
     fn wire(&self) -> Wire {

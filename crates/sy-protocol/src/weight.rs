@@ -18,6 +18,10 @@ pub const TEXT_COPIES: u64 = 4;
 pub const HEAVY: usize = 256 << 10;
 
 /// What begins a value or a list: each comma separates two, each bracket opens a first one.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "in a constant: what is out of bounds does not compile"
+)]
 const BEGINS: [bool; 256] = {
     let mut table = [false; 256];
     table[b',' as usize] = true;

@@ -4,6 +4,7 @@
 
 mod docs;
 mod fences;
+mod guides;
 mod layers;
 mod registries;
 

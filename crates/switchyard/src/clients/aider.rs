@@ -1,4 +1,4 @@
-//! What aider needs.
+//! aider: variables, with its own prefix before the model.
 
 use super::{Client, ClientSettings, Connection};
 

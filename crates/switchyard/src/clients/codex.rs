@@ -1,4 +1,4 @@
-//! What Codex needs.
+//! Codex: a provider of its own, given by arguments.
 
 use super::{CLIENT_TOKEN, Client, ClientSettings, Connection};
 

@@ -134,7 +134,7 @@ async fn no_model_means_the_default_one_and_its_fallbacks() {
 async fn an_unknown_model_is_refused_without_a_call() {
     let upstream = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
-    let refused = world.ask(Wire::Chat, "a/none", false).await.unwrap_err();
+    let refused = world.ask(Wire::Chat, "nobody/none", false).await.unwrap_err();
     assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::NotFound, Side::Caller));
     assert_eq!(
         (upstream.hits(), &*refused.trail.provider, outcome(&world.ear.only())),

@@ -175,7 +175,7 @@ fn wants_key(failure: &Failure) -> bool {
 fn unusable(url: &str, failure: &Failure) -> anyhow::Error {
     let message = format!(
         "no list of models came from {url}: {}; nothing was stored. Check the address (it \
-         usually ends in /v1), or write the provider into the configuration by hand: docs/reference/config.md",
+         usually ends in /v1), or write the provider into the configuration by hand: docs/custom-providers.md",
         key::because(failure)
     );
     let side = if failure.status.is_some() { Side::Provider } else { failure.side };

@@ -149,9 +149,11 @@ async fn until_cut<T>(
 ) -> Result<T, Refused> {
     match app.cut.run_until_cancelled(routed).await {
         Some(outcome) => outcome,
-        None => {
-            Err(Refused { failure: shutting_down(), trail: Trail::default(), attempts: Vec::new() })
-        }
+        None => Err(Refused {
+            failure: shutting_down(),
+            trail: Trail::default(),
+            attempts: Box::default(),
+        }),
     }
 }
 

@@ -79,7 +79,8 @@ pub(crate) enum Command {
     /// Run the server.
     #[command(after_help = "Examples:
   switchyard serve
-  switchyard serve --port 9000")]
+  switchyard serve --port 9000
+  SWITCHYARD_PORT=9000 switchyard serve --log-format json 2>> requests.log")]
     Serve(Serve),
     /// Ask a model once and print its answer.
     #[command(after_help = "Examples:
@@ -100,8 +101,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(Config),
     /// Trust a project's folder, so that its opencode.json and switchyard.jsonc count.
+    #[command(after_help = "Examples:
+  switchyard trust                 the project that one works in
+  switchyard trust ~/work/shop
+  switchyard trust --list
+  switchyard trust --remove ~/work/shop")]
     Trust(Trust),
     /// Print shell lines that point AI clients at the server: eval "$(switchyard env)".
+    #[command(after_help = "Examples:
+  eval \"$(switchyard env)\"
+  eval \"$(switchyard env -m anthropic/claude-sonnet-4-5)\"
+  switchyard env --shell fish | source
+  switchyard env --url http://gateway.example.com:8080")]
     Env(Env),
     /// Start an AI client that talks to the server: launch claude -m anthropic/claude-sonnet-4-5.
     Launch(Launch),
@@ -126,13 +137,13 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// The address to listen on.
+    /// The address to listen on [default: server.host, 127.0.0.1].
     #[arg(long)]
     pub(crate) host: Option<String>,
-    /// The port to listen on; 0 lets the system choose.
+    /// The port to listen on; 0 lets the system choose [default: server.port, 8080].
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Ask nobody for a token. On loopback only.
+    /// Switch authentication off. On loopback only.
     #[arg(long)]
     pub(crate) dangerously_unauthenticated: bool,
 }
@@ -157,7 +168,7 @@ pub(crate) struct Run {
     /// How freely the next token is chosen, from 0 to 2.
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
-    /// Go on to the alias's next model at once instead of waiting for a rate limit.
+    /// On a rate limit, ask the alias's next model at once, also where retry.failover is `wait`.
     #[arg(long)]
     pub(crate) fallback: bool,
     /// Print one JSON event a line instead of the text as it comes.
@@ -328,6 +339,9 @@ pub(crate) struct AuthFile {
 #[derive(Subcommand)]
 pub(crate) enum Config {
     /// Show what is in force and where each value comes from. Secrets are masked.
+    #[command(after_help = "Examples:
+  switchyard config view
+  switchyard config view server --json")]
     View {
         /// Only this key and what is below it.
         key: Option<String>,
@@ -335,6 +349,8 @@ pub(crate) enum Config {
         output: Output,
     },
     /// Print the value of one key, for scripts. Secrets are masked.
+    #[command(after_help = "Example:
+  switchyard config get server.port")]
     Get {
         /// The key, with dots: config get server.port.
         key: String,
@@ -342,20 +358,31 @@ pub(crate) enum Config {
         output: Output,
     },
     /// Show which files are read, from low to high.
+    #[command(after_help = "Example:
+  switchyard config path")]
     Path {
         #[command(flatten)]
         output: Output,
     },
     /// Print the JSON Schema.
+    #[command(after_help = "Example:
+  switchyard config schema > config.schema.json")]
     Schema,
     /// Check the configuration, and that its models and providers exist.
+    #[command(after_help = "Examples:
+  switchyard config validate
+  switchyard config validate ./opencode.json")]
     Validate {
         /// Check it with this file on top, as --config would.
         file: Option<PathBuf>,
         #[command(flatten)]
         output: Output,
     },
-    /// Set a value, keeping comments: config set server.port 9000.
+    /// Set a value, keeping comments.
+    #[command(after_help = "Examples:
+  switchyard config set server.port 9000
+  switchyard config set model anthropic/claude-sonnet-4-5
+  switchyard config set alias.fast '[\"groq/llama-3.3-70b-versatile\", \"openai/gpt-5-mini\"]'")]
     Set {
         /// The key, with dots; a name with dots in it stands in quotes: 'provider.x.models."m-1.5".name'.
         key: String,
@@ -367,8 +394,13 @@ pub(crate) enum Config {
         project: bool,
     },
     /// Open your own file in $VISUAL or $EDITOR and check it afterwards.
+    #[command(after_help = "Example:
+  EDITOR=nano switchyard config edit")]
     Edit,
     /// Put a key, or your whole own file, back to its default; the old file is kept beside it.
+    #[command(after_help = "Examples:
+  switchyard config reset server.port
+  switchyard config reset")]
     Reset {
         /// The key, with dots; everything where it is missing.
         key: Option<String>,

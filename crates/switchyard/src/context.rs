@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use sy_config::{Environment, Flags, Inputs, LayerKind, Live, Loaded, Paths};
 use sy_server::Composed;
-use sy_server::observe::lines::LastLines;
+use sy_server::observe::tracing::Form;
 
 use crate::cli::{Global, LogForm};
 use crate::command::consider;
@@ -109,17 +109,30 @@ impl Context {
         if !asked {
             log.level = "off".to_owned();
         }
-        sy_server::observe::tracing::install(&log).map_err(anyhow::Error::msg)?;
+        sy_server::observe::tracing::install(&log, is_coloured(&self.inputs.environment))
+            .map_err(anyhow::Error::msg)?;
         Ok(self.compose(loaded))
     }
 
-    /// Gives everything that the server needs, and starts its log; the second value is to be held
-    /// while it runs.
-    pub(crate) fn composed_server(&self) -> Result<(Composed, LastLines)> {
-        let loaded = self.load()?;
-        let last = sy_server::observe::tracing::install_gathered(&loaded.config.log)
-            .map_err(anyhow::Error::msg)?;
-        Ok((self.compose(loaded), last))
+    /// Reads the configuration for a server, and what is to be said of it at start: on a terminal a person is asked and told of a
+    /// project's files at once, elsewhere the log tells.
+    pub(crate) fn load_for_server(&self) -> Result<(Loaded, Vec<String>)> {
+        let loaded = self.load_silently()?;
+        let (loaded, project) = match Form::of(loaded.config.log.format) {
+            Form::Screen => (self.load()?, None),
+            Form::Text | Form::Json => {
+                let notice = loaded.project.as_ref().and_then(|project| project.notice.clone());
+                (loaded, notice)
+            }
+        };
+        let notices = loaded.notices.iter().map(ToString::to_string);
+        let notices = project.into_iter().chain(notices).collect();
+        Ok((loaded, notices))
+    }
+
+    /// Returns true where the command line asks for a log in JSON.
+    pub(crate) fn wants_json_log(&self) -> bool {
+        self.inputs.flags.overlay.pointer("/log/format") == Some(&Value::from("json"))
     }
 
     /// Gives what [`Context::composed`] gives, with one more provider that is written nowhere.
@@ -131,7 +144,8 @@ impl Context {
         Ok(trial.compose(loaded))
     }
 
-    fn compose(&self, loaded: Loaded) -> Composed {
+    /// Gives everything that the parts need, with a configuration that was read already. The log is left alone.
+    pub(crate) fn compose(&self, loaded: Loaded) -> Composed {
         Composed {
             live: Live::new(loaded),
             paths: self.inputs.paths.clone(),
@@ -144,6 +158,11 @@ impl Context {
     pub(crate) fn user_file(&self) -> PathBuf {
         self.inputs.paths.user_file()
     }
+}
+
+/// Returns true where terminals may get colours.
+pub(crate) fn is_coloured(environment: &Environment) -> bool {
+    environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb")
 }
 
 /// Returns true for `DEBUG=switchyard` and for OpenCode's `DEBUG=opencode:*`; the variable is

@@ -64,6 +64,21 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Something failed, with what to do.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    pub(crate) help: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.help)
+    }
+}
+
+impl std::error::Error for Fault {}
+
 /// Prints why a command failed and what to do next, and returns its code. Keys may be missing because the shell
 /// `was_prepared` by `switchyard env`.
 pub(crate) fn report(error: &anyhow::Error, was_prepared: bool) -> ExitCode {
@@ -82,24 +97,38 @@ pub(crate) fn report(error: &anyhow::Error, was_prepared: bool) -> ExitCode {
 
 /// Says what is wrong, by `say`, and the next step.
 pub(crate) fn explain(error: &anyhow::Error, say: fn(&str)) {
+    for (what, help) in explained(error) {
+        say(&what);
+        if let Some(help) = help {
+            output::help(&help);
+        }
+    }
+}
+
+/// Writes into the log why a server failed, and returns its code. Where the log takes no errors, it is told as ever.
+pub(crate) fn log(error: &anyhow::Error) -> ExitCode {
+    if !tracing::enabled!(tracing::Level::ERROR) {
+        return report(error, false);
+    }
+    for (what, help) in explained(error) {
+        tracing::error!(help, "{what}");
+    }
+    ExitCode::from(code(error))
+}
+
+/// Returns each fault with its next step.
+fn explained(error: &anyhow::Error) -> Vec<(String, Option<String>)> {
     if let Some(InvalidConfig(problems)) = error.downcast_ref() {
-        for problem in problems {
-            say(&problem.to_string());
-            if let Some(help) = &problem.help {
-                output::help(help);
-            }
-        }
-        return;
+        let one = |problem: &Problem| (problem.to_string(), problem.help.clone());
+        return problems.iter().map(one).collect();
     }
-    match failure(error) {
-        Some(failure) => {
-            say(&sentence(failure));
-            if let Some(help) = next_step(failure) {
-                output::help(&help);
-            }
-        }
-        None => say(&chain(error)),
+    if let Some(Fault { what, help }) = error.downcast_ref() {
+        return vec![(what.clone(), Some(help.clone()))];
     }
+    vec![match failure(error) {
+        Some(failure) => (sentence(failure), next_step(failure)),
+        None => (chain(error), None),
+    }]
 }
 
 /// Joins an error and its causes. Some errors tell their cause themselves; it is not told twice.

@@ -6,12 +6,19 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use sy_catalog::LocalServer;
-use sy_config::ProviderConfig;
+use sy_catalog::{LocalServer, ProbePorts};
+use sy_config::{Environment, Inputs, ProviderConfig};
 
-/// Asks the usual ports. Takes a quarter of a second at most.
-pub(crate) async fn find() -> Vec<LocalServer> {
-    sy_catalog::probe_local(sy_catalog::ProbePorts::default()).await
+/// Asks the usual ports, but for that of our own server where it runs. Takes half a second at most.
+pub(crate) async fn find(inputs: &Inputs) -> Vec<LocalServer> {
+    let running = sy_server::running(&inputs.paths);
+    let own = running.and_then(|running| running.url.rsplit_once(':')?.1.parse().ok());
+    find_beside(&inputs.environment, own).await
+}
+
+/// Asks the usual ports but one, which is our own server's.
+pub(crate) async fn find_beside(environment: &Environment, own: Option<u16>) -> Vec<LocalServer> {
+    sy_catalog::probe_local(ProbePorts::usual(environment).without(own)).await
 }
 
 /// Writes a server that was found into the user's configuration file and returns how many models came with it. A

@@ -52,6 +52,20 @@ pub(crate) fn part(text: &str) -> Result<(), Unwritten> {
     out.write_all(shown.as_bytes()).and_then(|()| out.flush()).map_err(Unwritten)
 }
 
+/// Writes a text behind a label to standard output; on a terminal its further lines stand below its first word.
+pub(crate) fn hanging(label: &str, text: &str) -> Result<(), Unwritten> {
+    let term = console::Term::stdout();
+    if !term.is_term() {
+        return line(&format!("{label}{text}"));
+    }
+    let indent = " ".repeat(label.chars().count());
+    let options = textwrap::Options::new(usize::from(term.size().1))
+        .initial_indent(label)
+        .subsequent_indent(&indent)
+        .break_words(false);
+    line(&textwrap::fill(text, options))
+}
+
 /// Writes a JSON value to standard output.
 pub(crate) fn json(value: &serde_json::Value) -> Result<(), Unwritten> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())

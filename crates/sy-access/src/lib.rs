@@ -184,8 +184,8 @@ impl Refusal {
         let expected = "send it as `Authorization: Bearer TOKEN`, `x-api-key`, `x-goog-api-key`, `api-key`, \
                         `?key=TOKEN` or the password of basic authentication";
         Self {
-            missing: format!("this server needs its token and none came: {expected}; {place}"),
-            wrong: format!("what came is not this server's token: {expected}; {place}"),
+            missing: format!("missing token: {expected}; {place}"),
+            wrong: format!("invalid token: {expected}; {place}"),
         }
     }
 }

@@ -48,7 +48,7 @@ pub use fetch::certificates;
 pub use gaps::Gap;
 pub use lists::ListRequest;
 pub use pin::{Change, Difference};
-pub use probe::{LocalServer, ProbePorts, probe_local};
+pub use probe::{LocalServer, ProbePorts, probe_local, who_answers};
 pub use provider::{Provider, ProviderRow};
 pub use refresh::Refresh;
 pub use resolve::Resolved;

@@ -77,6 +77,10 @@ pub const VARIABLES: &[Variable] = &[
         "OpenCode's stored credentials as text, read instead of its `auth.json`.",
     ),
     variable(
+        "OLLAMA_HOST",
+        "Where Ollama is looked for, in Ollama's own forms: a host, `host:port` or a URL. Default `127.0.0.1:11434`.",
+    ),
+    variable(
         "AWS_REGION",
         "The region in which a small model is looked for first, where a provider lists models by region.",
     ),

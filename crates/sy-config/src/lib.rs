@@ -7,7 +7,7 @@
 //!   `trust`, `reference`, `check`), merges them and checks the whole (`validate`).
 //! - [`trusted_folders`]: which project folders the user trusts.
 //! - [`layer`]: what goes in and what comes out: [`Inputs`], [`Loaded`].
-//! - [`live`]: the configuration in force, and its reload.
+//! - [`live`]: the configuration in force, and its reload; `restart`: what a reload does not bring into force.
 //! - [`edit`], [`mod@view`]: changing a file without losing its comments, and showing what is in force.
 //! - [`mod@schema`], [`page`]: the schema and the reference page, made of the types.
 //! - [`problem`]: what is wrong, with file, line and column.
@@ -38,6 +38,7 @@ mod opencode;
 mod project;
 mod reference;
 mod report;
+mod restart;
 mod schema_words;
 mod secrecy;
 mod source;
@@ -53,6 +54,7 @@ pub use page::reference_page;
 pub use paths::Paths;
 pub use problem::{Notice, Problem};
 pub use project::{PROJECT_FILES, project_folder};
+pub use restart::restart_keys;
 pub use schema::{SCHEMA_PATH, schema, schema_text};
 pub use section::{
     Alias, CatalogSettings, Config, Connections, Cost, CredentialSettings, DefaultModels,

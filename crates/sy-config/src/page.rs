@@ -8,6 +8,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::env::VARIABLES;
+use crate::restart::needs_restart;
 use crate::schema::{properties, schema};
 use crate::schema_words::{branches, kinds, range};
 
@@ -39,13 +40,18 @@ fn add_rows(page: &mut String, root: &Value, schema: &Value, prefix: &str) {
             continue;
         }
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        let effect = property.get("description").and_then(Value::as_str).unwrap_or_default();
+        let mut effect =
+            property.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if needs_restart(&key) {
+            effect.push_str(" **Takes effect at the next start.**");
+        }
+
         let (kind, limits) = (type_words(root, property), limit_words(root, property));
         let default = property.get("default").filter(|default| !default.is_object());
         let default = default.map_or_else(String::new, |default| format!("`{default}`"));
         add_line(
             page,
-            &format!("| `{key}` | {} | {default} | {limits} | {} |", cell(&kind), cell(effect)),
+            &format!("| `{key}` | {} | {default} | {limits} | {} |", cell(&kind), cell(&effect)),
         );
         add_rows(page, root, property, &key);
         if let Some(entry) = entry_schema(root, property) {

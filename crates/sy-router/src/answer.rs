@@ -3,6 +3,7 @@
 //! Made by the pipeline, read by the server. It deliberately knows no status code and no dialect.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -66,6 +67,8 @@ pub struct Trail {
     pub rate_limit: Vec<(HeaderName, HeaderValue)>,
     /// True when the client's own body was relayed.
     pub relay: bool,
+    /// What failed or was passed over before a target answered, in order; empty in a refusal, which has its own list.
+    pub failed_before: Vec<Attempted>,
     /// What the caller should know of the model, as a sentence: that nobody listed it, say.
     pub note: Option<Arc<str>>,
 }
@@ -95,6 +98,54 @@ pub struct Attempted {
     pub kind: ErrorKind,
     /// The failure in one sentence.
     pub message: String,
+    /// For how long it still rests, where it was not called because of an earlier request's failure.
+    pub rests: Option<Duration>,
+}
+
+impl Attempted {
+    /// Says who failed and how, in a few words: `openai/gpt-5 was rate limited`.
+    pub fn words(&self) -> String {
+        let name = match &*self.provider {
+            "" => self.model.to_string(),
+            provider => format!("{provider}/{}", self.model),
+        };
+        match self.rests {
+            Some(rests) => format!("{name} rests for {} s", rests.as_secs().max(1)),
+            None => format!("{name} {}", how_it_failed(self.kind)),
+        }
+    }
+}
+
+/// Says in a few words who failed before somebody answered, each target once.
+pub fn failed_words(attempts: &[Attempted]) -> Option<String> {
+    let mut told: Vec<String> = Vec::new();
+    for words in attempts.iter().map(Attempted::words) {
+        // A target that was asked again failed in the same way, mostly.
+        if !told.contains(&words) {
+            told.push(words);
+        }
+    }
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+fn how_it_failed(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unauthenticated => "has no valid key",
+        ErrorKind::Forbidden => "refused access",
+        ErrorKind::NotFound => "was not found",
+        ErrorKind::RateLimited => "was rate limited",
+        ErrorKind::QuotaExceeded => "has no quota left",
+        ErrorKind::Unavailable => "was unavailable",
+        ErrorKind::Malformed => "sent an unreadable answer",
+        ErrorKind::Timeout => "did not answer in time",
+        ErrorKind::TooLarge => "refused the size",
+        ErrorKind::ContextOverflow => "has too small a context",
+        ErrorKind::ContentFiltered => "refused the content",
+        ErrorKind::Unsupported => "cannot do what was asked",
+        ErrorKind::Invalid | ErrorKind::Conflict => "refused the request",
+        ErrorKind::Cancelled => "was cancelled",
+        ErrorKind::Internal => "could not be called",
+    }
 }
 
 /// A request that nobody answered.

@@ -56,9 +56,9 @@ use sy_config::Config;
 use sy_credentials::Credentials;
 use sy_protocol::embeddings::EmbedWire;
 use sy_protocol::{Inbound, registry};
-use sy_types::{Failure, MemoryAccount, ProtocolId, RequestContext};
+use sy_types::{Failure, MemoryAccount, ProtocolId, RequestContext, Target};
 
-pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole};
+pub use answer::{Answer, Attempted, Body, Chunk, Refused, Trail, Whole, failed_words};
 pub use check::KeyCheck;
 pub use commit::AnswerStream;
 pub use count::Counted;
@@ -199,9 +199,12 @@ impl Router {
         while let Some(turn) = course.next() {
             trail.turn_to(&turn.0.target);
             meter.turn_to(&turn.0.target);
+            let Target { provider, model, protocol, .. } = &*turn.0.target;
+            tracing::debug!(provider = &**provider, model = &**model, %protocol, "asking");
             match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(reached) => {
                     inner.cooling.wake(&turn.0.target);
+                    trail.failed_before = course.into_failed();
                     return Ok(deliver(reached, trail, meter));
                 }
                 Err(missed) => course.failed(missed).await,
@@ -264,6 +267,7 @@ impl Router {
             match inner.embed_at(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(body) => {
                     inner.cooling.wake(&turn.0.target);
+                    trail.failed_before = course.into_failed();
                     meter.reached(&trail);
                     meter.answered();
                     return Ok(Embedded { trail, body });

@@ -53,6 +53,7 @@ impl Meter {
             model: Arc::default(),
             outcome: Outcome::ClientGone,
             attempts: 0,
+            failed_before: Vec::new(),
             stream: false,
             relay: false,
             dropped: Vec::new(),
@@ -109,6 +110,7 @@ impl Meter {
         if let Some(record) = &mut self.record {
             record.relay = trail.relay;
             record.dropped.clone_from(&trail.dropped);
+            record.failed_before.clone_from(&trail.failed_before);
             record.first_byte = Some(self.began.elapsed());
         }
     }

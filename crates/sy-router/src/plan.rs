@@ -289,6 +289,7 @@ fn skipped(name: &str, failure: &Failure) -> Attempted {
         model: Arc::from(model),
         kind: failure.kind,
         message: failure.message.clone(),
+        rests: None,
     }
 }
 

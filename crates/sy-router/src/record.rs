@@ -9,6 +9,8 @@ use std::time::Duration;
 use sy_types::chat::{Dropped, Usage};
 use sy_types::{ErrorKind, Failure, Principal, ProtocolId, RequestId};
 
+use crate::answer::Attempted;
+
 /// Hears of every finished request.
 pub trait Observer: Send + Sync {
     /// Is called exactly once per request: when the answer was handed over, when it failed, or when the client left. It is
@@ -69,6 +71,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// How many calls left; none where a target was refused before.
     pub attempts: u32,
+    /// What failed or was passed over before a target answered, in order; empty where none answered.
+    pub failed_before: Vec<Attempted>,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// Whether the client's own body was relayed.

@@ -229,6 +229,25 @@ impl<'a> Course<'a> {
         self.last = Some(missed.failure);
     }
 
+    /// Returns what failed or was passed over before a target answered, which is the current one.
+    pub(crate) fn into_failed(self) -> Vec<Attempted> {
+        let mut failed = self.attempts;
+        let answered = self.current.map_or(0, |current| current.position);
+        // What would have been asked first and was not: it rests.
+        for position in self.ahead.iter().filter(|position| **position < answered) {
+            let Some(planned) = self.plan.targets.get(*position) else { continue };
+            let Some(rests) = self.cooling.remaining(&planned.target) else { continue };
+            failed.push(Attempted {
+                provider: Arc::clone(&planned.target.provider),
+                model: Arc::clone(&planned.target.model),
+                kind: ErrorKind::RateLimited,
+                message: format!("rests for {} s after a failure", rests.as_secs().max(1)),
+                rests: Some(rests),
+            });
+        }
+        failed
+    }
+
     /// Returns the failure to tell and everything that led to it.
     pub(crate) fn into_failure(self) -> (Failure, Vec<Attempted>) {
         let Some(mut failure) = self.last else {
@@ -257,6 +276,7 @@ impl<'a> Course<'a> {
             model: Arc::clone(&planned.target.model),
             kind: failure.kind,
             message: failure.message.clone(),
+            rests: None,
         });
     }
 

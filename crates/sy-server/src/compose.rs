@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sy_access::{Access, TokenSource};
 use sy_catalog::Catalog;
-use sy_config::{Environment, Live, Paths};
+use sy_config::{Config, Environment, Live, Paths};
 use sy_credentials::Credentials;
 use sy_router::{Observer, Parts, Router};
 use sy_types::{Failure, MemoryBudget};
@@ -130,7 +130,8 @@ pub(crate) fn core(
         config: Arc::clone(&config),
         cache_dir: paths.cache.clone(),
         environment: environment.clone(),
-        offline: config.catalog.offline,
+        // The catalog reads `catalog.offline` in each configuration: a reload may change it.
+        offline: false,
     });
     let authorities = environment.authority_files();
     let parts = Parts {
@@ -159,11 +160,8 @@ pub fn open_credentials(
     environment: &Environment,
 ) -> Result<Credentials, sy_credentials::Error> {
     let config = live.config();
-    let opencode_auth = config
-        .credentials
-        .opencode_auth
-        .then(|| sy_config::paths::opencode_data(environment))
-        .flatten();
+    // Whether the file is read says the configuration, which may change while we run.
+    let opencode_auth = sy_config::paths::opencode_data(environment);
     Credentials::open(sy_credentials::Settings {
         directory: paths.data.join("credentials"),
         profile: config.credentials.profile.clone(),
@@ -191,6 +189,8 @@ impl Background {
 /// Follows the configuration files. A bad file keeps the last good configuration and says so.
 async fn watch_configuration(app: App) {
     let stopping = app.stopping.clone();
+    let started_with = app.config();
+    let mut known = Vec::new();
     let watching = app.live.clone().watch(stopping.cancelled_owned(), move |outcome| match outcome {
         Ok(false) => {}
         Ok(true) => {
@@ -201,6 +201,7 @@ async fn watch_configuration(app: App) {
             app.memory.set_limits(all, one);
             app.router.reconfigure(config);
             info!("the configuration was read again");
+            tell_restarts(&started_with, &app.config(), &mut known);
         }
         Err(problems) => {
             for problem in problems {
@@ -209,6 +210,15 @@ async fn watch_configuration(app: App) {
         }
     });
     watching.await;
+}
+
+/// Says which changed keys wait for the next start, each once until it is changed back.
+fn tell_restarts(started_with: &Config, now: &Config, known: &mut Vec<&'static str>) {
+    let waiting = sy_config::restart_keys(started_with, now);
+    for key in waiting.iter().filter(|key| !known.contains(key)) {
+        warn!(key, "{key} changed: restart to apply");
+    }
+    *known = waiting;
 }
 
 /// Asks custom providers for their models, so that no request has to wait for it.
@@ -261,7 +271,9 @@ async fn keep_catalog_fresh(app: App) {
                 }
             }
         }
-        let pause = Duration::from_secs(settings.ttl_seconds.max(60));
+        // Offline may end with a reload; to look costs nothing.
+        let seconds = if settings.offline { 60 } else { settings.ttl_seconds.max(60) };
+        let pause = Duration::from_secs(seconds);
         if app.stopping.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }

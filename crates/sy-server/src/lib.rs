@@ -33,4 +33,4 @@ pub use compose::{ComposeError, Composed, Composition, compose, open_credentials
 pub use local::{Asked, Local, current_token, local};
 pub use running::{Running, running};
 pub use serve::{ServeError, Served, serve};
-pub use sy_router::{KeyCheck, Record};
+pub use sy_router::{Attempted, KeyCheck, Record, failed_words};

@@ -11,7 +11,7 @@ use sy_catalog::{Catalog, Connected, Hit, ProviderRow};
 use sy_config::{Config, Environment, Paths};
 use sy_credentials::{Credentials, Lease};
 use sy_protocol::Inbound;
-use sy_router::{Body, KeyCheck, Observer, Record, Router};
+use sy_router::{Attempted, Body, KeyCheck, Observer, Record, Router};
 use sy_types::chat::{ChatRequest, StreamEvent};
 use sy_types::{ErrorKind, Failover, Failure, Principal, RequestContext, RequestId, Side, Target};
 
@@ -35,6 +35,8 @@ pub struct Asked {
     pub model: String,
     /// What could not be carried to it as it was, each in the form of the header `x-switchyard-dropped`.
     pub dropped: Vec<String>,
+    /// What failed or was passed over before, in order.
+    pub failed_before: Vec<Attempted>,
     /// The answer. Dropping it cancels the provider's work.
     pub events: BoxStream<'static, Result<StreamEvent, Failure>>,
 }
@@ -184,6 +186,7 @@ impl Local {
             provider: answer.trail.provider.to_string(),
             model: answer.trail.model.to_string(),
             dropped: answer.trail.dropped.iter().map(ToString::to_string).collect(),
+            failed_before: answer.trail.failed_before,
             events,
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sy_config::Paths;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::compose::Composition;
@@ -22,6 +22,12 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// Another program listens there.
+    #[error(
+        "cannot listen on {0}: the port is in use: stop the other program, or choose another port with --port or \
+         SWITCHYARD_PORT"
+    )]
+    InUse(SocketAddr),
     /// The address cannot be understood or bound.
     #[error("cannot listen on {address}: {reason}")]
     Bind {
@@ -63,15 +69,17 @@ pub(crate) fn resolve_host(host: &str) -> Result<IpAddr, ServeError> {
 /// Binds the configured address.
 ///
 /// # Errors
-/// [`ServeError::Bind`] with what to do when the address is in use or not ours.
+/// [`ServeError::InUse`] when another program has the port, [`ServeError::Bind`] with what to do for other reasons.
 pub fn serve(composition: Composition) -> Result<Served, ServeError> {
     let Composition { app, background: watch, bind, paths } = composition;
     let port = app.config().server.port;
     let wanted = SocketAddr::new(bind, port);
     let listener = TcpListener::bind(wanted).map_err(|error| {
         let reason = match error.kind() {
-            std::io::ErrorKind::AddrInUse => format!("the port is in use: stop the other server or choose another with --port (is `switchyard serve` running already?) ({error})"),
-            std::io::ErrorKind::PermissionDenied => format!("not allowed: choose a port above 1023 with --port ({error})"),
+            std::io::ErrorKind::AddrInUse => return ServeError::InUse(wanted),
+            std::io::ErrorKind::PermissionDenied => format!(
+                "not allowed: choose a port above 1023 with --port or SWITCHYARD_PORT ({error})"
+            ),
             _ => error.to_string(),
         };
         ServeError::Bind { address: wanted.to_string(), reason }
@@ -90,6 +98,18 @@ impl Served {
     /// Returns where clients on this machine reach it, without a path.
     pub fn url(&self) -> String {
         local_url(self.address)
+    }
+
+    /// Returns the ids of the providers to which requests can be authorised.
+    pub fn connected(&self) -> Vec<String> {
+        let rows = self.app.catalog.rows();
+        rows.into_iter().filter(|row| self.app.router.is_connected(row)).map(|row| row.id).collect()
+    }
+
+    /// Returns the full name of the model that answers when none is named; `None` where there is none.
+    pub fn default_model(&self) -> Option<String> {
+        let target = self.app.router.first_target("default").ok()?;
+        Some(target.name())
     }
 
     /// Returns the parts.
@@ -115,7 +135,6 @@ impl Served {
             app.stopping.clone(),
         );
         connections.warn_of_little_room();
-        info!(address = %address, "listening");
         app.tasks.spawn(stop(app.clone(), connections.clone(), shutdown));
 
         // Once this returns, the port is free and new connections are refused by the system.
@@ -159,11 +178,7 @@ async fn stop(app: App, connections: Connections, shutdown: impl Future<Output =
     shutdown.await;
     app.stopping.cancel();
     let drain = Duration::from_secs(app.config().server.shutdown_seconds);
-    info!(
-        open = connections.count(),
-        seconds = drain.as_secs(),
-        "stopping: running requests may finish"
-    );
+    debug!(open = connections.count(), seconds = drain.as_secs(), "running requests may finish");
 
     let deadline = async move {
         tokio::time::sleep(drain).await;

@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Models, context: &Context) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
-        hint(&local, &arguments, provider.as_deref()).await;
+        hint(&local, &arguments, provider.as_deref(), context).await;
         return Ok(ExitCode::SUCCESS);
     }
     show(&found, &arguments)?;
@@ -235,7 +235,7 @@ fn search(local: &Local, query: &str, provider: Option<&str>) -> Vec<Found> {
 }
 
 /// Says why there is nothing to show.
-async fn hint(local: &Local, arguments: &Models, provider: Option<&str>) {
+async fn hint(local: &Local, arguments: &Models, provider: Option<&str>, context: &Context) {
     if arguments.search.is_some() {
         output::note("no model matches");
         return;
@@ -264,7 +264,7 @@ async fn hint(local: &Local, arguments: &Models, provider: Option<&str>) {
     output::note(
         "no provider is connected: `switchyard auth login` connects one, `switchyard models --all` lists every model",
     );
-    for server in crate::local_servers::find().await {
+    for server in crate::local_servers::find(&context.inputs).await {
         output::note(&format!(
             "found {} at {}: `switchyard auth login {}` adds it",
             server.name, server.base_url, server.id

@@ -78,7 +78,7 @@ async fn json_is_one_event_a_line() {
         out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert_eq!(
         events[0],
-        json!({"type": "start", "provider": "fake", "model": "m", "dropped": []})
+        json!({"type": "start", "provider": "fake", "model": "m", "dropped": [], "failed_before": []})
     );
     let text: String = events
         .iter()
@@ -87,6 +87,31 @@ async fn json_is_one_event_a_line() {
         .collect();
     assert_eq!(text, "w0 w1 ");
     assert_eq!(events.last().expect("an event"), &json!({"type": "finish", "reason": "stop"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_is_told() {
+    let (limited, good) = (refusing(429, "slow down").await, answering(1).await);
+    let world = World::new();
+    world.configure(&json!({
+        "provider": {"first": provider(&limited.url()), "second": provider(&good.url())},
+        "alias": {"fast": ["first/m", "second/m"]},
+    }));
+    let outcome = world.run(&["run", "-m", "fast", "hi"]);
+    assert_eq!(outcome.out, "w0 \n");
+    assert_eq!(outcome.err.lines().last(), Some("first/m was rate limited; second/m answers"));
+
+    let out = world.run(&["run", "-m", "fast", "--json", "hi"]).good();
+    let start: Value = serde_json::from_str(out.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(start["provider"], "second", "{start}");
+    let failed = &start["failed_before"][0];
+    assert_eq!((&failed["provider"], &failed["code"]), (&json!("first"), &json!("rate_limited")));
+    assert!(failed["message"].to_string().contains("slow down"), "{start}");
+
+    let err = world.run(&["run", "--debug", "-m", "fast", "hi"]).err;
+    for part in ["asking", "first/m", "call failed", "second/m"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,8 +230,8 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
         (&["-m", "fake/m:nope", "hi"], 5, "the model `fake/m` has no variant `nope`"),
         (&["-m", "nobody/nothing", "hi"], 5, "there is no model"),
         (&["-m", "anthropic/claude-sonnet-4-5", "hi"], 4, "switchyard auth login anthropic"),
-        (&["-m", "fake/m"], 2, "expected a prompt"),
-        (&["-m", "fake/m", " "], 2, "expected a prompt"),
+        (&["-m", "fake/m"], 2, "the prompt is empty"),
+        (&["-m", "fake/m", " "], 2, "the prompt is empty"),
         (&["-m", "fake/m", "--temperature", "hot", "hi"], 2, "expected a number from 0 to 2"),
         (&["-m", "fake/m", "--max-tokens", "0", "hi"], 2, "max-tokens"),
         (&["-m", "fake/m", "--file", "nowhere", "hi"], 1, "cannot send nowhere"),

@@ -146,7 +146,7 @@ fn a_key_that_cannot_be_decrypted_is_the_fault_that_is_told() {
 fn a_command_line_that_says_nothing_is_refused() {
     let world = World::new();
     let cases: [(&[&str], &str); 4] = [
-        (&["run", "-m", "", "hi"], "got an empty name"),
+        (&["run", "-m", "", "hi"], "expected the name of a model"),
         (&["run", "--max-tokens", "0", "hi"], "at least 1"),
         (&["auth", "login", "ftp://a.test"], "expected an address like"),
         (&["auth", "login", "openai", "--name", "x"], "--name is for a server"),

@@ -19,7 +19,7 @@ struct Server {
 fn start(world: &World, arguments: &[&str]) -> Server {
     let mut running = Running(
         world
-            .command(&[&["serve", "--port", "0"], arguments].concat())
+            .command(&[&["serve", "--port", "0", "--log-format", "text"], arguments].concat())
             .spawn()
             .expect("the binary runs"),
     );
@@ -77,10 +77,9 @@ fn a_new_server_is_reached_with_what_env_prints() {
     assert!(server.get("/v1/models", "wrong").starts_with("HTTP/1.1 401"));
     assert!(server.get("/v1/models", token).starts_with("HTTP/1.1 200"));
     server.signal("-TERM");
-    let hint = format!("eval \"$(switchyard env --url http://{})\"", server.address);
     let (code, said) = server.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(&hint), "{said}");
+    assert!(said.contains("eval \"$(switchyard env)\""), "{said}");
     assert!(!said.contains(token) && !said.contains(CANARY), "{said}");
 }
 
@@ -90,6 +89,11 @@ fn doctor_finds_a_server_that_runs() {
     let server = start(&world, &[]);
     let port: u16 =
         server.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let out = world.run(&["doctor", "--check", "server"]).good();
+    assert!(out.contains("the server runs at") && out.contains(&server.address), "{out}");
+
+    // Its record is gone, as when it was started with another home: what answers on the port says who it is.
+    std::fs::remove_file(world.path("home/state/server.json")).expect("the record");
     world.configure(&json!({"server": {"port": port}}));
     let out = world.run(&["doctor", "--check", "server"]).good();
     assert!(out.contains("the server answers on port"), "{out}");
@@ -101,6 +105,80 @@ fn a_port_in_use_says_what_to_do() {
     let port = listener.local_addr().expect("an address").port().to_string();
     let err = World::new().run(&["serve", "--port", &port]).bad(1);
     assert!(err.contains("the port is in use") && err.contains("--port"), "{err}");
+}
+
+#[test]
+fn a_port_in_use_names_the_server_that_has_it() {
+    let world = World::new();
+    let server = start(&world, &[]);
+    let port = server.address.rsplit(':').next().expect("a port");
+    let err = world.run(&["serve", "--port", port, "--log-format", "text"]).bad(1);
+    for part in ["switchyard server that runs already", "--port", "SWITCHYARD_PORT="] {
+        assert!(err.contains(part), "{err}");
+    }
+}
+
+/// Everything that a server says at start, at a reload, of requests and at the end, from the start on.
+#[test]
+fn a_log_for_programs_holds_nothing_but_json() {
+    let world = World::new().with("ANTHROPIC_API_KEY", CANARY);
+    // Says something at start: a key as plain text, and a project's file that is not trusted.
+    world.configure(&json!({"provider": {"anthropic": {"options": {"apiKey": CANARY}}}}));
+    world.write(
+        "project/opencode.json",
+        r#"{"provider": {"x": {"options": {"baseURL": "http://127.0.0.1:9"}}}}"#,
+    );
+    let (code, said) = {
+        let mut command = world.command(&["serve", "--port", "0", "--dangerously-unauthenticated"]);
+        let mut running = Running(command.spawn().expect("the binary runs"));
+        let mut err = BufReader::new(running.0.stderr.take().expect("standard error"));
+        let mut said = String::new();
+        while !said.contains("listens on") {
+            assert!(err.read_line(&mut said).expect("text") > 0, "{said}");
+        }
+        world.configure(&json!({"server": {"port": 9}, "log": {"level": "debug"}}));
+        while !said.contains("log.level changed") {
+            assert!(err.read_line(&mut said).expect("text") > 0, "{said}");
+        }
+        let server = Server { running, err, address: String::new() };
+        server.signal("-TERM");
+        let (code, rest) = server.end();
+        (code, said + &rest)
+    };
+    assert_eq!(code, Some(0), "{said}");
+    for line in said.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
+    }
+    for part in [
+        "is plain text",
+        "switchyard trust",
+        "authentication is off",
+        "log.level changed: restart to apply",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // The flag above wins over the file, so the port did not change.
+    assert!(!said.contains("server.port changed") && !said.contains(CANARY), "{said}");
+}
+
+#[test]
+fn a_failure_at_start_is_json_where_the_log_is() {
+    let world = World::new();
+    world.write("home/config/switchyard.jsonc", r#"{"server": {"prot": 1}}"#);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let broken = world.run(&["serve", "--log-format", "json"]).bad(3);
+    world.configure(&json!({}));
+    let taken = world.run(&["serve", "--port", &port]).bad(1);
+    for (said, part) in [(broken, "prot"), (taken, "the port is in use")] {
+        let parsed = said.lines().map(|line| serde_json::from_str(line).expect(line));
+        let lines: Vec<serde_json::Value> = parsed.collect();
+        let last = lines.last().expect("a line");
+        assert_eq!(last["level"], "ERROR", "{said}");
+        assert!(last["message"].to_string().contains(part), "{said}");
+        assert!(last["help"].is_string(), "{said}");
+    }
 }
 
 #[test]

@@ -240,10 +240,24 @@ async fn local_servers_are_found_by_what_they_answer() {
     let other =
         Source::start(Answer { status: "200 OK", etag: None, body: "<html>".to_owned() }).await;
     let port = |source: &Source| source.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let list = |owner: &str| Answer {
+        status: "200 OK",
+        etag: None,
+        body: json!({"name": "other", "data": [{"id": "qwen", "owned_by": owner}]}).to_string(),
+    };
+    let (llama, vllm) = (Source::start(list("llamacpp")).await, Source::start(list("vllm")).await);
+    // A server of ours lists models as well, where nobody is asked for a token.
+    let ours = Source::start(Answer {
+        status: "200 OK",
+        etag: None,
+        body: json!({"name": "switchyard", "data": [{"id": "qwen"}]}).to_string(),
+    })
+    .await;
     let found = probe_local(ProbePorts {
-        ollama: port(&ollama),
+        ollama: ollama.url.clone(),
         lm_studio: port(&studio),
-        llama_cpp: port(&other),
+        llama_cpp: vec![port(&other), port(&ours), port(&vllm)],
+        vllm: port(&llama),
     })
     .await;
     let server = |id: &str, name: &str, base_url: String, npm: &str, model: &str| LocalServer {
@@ -261,6 +275,14 @@ async fn local_servers_are_found_by_what_they_answer() {
                 "lmstudio",
                 "LM Studio",
                 format!("{}/v1", studio.url),
+                "@ai-sdk/openai-compatible",
+                "qwen"
+            ),
+            server("vllm", "vLLM", format!("{}/v1", vllm.url), "@ai-sdk/openai-compatible", "qwen"),
+            server(
+                "llama.cpp",
+                "llama.cpp",
+                format!("{}/v1", llama.url),
                 "@ai-sdk/openai-compatible",
                 "qwen"
             ),

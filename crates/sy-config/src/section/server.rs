@@ -1,6 +1,6 @@
 //! Where the server listens and what it accepts.
 //!
-//! Read by the server at start; `host` and `port` take effect at the next start. Who may call is sy-access's business.
+//! Read by the server; which keys wait for its next start says `restart`. Who may call is sy-access's business.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,12 +24,12 @@ pub struct Server {
     #[schemars(range(min = 1, max = 4096))]
     pub body_limit_mb: u64,
     /// How much memory all requests together may take, in MiB. Beyond it requests are refused with 503 and a time to wait.
-    /// Without it, half of what the machine or its container has, at most 4096. Takes effect without a restart.
+    /// Without it, half of what the machine or its container has, at most 4096.
     #[schemars(range(min = 16))]
     pub memory_mb: Option<u64>,
     /// How much memory one request may take, in MiB: its body, what that is decoded into when it must be translated, and
     /// what is kept of the answer. Beyond it the request is refused with 413. Each value of a translated JSON body counts
-    /// 512 bytes. Without it, a quarter of `memory_mb`, at most 512. Takes effect without a restart.
+    /// 512 bytes. Without it, a quarter of `memory_mb`, at most 512.
     #[schemars(range(min = 4))]
     pub request_memory_mb: Option<u64>,
     /// The largest event of a provider's stream, in MiB. A stream with a larger one ends with an error.
@@ -71,7 +71,7 @@ impl Default for Server {
 }
 
 /// How many connections of clients there may be. Where there are more, the one that has been idle for longest is closed;
-/// where all are at work, the new one is answered with 503. Read at start.
+/// where all are at work, the new one is answered with 503.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
@@ -91,7 +91,7 @@ impl Default for Connections {
     }
 }
 
-/// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer. Read at start.
+/// How long a client may take, in seconds. Nothing here limits how long a provider takes to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {

@@ -1,7 +1,9 @@
 //! What a project's files may say before and after the user trusts their folder.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
-use sy_config::TrustedFolders;
+use sy_config::{Config, TrustedFolders};
 
 use crate::sandbox::{Sandbox, USER};
 
@@ -43,13 +45,15 @@ fn notice(sandbox: &Sandbox) -> String {
 
 #[test]
 fn nothing_of_an_untrusted_project_takes_effect_but_its_choices() {
-    let untouched = sandbox().config();
+    // Where a key was written is no setting, and each sandbox has a folder of its own.
+    let settings = |config: &Config| Config { key_places: BTreeMap::new(), ..config.clone() };
+    let untouched = settings(&sandbox().config());
     for file in ["opencode.json", "opencode.jsonc", "switchyard.jsonc"] {
         for attack in ATTACKS {
             let sandbox = sandbox();
             sandbox.write(&format!("project/{file}"), attack);
             let loaded = sandbox.load();
-            assert_eq!(*loaded.config, untouched, "{file}: {attack}");
+            assert_eq!(settings(&loaded.config), untouched, "{file}: {attack}");
             assert!(!format!("{} {:?}", loaded.value, loaded.project).contains(CANARY), "{attack}");
             let told = notice(&sandbox);
             assert!(

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sy_router::failed_words;
 use sy_testkit::{End, FakeUpstream, Script, Wire};
 use sy_types::{ErrorKind, Failover, RequestContext, Side};
 
@@ -133,7 +134,7 @@ async fn no_model_means_the_default_one_and_its_fallbacks() {
 async fn an_unknown_model_is_refused_without_a_call() {
     let upstream = good(Wire::Chat).await;
     let world = Plot::new().provider("a", Wire::Chat, &upstream).build();
-    let refused = world.ask(Wire::Chat, "a/none", false).await.unwrap_err();
+    let refused = world.ask(Wire::Chat, "nobody/none", false).await.unwrap_err();
     assert_eq!((refused.failure.kind, refused.failure.side), (ErrorKind::NotFound, Side::Caller));
     assert_eq!(
         (upstream.hits(), &*refused.trail.provider, outcome(&world.ear.only())),
@@ -184,8 +185,19 @@ async fn a_rate_limit_is_left_for_the_next_target_at_once() {
         let (ctx, began) = (RequestContext { failover, ..context() }, Instant::now());
         let answer = world.ask_in(&ctx, inbound(Wire::Chat, "chain", false)).await.unwrap();
         assert_eq!(&*answer.trail.provider, provider, "{waiting} {failover:?}");
+        let told = failed_words(&answer.trail.failed_before);
+        assert_eq!(told.as_deref(), Some("a/m was rate limited"), "{waiting} {failover:?}");
+        assert_eq!(world.ear.only().failed_before, answer.trail.failed_before);
         let has_waited = began.elapsed() >= Duration::from_millis(900);
+
         assert_eq!(has_waited, provider == "a", "{waiting} {failover:?}");
+
+        // The next request passes by the one that rests, and says so.
+        if provider == "b" {
+            let again = world.ask(Wire::Chat, "chain", false).await.unwrap();
+            let told = failed_words(&again.trail.failed_before);
+            assert!(told.is_some_and(|words| words.starts_with("a/m rests for ")));
+        }
     }
 }
 

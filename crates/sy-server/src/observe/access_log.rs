@@ -68,6 +68,7 @@ pub(super) fn exchange(record: &Record) {
     };
     let dropped = (!record.dropped.is_empty())
         .then(|| record.dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    let failed_before = sy_router::failed_words(&record.failed_before);
     info!(
         target: "access",
         id = record.request_id.as_str(),
@@ -89,6 +90,7 @@ pub(super) fn exchange(record: &Record) {
         cost_usd = record.cost_usd,
         error,
         reason,
+        failed_before,
         dropped,
         "request"
     );

@@ -5,8 +5,10 @@
 
 mod access_log;
 mod departure;
+pub mod figures;
 pub mod lines;
 pub(crate) mod metrics;
+mod screen;
 pub mod tracing;
 
 use http::{Method, StatusCode};

@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: &Login, local: &Local, context: &Context) -> 
 
     let servers = {
         let _looking = output::progress("looking for local servers");
-        local_servers::find().await
+        local_servers::find(&context.inputs).await
     };
     let wanted = match &arguments.provider {
         Some(provider) => Choice::Named(provider.clone()),

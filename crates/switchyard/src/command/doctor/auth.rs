@@ -27,7 +27,7 @@ pub(super) fn check(local: &Local) -> Vec<Finding> {
     let unused = good.iter().filter(|key| key.outcome.is_none() && !key.masked.is_empty());
     let unused: Vec<&str> = unused.map(|key| key.provider.as_str()).collect();
     if !unused.is_empty() {
-        let text = format!("have a key that was not used yet: {}", unused.join(", "));
+        let text = format!("keys that were not used yet: {}", unused.join(", "));
         findings.push(Finding::Remark(text));
     }
 

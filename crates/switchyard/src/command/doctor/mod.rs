@@ -92,9 +92,9 @@ fn entry(check: DoctorCheck, finding: &Finding) -> Value {
 fn show(check: DoctorCheck, finding: &Finding) -> Result<(), Unwritten> {
     let (status, what, help) = finding.parts();
     let status = if status == "broken" { "BROKEN" } else { status };
-    output::line(&format!("{status:9} {:8} {what}", name(check)))?;
+    output::hanging(&format!("{status:9} {:8} ", name(check)), what)?;
     match help {
-        Some(help) => output::line(&format!("{:19}help: {help}", "")),
+        Some(help) => output::hanging(&format!("{:19}help: ", ""), help),
         None => Ok(()),
     }
 }
@@ -102,10 +102,9 @@ fn show(check: DoctorCheck, finding: &Finding) -> Result<(), Unwritten> {
 fn configuration(context: &Context) -> Vec<Finding> {
     match sy_config::load(&context.inputs) {
         Ok(loaded) => {
-            let mut findings = vec![Finding::Good(format!(
-                "configuration OK ({} layers read)",
-                loaded.layers.len()
-            ))];
+            let read: Vec<&str> = loaded.layers.iter().map(|layer| layer.kind.name()).collect();
+            let mut findings =
+                vec![Finding::Good(format!("configuration OK (read: {})", read.join(", ")))];
             let of_project = loaded.project.iter().filter_map(|project| project.notice.clone());
             findings.extend(of_project.map(Finding::Remark));
             findings
@@ -160,7 +159,7 @@ fn models(local: &Local) -> Vec<Finding> {
 }
 
 async fn local(context: &Context) -> Vec<Finding> {
-    let servers = local_servers::find().await;
+    let servers = local_servers::find(&context.inputs).await;
     if servers.is_empty() {
         return vec![Finding::Good("no inference server runs on the usual ports".to_owned())];
     }

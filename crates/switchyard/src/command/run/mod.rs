@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use serde_json::json;
+use serde_json::{Value, json};
+use sy_server::{Asked, Attempted};
 use sy_types::Failure;
 use sy_types::chat::StreamEvent;
 
@@ -33,16 +34,8 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
         Ok(asked) => asked,
         Err(failure) => return Err(told(failure, arguments.format())),
     };
-    if arguments.format() == RunFormat::Json {
-        let start = json!({"type": "start", "provider": asked.provider, "model": asked.model, "dropped": asked.dropped});
-        output::line(&start.to_string())?;
-    } else if !asked.dropped.is_empty() {
-        output::warning(&format!(
-            "{} was not asked for everything as it was: {}",
-            asked.provider,
-            asked.dropped.join(", ")
-        ));
-    }
+    tell_start(&asked, arguments.format())?;
+
     let outcome = print(asked.events, arguments.format()).await;
     if arguments.format() == RunFormat::Default
         && output::is_watched()
@@ -51,6 +44,34 @@ pub(crate) async fn run(arguments: Run, context: &Context) -> Result<ExitCode> {
         output::dim(&format!("{}\n", summary::of(&record)));
     }
     outcome
+}
+
+/// Says who answers, where that is not what was asked for, and what was left out; a program gets it as an event.
+fn tell_start(asked: &Asked, format: RunFormat) -> Result<()> {
+    let Asked { provider, model, dropped, failed_before, events: _ } = asked;
+    if format == RunFormat::Json {
+        let failed: Vec<Value> = failed_before.iter().map(failed_as_json).collect();
+        let start = json!({"type": "start", "provider": provider, "model": model, "dropped": dropped, "failed_before": failed});
+        return Ok(output::line(&start.to_string())?);
+    }
+
+    let is_other = |failed: &&Attempted| *failed.provider != **provider || *failed.model != **model;
+    let others: Vec<Attempted> = failed_before.iter().filter(is_other).cloned().collect();
+    if let Some(words) = sy_server::failed_words(&others) {
+        output::note(&format!("{words}; {provider}/{model} answers"));
+    }
+    if !dropped.is_empty() {
+        output::warning(&format!(
+            "{provider} was not asked for everything as it was: {}",
+            dropped.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn failed_as_json(failed: &Attempted) -> Value {
+    let Attempted { provider, model, kind, message, rests: _ } = failed;
+    json!({"provider": &**provider, "model": &**model, "code": kind.name(), "message": message})
 }
 
 /// Prints the answer as it comes.

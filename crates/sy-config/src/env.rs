@@ -122,7 +122,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("NO_PROXY", "Hosts that are called without a proxy. Read by the HTTP client."),
     variable("NO_COLOR", "When set, the command line prints without colour."),
-    variable("TERM", "When it is `dumb`, the command line prints without colour."),
+    variable("TERM", "`dumb` means a terminal without colour for the lines of `serve`."),
 ];
 
 /// A snapshot of the environment. Clones share it.

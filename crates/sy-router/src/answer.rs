@@ -17,6 +17,8 @@ use crate::commit::AnswerStream;
 pub struct Answer {
     /// How it came about.
     pub trail: Trail,
+    /// What failed or was passed over before, in order.
+    pub failed_before: Vec<Attempted>,
     /// The answer.
     pub body: Body,
 }
@@ -67,8 +69,6 @@ pub struct Trail {
     pub rate_limit: Vec<(HeaderName, HeaderValue)>,
     /// True when the client's own body was relayed.
     pub relay: bool,
-    /// What failed or was passed over before a target answered, in order; empty in a refusal, which has its own list.
-    pub failed_before: Vec<Attempted>,
     /// What the caller should know of the model, as a sentence: that nobody listed it, say.
     pub note: Option<Arc<str>>,
 }
@@ -156,5 +156,5 @@ pub struct Refused {
     /// The target that was tried last.
     pub trail: Trail,
     /// Every failure on the way, in order.
-    pub attempts: Vec<Attempted>,
+    pub attempts: Box<[Attempted]>,
 }

@@ -204,8 +204,7 @@ impl Router {
             match inner.attempt(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(reached) => {
                     inner.cooling.wake(&turn.0.target);
-                    trail.failed_before = course.into_failed();
-                    return Ok(deliver(reached, trail, meter));
+                    return Ok(deliver(reached, trail, course.into_failed(), meter));
                 }
                 Err(missed) => course.failed(missed).await,
             }
@@ -267,8 +266,8 @@ impl Router {
             match inner.embed_at(&errand, turn, &mut trail, &mut meter.tally).await {
                 Ok(body) => {
                     inner.cooling.wake(&turn.0.target);
-                    trail.failed_before = course.into_failed();
                     meter.reached(&trail);
+                    meter.failed_before(course.into_failed());
                     meter.answered();
                     return Ok(Embedded { trail, body });
                 }
@@ -356,8 +355,15 @@ impl Inner {
     }
 }
 
-fn deliver(reached: Reached, trail: Trail, mut meter: Meter) -> Answer {
+fn deliver(
+    reached: Reached,
+    trail: Trail,
+    failed_before: Vec<Attempted>,
+    mut meter: Meter,
+) -> Answer {
     meter.reached(&trail);
+    meter.failed_before(failed_before.clone());
+
     let body = match reached {
         Reached::Whole(whole) => {
             meter.answered();
@@ -365,5 +371,5 @@ fn deliver(reached: Reached, trail: Trail, mut meter: Meter) -> Answer {
         }
         Reached::Stream(committed) => Body::Stream(AnswerStream::new(committed, meter)),
     };
-    Answer { trail, body }
+    Answer { trail, failed_before, body }
 }

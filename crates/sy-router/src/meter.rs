@@ -110,8 +110,14 @@ impl Meter {
         if let Some(record) = &mut self.record {
             record.relay = trail.relay;
             record.dropped.clone_from(&trail.dropped);
-            record.failed_before.clone_from(&trail.failed_before);
             record.first_byte = Some(self.began.elapsed());
+        }
+    }
+
+    /// Takes over who failed or was passed over before the target that answers.
+    pub(crate) fn failed_before(&mut self, failed: Vec<Attempted>) {
+        if let Some(record) = &mut self.record {
+            record.failed_before = failed;
         }
     }
 
@@ -133,7 +139,7 @@ impl Meter {
         attempts: Vec<Attempted>,
     ) -> Refused {
         self.settle(Outcome::Failed(failure.clone()));
-        Refused { failure, trail, attempts }
+        Refused { failure, trail, attempts: attempts.into_boxed_slice() }
     }
 
     fn settle(&mut self, outcome: Outcome) {

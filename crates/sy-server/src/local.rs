@@ -186,7 +186,7 @@ impl Local {
             provider: answer.trail.provider.to_string(),
             model: answer.trail.model.to_string(),
             dropped: answer.trail.dropped.iter().map(ToString::to_string).collect(),
-            failed_before: answer.trail.failed_before,
+            failed_before: answer.failed_before,
             events,
         })
     }

@@ -3,7 +3,7 @@
 //! Asked by `env` and `launch`. It looks at what is configured and connected; it calls no provider and starts no server.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sy_server::Local;
 use sy_types::{Media, ModelInfo};
 
@@ -69,26 +69,27 @@ fn listed(local: &Local) -> Vec<(String, Value)> {
 /// Describes a model in OpenCode's words. What is unknown is left out.
 fn facts(model: &ModelInfo) -> Value {
     let can = &model.capabilities;
-    let mut facts = json!({"name": model.name});
+    let mut facts = Map::new();
+    facts.insert("name".to_owned(), json!(model.name));
     let flags = [
         ("tool_call", can.tool_call),
         ("reasoning", can.reasoning),
         ("attachment", can.attachment),
         ("temperature", can.temperature),
     ];
-    for (name, flag) in flags {
-        if let Some(flag) = flag {
-            facts[name] = Value::from(flag);
-        }
-    }
+    let known = flags.into_iter().filter_map(|(name, flag)| Some((name, flag?)));
+    facts.extend(known.map(|(name, flag)| (name.to_owned(), Value::from(flag))));
+
     if model.limits.context > 0 && model.limits.output > 0 {
-        facts["limit"] = json!({"context": model.limits.context, "output": model.limits.output});
+        let limit = json!({"context": model.limits.context, "output": model.limits.output});
+        facts.insert("limit".to_owned(), limit);
     }
     if can.input.iter().any(|media| *media != Media::Text) {
         let names = |list: &[Media]| list.iter().map(|media| media.name()).collect::<Vec<_>>();
-        facts["modalities"] = json!({"input": names(&can.input), "output": names(&can.output)});
+        let modalities = json!({"input": names(&can.input), "output": names(&can.output)});
+        facts.insert("modalities".to_owned(), modalities);
     }
-    facts
+    Value::Object(facts)
 }
 
 /// Returns the URL of a configured host and port for clients on this machine.

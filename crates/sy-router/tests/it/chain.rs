@@ -185,9 +185,9 @@ async fn a_rate_limit_is_left_for_the_next_target_at_once() {
         let (ctx, began) = (RequestContext { failover, ..context() }, Instant::now());
         let answer = world.ask_in(&ctx, inbound(Wire::Chat, "chain", false)).await.unwrap();
         assert_eq!(&*answer.trail.provider, provider, "{waiting} {failover:?}");
-        let told = failed_words(&answer.trail.failed_before);
+        let told = failed_words(&answer.failed_before);
         assert_eq!(told.as_deref(), Some("a/m was rate limited"), "{waiting} {failover:?}");
-        assert_eq!(world.ear.only().failed_before, answer.trail.failed_before);
+        assert_eq!(world.ear.only().failed_before, answer.failed_before);
         let has_waited = began.elapsed() >= Duration::from_millis(900);
 
         assert_eq!(has_waited, provider == "a", "{waiting} {failover:?}");
@@ -195,7 +195,7 @@ async fn a_rate_limit_is_left_for_the_next_target_at_once() {
         // The next request passes by the one that rests, and says so.
         if provider == "b" {
             let again = world.ask(Wire::Chat, "chain", false).await.unwrap();
-            let told = failed_words(&again.trail.failed_before);
+            let told = failed_words(&again.failed_before);
             assert!(told.is_some_and(|words| words.starts_with("a/m rests for ")));
         }
     }

@@ -147,9 +147,14 @@ async fn until_cut<T>(
     app: &App,
     routed: impl Future<Output = Result<T, Refused>>,
 ) -> Result<T, Refused> {
-    let cut_off =
-        || Refused { failure: shutting_down(), trail: Trail::default(), attempts: Box::default() };
-    app.cut.run_until_cancelled(routed).await.unwrap_or_else(|| Err(cut_off()))
+    match app.cut.run_until_cancelled(routed).await {
+        Some(outcome) => outcome,
+        None => Err(Refused {
+            failure: shutting_down(),
+            trail: Trail::default(),
+            attempts: Box::default(),
+        }),
+    }
 }
 
 fn deliver(

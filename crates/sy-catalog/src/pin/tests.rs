@@ -11,14 +11,15 @@ fn bundle(text: &Value) -> Bundle {
 }
 
 fn provider(api: Value, npm: &str, env: &[&str], model: Value) -> Value {
-    json!({"api": api, "npm": npm, "env": env, "models": {"m": model}})
+    let models = Value::from_iter([("m", model)]);
+    Value::from_iter([("api", api), ("npm", npm.into()), ("env", env.into()), ("models", models)])
 }
 
 const COMPATIBLE: &str = "@ai-sdk/openai-compatible";
 
 #[track_caller]
 fn check(known: Value, offered: Value, expected: &[Change]) {
-    let (known, offered) = (bundle(&json!({"p": known})), bundle(&json!({"p": offered})));
+    let [known, offered] = [known, offered].map(|entry| bundle(&Value::from_iter([("p", entry)])));
     let found: Vec<Change> =
         differences(&known, &offered).into_iter().map(|difference| difference.change).collect();
     assert_eq!(found, expected);

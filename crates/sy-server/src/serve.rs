@@ -47,7 +47,8 @@ pub struct Served {
     watch: crate::compose::Background,
     listener: TcpListener,
     address: SocketAddr,
-    paths: Paths,
+    /// Lets commands find it from the moment on that its address can be told.
+    announcement: Option<Announcement>,
 }
 
 /// Reads the host of the configuration as an address.
@@ -86,7 +87,8 @@ pub fn serve(composition: Composition) -> Result<Served, ServeError> {
     })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    Ok(Served { app, watch, listener, address, paths })
+    let announcement = announce(&paths, address);
+    Ok(Served { app, watch, listener, address, announcement })
 }
 
 impl Served {
@@ -125,8 +127,7 @@ impl Served {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { app, watch, listener, address, paths } = self;
-        let _announcement = announce(&paths, address);
+        let Self { app, watch, listener, address: _, announcement: _announcement } = self;
         watch.start(&app);
 
         let connections = Connections::new(

@@ -104,6 +104,11 @@ impl Connection {
 }
 
 impl ClientSettings {
+    /// Returns true where variables that all programs of a shell share are not enough.
+    pub(crate) fn needs_function(&self) -> bool {
+        !self.arguments.is_empty() || self.alone != Alone::default()
+    }
+
     /// Sets each of the variables to one value, where there is one.
     fn set(&mut self, names: &[&'static str], value: Option<String>) {
         let Some(value) = value else { return };

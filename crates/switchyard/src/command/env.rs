@@ -61,25 +61,36 @@ fn lines(connection: &Connection, shell: EnvShell) -> Vec<String> {
         });
     }
 
-    let with_arguments = clients.iter().filter(|(_, settings)| !settings.arguments.is_empty());
-    lines.extend(
-        with_arguments.map(|(client, settings)| function(client, &settings.arguments, shell)),
-    );
+    let own = clients.iter().filter(|(_, settings)| settings.needs_function());
+    lines.extend(own.map(|(client, settings)| function(client, settings, shell)));
     lines
 }
 
-/// Returns a function that stands before a program. An alias would not be known in scripts.
-fn function(client: &Client, arguments: &[String], shell: EnvShell) -> String {
+/// Returns a function that stands before a program and gives it what suits it alone. An alias would not be known in scripts.
+fn function(client: &Client, settings: &ClientSettings, shell: EnvShell) -> String {
     let name = client.program;
-    let arguments: Vec<String> = arguments.iter().map(|text| quoted(text, shell)).collect();
-    let arguments = arguments.join(" ");
+    let words: Vec<String> = settings.arguments.iter().map(|text| quoted(text, shell)).collect();
+    let call =
+        std::iter::once(format!("command {name}")).chain(words).collect::<Vec<_>>().join(" ");
+
+    let unset = settings.alone.unset.iter().map(|name| match shell {
+        EnvShell::Sh => format!("unset {name}; "),
+        // Hides the shell's own value from the program.
+        EnvShell::Fish => format!("set -lu {name}; "),
+    });
+    let set = settings.alone.variables.iter().map(|(name, value)| match shell {
+        EnvShell::Sh => format!("export {name}={}; ", quoted(value, shell)),
+        EnvShell::Fish => format!("set -lx {name} {}; ", quoted(value, shell)),
+    });
+    let prepared: String = unset.chain(set).collect();
     match shell {
-        // An alias of the same name would be expanded in the middle of the definition.
-        EnvShell::Sh => format!(
-            "unalias {name} 2>/dev/null; eval '{name}() {{ command {name} '{}' \"$@\"; }}'",
-            quoted(&arguments, shell)
-        ),
-        EnvShell::Fish => format!("function {name}; command {name} {arguments} $argv; end"),
+        // The brackets make a shell of its own, whose variables end with it. An alias of the same name would be expanded
+        // in the middle of the definition.
+        EnvShell::Sh => {
+            let body = format!("{name}() ( {prepared}{call} \"$@\" )");
+            format!("unalias {name} 2>/dev/null; eval {}", quoted(&body, shell))
+        }
+        EnvShell::Fish => format!("function {name}; {prepared}{call} $argv; end"),
     }
 }
 

@@ -146,11 +146,11 @@ fn clients_are_given_the_configured_model_or_the_one_that_is_asked_for() {
 
     let configured = with("");
     let words: Vec<&str> = configured.split_whitespace().collect();
-    assert_eq!((words[0], words[2], words[3]), ("smart", "smart", "openai/smart"));
+    assert_eq!((words[0], words[2], words[3]), ("smart", "models/smart", "openai/smart"));
     assert!(words[1].starts_with("anthropic/claude-haiku"), "{configured}");
 
     let model = "anthropic/claude-opus-4-5";
-    let expected = format!("{model} {model} {model} openai/{model} ");
+    let expected = format!("{model} {model} models/{model} openai/{model} ");
     assert_eq!(with(&format!("-m {model}")), expected);
 }
 

@@ -1,4 +1,5 @@
-//! The Gemini surface: `models/MODEL:ACTION`, under `/v1beta`, `/v1` and no version, since its clients use all of them.
+//! The Gemini surface: `models/MODEL:ACTION`, under `/v1beta`, `/v1` and no version, since its clients use all of them, and under
+//! the paths of Vertex's express mode.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -16,7 +17,9 @@ use crate::caller::Caller;
 use crate::exchange::{converse, count_tokens, embed, refuse};
 
 pub(super) fn routes() -> Router<App> {
+    let vertex = ["/models/{*id}", "/publishers/{publisher}/models/{*id}"];
     served(&MODEL_BASES, &[("/models/{*id}", post(act))])
+        .merge(served(&["/v1beta1"], &vertex.map(|path| (path, post(act)))))
 }
 
 /// Answers `generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` and `batchEmbedContents`. The same routes are
@@ -49,12 +52,16 @@ pub(super) async fn act(State(app): State<App>, request: Request) -> Response {
 
 /// Takes the model and the action out of the path. The action is behind the last colon: models may hold colons themselves.
 fn read_path(uri: &http::Uri) -> Option<(Hints, String)> {
-    let (_, rest) = uri.path().split_once("/models/")?;
+    let (before, rest) = uri.path().split_once("/models/")?;
     let rest = percent_decode_str(rest).decode_utf8().ok()?;
     let (model, action) = rest.rsplit_once(':')?;
+    // Vertex's clients make `publishers/P/models/M` of `P/M`, and put Google before a bare name.
+    let model = match before.rsplit_once("/publishers/") {
+        Some((_, publisher)) if publisher != "google" => format!("{publisher}/{model}"),
+        _ => model.to_owned(),
+    };
     let sse = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    let hints =
-        Hints { model: Some(model.to_owned()), stream: action == "streamGenerateContent", sse };
+    let hints = Hints { model: Some(model), stream: action == "streamGenerateContent", sse };
     Some((hints, action.to_owned()))
 }
 
@@ -104,6 +111,10 @@ mod tests {
             false,
             false,
         );
+        let vertex = "/v1beta1/publishers/google/models/gemini-2.5-pro:generateContent";
+        check(vertex, "gemini-2.5-pro", "generateContent", false, false);
+        let other = "/v1beta1/publishers/groq/models/llama:streamGenerateContent?alt=sse";
+        check(other, "groq/llama", "streamGenerateContent", true, true);
         assert!(read_path(&"/v1/models/gpt-5".parse().unwrap()).is_none());
     }
 }

@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sy_types::Secret;
 
 use crate::check::Checker;
 use crate::env::Environment;
 use crate::key_path::KeyPath;
 use crate::layer::{Inputs, Layer, LayerKind, Loaded, Origin, Project};
-use crate::node::{Kind, Node, Place, Text};
+use crate::node::{Kind, Node, Place};
 use crate::opencode;
 use crate::paths::home;
 use crate::problem::Problem;
@@ -23,8 +22,8 @@ use crate::project;
 use crate::reference::{Allowance, Resolver};
 use crate::report::Report;
 use crate::schema::{built_in, schema};
-use crate::secrecy::{concealed, is_secret};
-use crate::section::{Config, Headers};
+use crate::secrecy::{conceal_referred_headers, notice_literal_secrets, show};
+use crate::section::Config;
 use crate::source::{Content, Format, Source, find};
 use crate::spelling;
 use crate::trust::{self, Findings};
@@ -349,61 +348,5 @@ fn decode(merged: &Node, report: &mut Report) -> Option<Config> {
             );
             None
         }
-    }
-}
-
-/// Returns a text as it may be shown: a reference as it was written, a secret masked.
-fn show(path: &KeyPath, text: &Text) -> String {
-    if text.is_reference() {
-        text.written.clone()
-    } else if is_secret(path) {
-        Secret::new(text.written.clone()).masked()
-    } else {
-        concealed(&text.written)
-    }
-}
-
-/// Turns header values that came from the environment or a file into secrets, whatever the header is called.
-fn conceal_referred_headers(config: &mut Config, merged: &Node) {
-    let conceal = |headers: &mut Headers, names: &[&str]| {
-        let Some(node) = merged.get(names) else { return };
-        for (name, text) in headers {
-            let is_referred = matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
-            if is_referred {
-                text.conceal();
-            }
-        }
-    };
-    for (id, provider) in &mut config.provider {
-        conceal(&mut provider.options.headers, &["provider", id, "options", "headers"]);
-        for (name, model) in &mut provider.models {
-            conceal(&mut model.headers, &["provider", id, "models", name, "headers"]);
-        }
-    }
-}
-
-fn notice_literal_secrets(node: &Node, path: &KeyPath, report: &mut Report) {
-    match &node.kind {
-        Kind::Object(members) => {
-            members.iter().for_each(|member| {
-                notice_literal_secrets(&member.value, &path.child(&member.name), report)
-            });
-        }
-        Kind::Array(items) => {
-            items.iter().for_each(|item| notice_literal_secrets(item, path, report));
-        }
-        Kind::Text(text) if text.has_reference() || text.written.is_empty() => {}
-        Kind::Text(text) if is_secret(path) => {
-            let message =
-                format!("`{path}` is plain text; use {{env:NAME}} or {{file:path}} instead");
-            report.notice(node.place, message);
-        }
-        Kind::Text(text) if concealed(&text.written) != text.written => {
-            let message = format!(
-                "`{path}` has a key in it as plain text; use {{env:NAME}} or {{file:path}} for it"
-            );
-            report.notice(node.place, message);
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
     }
 }

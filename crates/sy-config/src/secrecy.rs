@@ -1,11 +1,13 @@
-//! Which keys hold secrets.
+//! Which keys hold secrets, and how what they hold is shown.
 //!
 //! Asked by the reference resolver, the checker and the view. It deliberately errs on the side of masking.
 
 use sy_types::Secret;
 
 use crate::key_path::KeyPath;
-use crate::section::is_secret_header;
+use crate::node::{Kind, Node, Text};
+use crate::report::Report;
+use crate::section::{Config, Headers, is_secret_header};
 
 /// Returns true when the text at this path must not be shown: the API key, secret headers, and body options whose name
 /// sounds like a secret.
@@ -139,6 +141,63 @@ fn sounds_secret(name: &str) -> bool {
     let name: String =
         name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     name.ends_with("token") || name == "key" || MARKS.iter().any(|mark| name.contains(mark))
+}
+
+/// Returns a text as it may be shown: a reference as it was written, a secret masked.
+pub(crate) fn show(path: &KeyPath, text: &Text) -> String {
+    if text.is_reference() {
+        text.written.clone()
+    } else if is_secret(path) {
+        Secret::new(text.written.clone()).masked()
+    } else {
+        concealed(&text.written)
+    }
+}
+
+/// Turns header values that came from the environment or a file into secrets, whatever the header is called.
+pub(crate) fn conceal_referred_headers(config: &mut Config, merged: &Node) {
+    let conceal = |headers: &mut Headers, names: &[&str]| {
+        let Some(node) = merged.get(names) else { return };
+        for (name, text) in headers {
+            let is_referred = matches!(node.get(&[name]).map(|node| &node.kind), Some(Kind::Text(text)) if text.resolved.is_some());
+            if is_referred {
+                text.conceal();
+            }
+        }
+    };
+    for (id, provider) in &mut config.provider {
+        conceal(&mut provider.options.headers, &["provider", id, "options", "headers"]);
+        for (name, model) in &mut provider.models {
+            conceal(&mut model.headers, &["provider", id, "models", name, "headers"]);
+        }
+    }
+}
+
+/// Remarks on secrets that stand in a file as they are.
+pub(crate) fn notice_literal_secrets(node: &Node, path: &KeyPath, report: &mut Report) {
+    match &node.kind {
+        Kind::Object(members) => {
+            members.iter().for_each(|member| {
+                notice_literal_secrets(&member.value, &path.child(&member.name), report)
+            });
+        }
+        Kind::Array(items) => {
+            items.iter().for_each(|item| notice_literal_secrets(item, path, report));
+        }
+        Kind::Text(text) if text.has_reference() || text.written.is_empty() => {}
+        Kind::Text(text) if is_secret(path) => {
+            let message =
+                format!("`{path}` is plain text; use {{env:NAME}} or {{file:path}} instead");
+            report.notice(node.place, message);
+        }
+        Kind::Text(text) if concealed(&text.written) != text.written => {
+            let message = format!(
+                "`{path}` has a key in it as plain text; use {{env:NAME}} or {{file:path}} for it"
+            );
+            report.notice(node.place, message);
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
+    }
 }
 
 #[cfg(test)]

@@ -4,26 +4,31 @@
 //! of the good frames go on as they came and the events are only looked at. It deliberately knows no dialect: a stream
 //! that breaks is a failure, and whoever speaks to the client words it.
 
+mod kept;
+mod memory;
+
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use sy_protocol::weight::HEAVY;
 use sy_protocol::{Batch, Frame, FrameReader, StreamDecoder, Upstream};
 use sy_types::chat::{Delta, StreamEvent};
-use sy_types::{ErrorKind, Failure, MemoryAccount, MemoryCharge};
+use sy_types::{ErrorKind, Failure};
 
 use crate::answer::Chunk;
 use crate::heavy::run_heavy;
-use crate::limits::{self, answer_text, of_provider};
+use crate::limits;
 use crate::tally::Tally;
 use crate::upstream::ReplyBody;
 use crate::watch::Watch;
 
+pub(crate) use memory::Memory;
+
+use kept::Kept;
+
 /// What one block or one source is counted as, where a decoder remembers it: more than an entry with its names.
 const ENTRY_COST: usize = 512;
-/// Smaller changes of what a stream takes are not charged one by one.
-const CHARGE_STEP: u64 = 64 << 10;
 /// How long and how far a stream is read on after its end, so that the connection can be used again.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 const DRAIN_LIMIT: usize = 64 << 10;
@@ -38,35 +43,6 @@ pub(crate) struct Purpose {
     pub(crate) relay: bool,
     /// Frames that tell nothing but usage are kept back: the client did not ask for them.
     pub(crate) hide_usage: bool,
-}
-
-/// What a stream takes: the bytes of an incomplete event, what the connection has read ahead, and what its decoder remembers.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    charge: MemoryCharge,
-    /// The largest event, in bytes.
-    event_limit: usize,
-    /// The largest chunk: the connection has as much in its buffer, and one more on the way.
-    chunk: usize,
-    /// At most so much the decoder remembers.
-    remembered: usize,
-}
-
-impl Memory {
-    /// Charges a stream to an account; one event of it may have `event_limit` bytes.
-    pub(crate) fn new(account: &MemoryAccount, event_limit: usize) -> Self {
-        Self { charge: account.open(), event_limit, chunk: 0, remembered: 0 }
-    }
-
-    /// Charges what the stream takes now, where that is more than a little more or less than before.
-    fn settle(&mut self, incomplete: usize) -> Result<(), Failure> {
-        let bytes = (incomplete + 2 * self.chunk + self.remembered) as u64;
-        if bytes.abs_diff(self.charge.bytes()) <= CHARGE_STEP {
-            return Ok(());
-        }
-        let what = || answer_text(incomplete + self.remembered, 0);
-        self.charge.resize(bytes, what).map_err(of_provider)
-    }
 }
 
 /// A chunk and whether a reader of it has seen something of the answer.
@@ -415,40 +391,4 @@ fn settle(events: &mut Vec<StreamEvent>, from: usize, tally: &mut Tally) -> End 
     }
     events.truncate(length);
     end
-}
-
-/// The raw bytes of a batch less the frames that are kept back.
-struct Kept {
-    raw: Bytes,
-    /// What was kept so far, once a frame was left out: in front of `raw` from `from` on.
-    front: Option<BytesMut>,
-    from: usize,
-    to: usize,
-}
-
-impl Kept {
-    fn new(raw: Bytes) -> Self {
-        let to = raw.len();
-        Self { raw, front: None, from: 0, to }
-    }
-
-    fn leave_out(&mut self, begin: usize, end: usize) {
-        let kept = self.raw.get(self.from..begin).unwrap_or_default();
-        self.front.get_or_insert_default().extend_from_slice(kept);
-        self.from = end;
-    }
-
-    fn cut(&mut self, at: usize) {
-        self.to = at.max(self.from);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self.front {
-            None => self.raw.slice(self.from..self.to),
-            Some(mut front) => {
-                front.extend_from_slice(self.raw.get(self.from..self.to).unwrap_or_default());
-                front.freeze()
-            }
-        }
-    }
 }

@@ -9,6 +9,10 @@ use sy_types::chat::{
     ToolChoice, ToolKind, Usage,
 };
 
+/// What stands before media of a tool's result where they cannot stand in the result itself. It says where they come from, and
+/// nothing that was not said.
+const RESULT_LABEL: &str = "Attached media from tool result:";
+
 /// One thing that a request says.
 #[derive(Clone, Debug, PartialEq)]
 enum Item {
@@ -156,11 +160,15 @@ fn push_result(items: &mut Vec<Item>, of: String, parts: &[Part]) {
     items.extend(media);
 }
 
+fn words(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
 /// Joins texts of one speaker that follow each other: protocols cut them differently.
 fn say(items: &mut Vec<Item>, speaker: Speaker, text: &str) {
     // Where parts are joined, the white space between them differs; words are what counts.
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if text.is_empty() {
+    let text = words(text);
+    if text.is_empty() || text == words(RESULT_LABEL) {
         return;
     }
     match items.last_mut() {
@@ -282,11 +290,17 @@ impl Said {
         said
     }
 
-    /// Anthropic's messages have no word for an answer that its provider ended with an error: it ends as if complete.
-    pub(super) fn forget_error(&mut self) {
-        if self.finish == "error" {
-            self.finish = "stop";
+    /// Anthropic's messages and OpenAI's chat have no word for an answer that its provider ended with an error: it ends as if
+    /// it were complete.
+    pub(super) fn forget_how_it_ended_after(&mut self, before: &Self) {
+        if before.finish == "error" {
+            self.finish = before.finish;
         }
+    }
+
+    /// Gemini does not tell what was written to a cache.
+    pub(super) fn forget_cache_writes(&mut self) {
+        self.usage.cache_write = 0;
     }
 
     /// Says how two answers differ; `None` when they do not.
@@ -296,7 +310,8 @@ impl Said {
                 .then(|| format!("{name}: {} became {}", short(&first), short(&second)))
         };
         field("text", self.text.clone(), after.text.clone())
-            .or_else(|| field("reasoning", self.reasoning.clone(), after.reasoning.clone()))
+            // Pieces of reasoning are set apart where they are joined; words are what counts.
+            .or_else(|| field("reasoning", words(&self.reasoning), words(&after.reasoning)))
             .or_else(|| {
                 field("tool calls", format!("{:?}", self.calls), format!("{:?}", after.calls))
             })

@@ -1,8 +1,8 @@
 //! Which HTTP status a failure has: the only such table.
 //!
 //! Read by every surface; `docs/errors.md` shows the table to users. The caller's fault is 4xx, a
-//! provider's is 502, 503 or 504, ours is 500. A provider's key that is missing, unusable or
-//! rejected is 502 and never 401: the caller's own token was right.
+//! provider's is 502, 503 or 504, ours is 500. 401 is said before anything was sent: our token or a
+//! key for the provider is missing. A key that the provider rejects is 502: its word, not ours.
 
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ pub(crate) fn status(failure: &Failure, overloaded: u16) -> StatusCode {
         | ErrorKind::ContextOverflow
         | ErrorKind::ContentFiltered
         | ErrorKind::Unsupported => 400,
-        ErrorKind::Unauthenticated if failure.side == Side::Caller => 401,
-        ErrorKind::Unauthenticated => 502,
+        ErrorKind::Unauthenticated if from_provider => 502,
+        ErrorKind::Unauthenticated => 401,
         ErrorKind::Forbidden | ErrorKind::Conflict if from_provider => 502,
         ErrorKind::Forbidden => 403,
         ErrorKind::NotFound => 404,
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_callers_fault_is_4xx_and_a_providers_5xx() {
         check(ErrorKind::Unauthenticated, Side::Caller, None, 401);
-        check(ErrorKind::Unauthenticated, Side::Gateway, None, 502);
+        check(ErrorKind::Unauthenticated, Side::Gateway, None, 401);
         check(ErrorKind::Unauthenticated, Side::Provider, Some(401), 502);
         check(ErrorKind::Forbidden, Side::Provider, Some(403), 502);
         check(ErrorKind::Invalid, Side::Provider, Some(400), 400);

@@ -134,7 +134,7 @@ async fn a_rate_limit_keeps_its_wait() {
 }
 
 #[tokio::test]
-async fn a_provider_without_a_key_is_a_502_before_any_call() {
+async fn a_provider_without_a_key_is_a_401_before_any_call() {
     let upstream = good().await;
     let server = Plot::new()
         .provider("a", Wire::Chat, &upstream)
@@ -143,7 +143,7 @@ async fn a_provider_without_a_key_is_a_502_before_any_call() {
     for wire in Wire::ALL {
         for model in ["a/m", "groq/llama-3.3-70b-versatile"] {
             let answer = server.chat(wire, model, true).send().await;
-            assert_eq!(answer.status, 502, "{wire:?} {model}: {answer:?}");
+            assert_eq!(answer.status, 401, "{wire:?} {model}: {answer:?}");
             assert_eq!(answer.header("x-switchyard-attempts"), "0");
             assert_eq!(answer.header("x-should-retry"), "false");
             let message = refusal(wire, &answer);

@@ -54,7 +54,7 @@ impl Attempts {
 }
 
 /// Returns what counts as one address: of IPv6 the network, within which one host has as many addresses as it likes.
-fn network(peer: IpAddr) -> IpAddr {
+pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();

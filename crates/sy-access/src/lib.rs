@@ -23,6 +23,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use sy_types::{ErrorKind, Failure, Principal, Secret, Side};
 
+pub use attempts::network;
 pub use error::Error;
 pub use presented::strip_key;
 pub use token::{read_token, reveal};

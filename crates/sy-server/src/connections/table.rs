@@ -4,9 +4,10 @@
 //! one is refused.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sy_access::network;
 use tokio::sync::Notify;
 
 use super::activity::Activity;
@@ -128,17 +129,6 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.table.rows().remove(self.id);
-    }
-}
-
-/// Returns what counts as one address: of IPv6 the network, within which one host has as many addresses as it likes.
-pub(super) fn network(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        other => other,
     }
 }
 
